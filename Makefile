@@ -1,0 +1,36 @@
+# `make run` and `make test` set themselves up. PYTHON chooses the interpreter: make run PYTHON=python3.12
+
+PYTHON ?= python3
+STAGE ?= dev
+PORTS := API_PORT CONSOLE_PORT AWS_PORT STRIPE_PORT
+export $(PORTS)
+
+.PHONY: run test lint setup package clean
+
+run: setup
+	@.venv/bin/python -m devstack
+
+test: setup
+	@.venv/bin/python -m pytest $(ARGS)
+
+lint: setup
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+package: setup
+	@.venv/bin/chalice package --stage $(STAGE) build/$(STAGE)
+
+setup: .venv/.ready
+
+# The mark is set last, so that a set-up that was broken off is begun again.
+.venv/.ready: requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("notes-billing needs Python 3.10 or later: make $(MAKECMDGOALS) PYTHON=python3.12")'
+	@echo "Setting up .venv; this happens once and takes about half a minute."
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv build .chalice/deployments .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
