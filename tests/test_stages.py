@@ -1,0 +1,179 @@
+"""Which stage uses what, and what happens to a stage that is written down wrongly."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib import project
+from chalicelib.config import ConfigError, load
+from tests.support import PROJECT, Stack, stage_variables
+
+DEV = ("dev", "/stripeSecretKey/test", ("sk_test_", "rk_test_"))
+PROD = ("prod", "/stripeSecretKey/live", ("sk_live_", "rk_live_"))
+
+
+@pytest.mark.parametrize(
+    ("environment", "stage", "resources"),
+    [
+        ({"STAGE": "prod"}, "prod", PROD),
+        ({"STAGE": "dev"}, "dev", DEV),
+        ({"STAGE": "featureX"}, "featureX", DEV),
+        ({}, "dev", DEV),
+    ],
+)
+def test_a_stage_uses_these_resources_and_this_mode(environment, stage, resources):
+    config = load(environment)
+    assert config.stage == stage
+    assert (config.resources_stage, config.stripe_key_parameter, config.key_prefixes) == resources
+
+
+def test_the_defaults_are_the_original_ones():
+    config = load({})
+    assert (config.admin_phone, config.currency) == ("+14151234567", "usd")
+    assert config.stripe_api_base == "https://api.stripe.com"
+
+
+@pytest.mark.parametrize("stage", ["dev", "featureX"])
+def test_stripes_address_may_be_overridden_outside_prod(stage):
+    assert load({"STAGE": stage, "STRIPE_API_BASE": "http://127.0.0.1:12111"}).stripe_api_base.endswith(":12111")
+
+
+@pytest.mark.parametrize(
+    ("environment", "names"),
+    [
+        ({"STAGE": "prod", "STRIPE_API_BASE": "https://api.stripe.com"}, "STRIPE_API_BASE"),
+        ({"STRIPE_API_BASE": "http://stripe.example.com"}, "STRIPE_API_BASE"),
+        ({"STRIPE_API_BASE": "http://localhost.example.com"}, "STRIPE_API_BASE"),
+        ({"STAGE": ""}, "STAGE"),
+        ({"STAGE": "Prod"}, "STAGE"),
+        ({"STAGE": "feature X"}, "STAGE"),
+        ({"STAGE": "featureX", "RESOURCES_STAGE": "prod"}, "RESOURCES_STAGE"),
+        ({"STAGE": "prod", "RESOURCES_STAGE": "dev"}, "RESOURCES_STAGE"),
+        ({"NOTE_PURCHASED_TOPIC": "arn:aws:sns:us-east-1:123456789012:NotePurchased"}, "NOTE_PURCHASED_TOPIC"),
+        ({"ADMIN_PHONE": "415 123 4567"}, "ADMIN_PHONE"),
+        ({"CORS_ORIGIN": "notes.example.com"}, "CORS_ORIGIN"),
+        ({"CORS_ORIGIN": "https://notes.example.com/"}, "CORS_ORIGIN"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named(environment, names):
+    with pytest.raises(ConfigError, match=rf"^{names} ") as raised:
+        load(environment)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_secret_in_the_wrong_setting_is_not_shown():
+    with pytest.raises(ConfigError) as raised:
+        load({"ADMIN_PHONE": "sk_live_abcdefgh"})
+    assert "sk_live_" not in str(raised.value)
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_config_json_gives_a_stage_its_own_name_and_resources(stage):
+    config = load(stage_variables(stage))
+    assert (config.stage, config.note_purchased_topic) == (stage, f"NotePurchased-{stage}")
+
+
+def test_an_undeclared_stage_gets_devs_variables_and_policy():
+    top = json.loads((PROJECT / ".chalice" / "config.json").read_text())
+    assert load(stage_variables("featureX")) == load(stage_variables("dev"))
+    assert top["iam_policy_file"] == "policy-dev.json"
+
+
+def test_the_projects_own_configuration_passes_its_check():
+    project.check()
+
+
+def _changed(tmp_path: Path, change: Any) -> Path:
+    folder = tmp_path / ".chalice"
+    shutil.copytree(PROJECT / ".chalice", folder, ignore=shutil.ignore_patterns("deploy*"))
+    config = json.loads((folder / "config.json").read_text())
+    change(config)
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+MISTAKES = {
+    "STAGE": lambda c: c["stages"]["prod"]["environment_variables"].update(STAGE="dev", RESOURCES_STAGE="dev"),
+    "RESOURCES_STAGE": lambda c: c["stages"]["prod"]["environment_variables"].update(RESOURCES_STAGE="dev"),
+    "STAGE is 'prod' outside": lambda c: (
+        c.update(iam_policy_file="policy-prod.json"),
+        c["environment_variables"].update(STAGE="prod", RESOURCES_STAGE="prod"),
+    ),
+    "autogen_policy": lambda c: c["stages"]["prod"].update(autogen_policy=True),
+    "iam_policy_file": lambda c: c["stages"]["prod"].update(iam_policy_file="policy-dev.json"),
+    "iam_policy_file is 'policy-x.json'": lambda c: c["stages"]["dev"].update(iam_policy_file="policy-x.json"),
+    "lambda_timeout": lambda c: c.update(lambda_timeout=10),
+    "CORS_ORIGIN": lambda c: c["stages"]["prod"]["environment_variables"].update(CORS_ORIGIN="notes"),
+    "ADMIN_PHONE": lambda c: c["environment_variables"].update(ADMIN_PHONE=14151234567),
+    "secret": lambda c: c["stages"]["dev"].update(environment_variables={"STRIPE_KEY": "sk_test_abcdefgh"}),
+    "object": lambda c: c.update(stages=[]),
+    "'environment_variables'": lambda c: c["stages"]["dev"].update(environment_variables=["STAGE"]),
+    "stage 'dev'": lambda c: c["stages"].update(dev="dev"),
+}
+
+
+@pytest.mark.parametrize("names", MISTAKES)
+def test_a_mistake_in_config_json_is_named_in_one_sentence(tmp_path, names):
+    folder = _changed(tmp_path, MISTAKES[names])
+    with pytest.raises(ConfigError, match=names) as raised:
+        project.check(folder)
+    assert "\n" not in str(raised.value)
+
+
+def test_config_json_that_is_not_json_is_named(tmp_path):
+    folder = _changed(tmp_path, lambda c: None)
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ConfigError, match="config.json can't be read"):
+        project.check(folder)
+
+
+def _copy_of_the_project(tmp_path: Path, mistake: str) -> Path:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("app.py", "chalicelib", "devstack", "requirements.txt"):
+        (copy / name).symlink_to(PROJECT / name)
+    (copy / "app.py").unlink()
+    shutil.copy(PROJECT / "app.py", copy)
+    (copy / "chalicelib").unlink()
+    shutil.copytree(PROJECT / "chalicelib", copy / "chalicelib")
+    _changed(copy, MISTAKES[mistake])
+    return copy
+
+
+@pytest.mark.parametrize("mistake", ["STAGE", "secret"])
+def test_chalice_deploy_stops_with_one_sentence(tmp_path, stack: Stack, mistake):
+    copy = _copy_of_the_project(tmp_path, mistake)
+    chalice = Path(sys.executable).with_name("chalice")
+    before = list(stack.aws.calls)
+    deploy = subprocess.run(
+        [chalice, "deploy", "--stage", "prod"],
+        cwd=copy,
+        env=stack.aws.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert deploy.returncode != 0
+    assert deploy.stderr.startswith("notes-billing: .chalice/config.json, stage ")
+    assert len(deploy.stderr.splitlines()) == 1
+    assert stack.aws.calls == before
+    assert "sk_test_" not in deploy.stdout + deploy.stderr
+
+
+def test_a_setting_of_the_shell_that_makes_no_sense_stops_make_run(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-m", "devstack"],
+        cwd=PROJECT,
+        env={"PATH": "/usr/bin:/bin", "CORS_ORIGIN": "nonsense"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stderr.startswith("notes-billing: CORS_ORIGIN is 'nonsense'")
+    assert len(run.stderr.splitlines()) == 1
