@@ -1,0 +1,235 @@
+"""The rules of the secret: when it is read, when it is read again, and that nothing shows it."""
+
+import copy
+import json
+import logging
+import pickle
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+import pytest
+
+from chalicelib.config import load
+from chalicelib.parameter_store import Parameter, ParameterInvalid, ParameterUnavailable, Secret
+from devstack.aws import AwsFault
+from tests.support import LIVE_PARAMETER, PROJECT, PURCHASE, TEST_PARAMETER, Api, Container, Stack, is_problem
+
+CANARY = "sk_test_canaryCanaryCanary0123456789"
+
+
+def test_a_container_reads_the_key_once_during_init(container: Container, stack: Stack):
+    assert container.initialized
+    assert stack.reads() == 1
+    assert [container.post(PURCHASE).status_code for _ in range(3)] == [200, 200, 200]
+    assert stack.reads() == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        AwsFault("GetParameter", error="AccessDeniedException"),
+        AwsFault("GetParameter", delay=4),
+        AwsFault("GetParameter", count=100, error="ThrottlingException"),
+    ],
+    ids=["denied", "hanging", "throttled"],
+)
+def test_a_read_that_fails_during_init_is_tried_again_by_the_next_request(stack: Stack, fault):
+    stack.aws.fail(fault)
+    with Container(stack) as container:
+        assert container.initialized
+        stack.aws.heal()
+        reads = stack.reads()
+        assert container.post(PURCHASE).status_code == 200
+        assert stack.reads() == reads + 1
+        assert "the read during init failed" in container.output()
+
+
+def test_throttling_is_waited_out_within_the_time_budget(stack: Stack):
+    stack.aws.fail(AwsFault("GetParameter", count=3, error="ThrottlingException"))
+    with Container(stack) as container:
+        assert stack.reads() == 4
+        assert container.post(PURCHASE).status_code == 200
+        assert stack.reads() == 4
+
+
+def test_a_read_ends_within_its_budget_however_long_parameter_store_takes(stack: Stack, monkeypatch):
+    for name, value in stack.aws.environment().items():
+        monkeypatch.setenv(name, value)
+    stack.aws.fail(AwsFault("GetParameter", delay=1, count=10))
+    parameter = Parameter(TEST_PARAMETER, budget=0.2)
+    with pytest.raises(ParameterUnavailable, match="did not answer in time"):
+        parameter.get()
+    stack.aws.heal()
+    assert Parameter(TEST_PARAMETER).get().reveal() == stack.key
+
+
+@pytest.mark.parametrize("command", ["import app", "import chalice.cli; chalice.cli.main()"])
+def test_nothing_is_read_on_the_deployers_machine(stack: Stack, command):
+    arguments = ["gen-policy"] if "cli" in command else []
+    done = subprocess.run(
+        [sys.executable, "-c", command, *arguments],
+        cwd=PROJECT,
+        env={**stack.environment(), "AWS_CHALICE_CLI_MODE": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert stack.aws.calls == []
+
+
+def test_chalice_deploy_reads_no_secret(stack: Stack, tmp_path: Path):
+    # Without requirements.txt, so that no package is downloaded. moto refuses Chalice's Swagger 2.0 at the very end.
+    for name in ("app.py", "chalicelib", ".chalice/config.json", *(f.name for f in PROJECT.glob(".chalice/policy*"))):
+        target = tmp_path / (name if "/" in name or not name.startswith("policy") else f".chalice/{name}")
+        target.parent.mkdir(exist_ok=True)
+        target.symlink_to(PROJECT / target.relative_to(tmp_path))
+    chalice = Path(sys.executable).with_name("chalice")
+    done = subprocess.run(
+        [chalice, "deploy", "--stage", "featureX"],
+        cwd=tmp_path,
+        env=stack.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Creating lambda function: notes-billing-featureX" in done.stdout, done.stderr
+    assert stack.reads() == 0
+    assert stack.aws.calls != []
+    left = "".join(file.read_text(errors="replace") for file in tmp_path.rglob("*") if file.is_file())
+    assert stack.key not in left + done.stdout + done.stderr
+
+
+def test_a_rotated_key_is_read_again_when_stripe_refuses_the_old_one(container: Container, stack: Stack):
+    old, new = stack.stripe.keys.issue("test"), stack.stripe.keys.issue("test")
+    stack.aws.put_secret(TEST_PARAMETER, old)
+    with Container(stack) as container:
+        assert container.post(PURCHASE).status_code == 200
+        stack.aws.put_secret(TEST_PARAMETER, new)
+        stack.stripe.keys.revoke(old)
+        reads = stack.reads()
+        assert [container.post(PURCHASE).status_code for _ in range(3)] == [200, 200, 200]
+        assert stack.reads() == reads + 1
+    last = stack.stripe.requests[-4:]
+    assert [request.status for request in last] == [401, 200, 200, 200]
+    assert last[0].idempotency_key == last[1].idempotency_key
+
+
+def test_a_key_that_stripe_refuses_is_read_again_once_in_30_seconds(stack: Stack):
+    revoked = stack.stripe.keys.issue("test")
+    stack.stripe.keys.revoke(revoked)
+    stack.aws.put_secret(TEST_PARAMETER, revoked)
+    with Container(stack) as container:
+        for _ in range(5):
+            assert is_problem(container.post(PURCHASE), 503, "stripe_key_rejected")
+    assert stack.reads() == 2
+    assert revoked not in json.dumps(stack.aws.calls)
+
+
+def test_a_restricted_key_without_the_permission_is_refused_as_a_key(stack: Stack):
+    stack.aws.put_secret(TEST_PARAMETER, stack.stripe.keys.issue("test", restricted_to=frozenset()))
+    with Container(stack) as container:
+        assert is_problem(container.post(PURCHASE), 503, "stripe_key_rejected")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["sk_live_" + "a" * 24, "rk_live_" + "a" * 24, "pk_test_" + "a" * 24, "hello", "sk_test_", "sk_test_a b c d e f"],
+)
+def test_a_key_that_does_not_fit_dev_never_reaches_stripe(stack: Stack, wrong):
+    stack.aws.put_secret(TEST_PARAMETER, wrong)
+    with Container(stack) as container:
+        answer = container.post(PURCHASE)
+        assert is_problem(answer, 503, "stripe_key_rejected")
+        assert stack.stripe.requests == []
+        assert wrong not in answer.text
+        # The right one is taken at once: no restart, no wait.
+        stack.aws.put_secret(TEST_PARAMETER, stack.key)
+        assert container.post(PURCHASE).status_code == 200
+        assert wrong not in container.output()
+
+
+@pytest.mark.parametrize(("key", "calls"), [("sk_test_" + "a" * 24, 0), ("sk_live_" + "a" * 24, 1)])
+def test_a_test_key_under_prod_never_reaches_stripe_and_a_live_key_does(stack: Stack, key, calls):
+    stack.aws.put_secret(LIVE_PARAMETER, key)
+    before = stack.stripe.connections
+    # Nobody can redirect prod's Stripe, so a proxy shows whether it was called.
+    with Container(stack, stage="prod", HTTPS_PROXY=stack.stripe.url) as container:
+        answer = container.post(PURCHASE)
+    expected = "payment_provider_error" if calls else "stripe_key_rejected"
+    assert answer.json()["code"] == expected
+    assert min(stack.stripe.connections - before, 1) == calls
+
+
+def test_chalice_local_reads_the_key_when_it_is_first_needed(fresh_api: Api, stack: Stack):
+    assert stack.reads() == 0
+    assert fresh_api.post(PURCHASE).status_code == 200
+    assert fresh_api.post(PURCHASE).status_code == 200
+    assert stack.reads() == 1
+
+
+def test_a_plain_string_parameter_is_refused(stack: Stack, monkeypatch):
+    for name, value in stack.aws.environment().items():
+        monkeypatch.setenv(name, value)
+    stack.aws.client("ssm").put_parameter(Name="/plain", Value=CANARY, Type="String", Overwrite=True)
+    with pytest.raises(ParameterInvalid, match="not a SecureString") as raised:
+        Parameter("/plain").get()
+    assert CANARY not in str(raised.value)
+
+
+def test_a_secret_is_shown_by_nothing_but_reveal():
+    secret = Secret(CANARY)
+    shown = [repr(secret), str(secret), f"{secret}", "%s %r" % (secret, secret), repr({"key": [secret]}), repr(vars)]  # noqa: UP031
+    assert not any("canary" in text.lower() for text in shown)
+    for attempt in (pickle.dumps, copy.copy, copy.deepcopy, json.dumps, vars, hash):
+        with pytest.raises(TypeError) as raised:
+            attempt(secret)
+        assert "canary" not in "".join(traceback.format_exception(raised.value)).lower()
+    assert secret.reveal() == CANARY
+    assert secret == Secret(CANARY)
+    assert secret != Secret(CANARY + "x")
+    assert secret != CANARY
+
+
+def test_a_traceback_with_locals_does_not_show_it():
+    secret = Secret(CANARY)
+    try:
+        raise RuntimeError(f"failed with {secret}")
+    except RuntimeError as error:
+        shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    assert "secret = " in shown
+    # The test's own source line names the constant; its value is nowhere.
+    assert CANARY not in shown
+
+
+def test_debug_logging_of_everything_does_not_show_it(stack: Stack):
+    program = """
+import logging
+logging.basicConfig(level=logging.DEBUG)
+for name in list(logging.root.manager.loggerDict): logging.getLogger(name)
+import app
+from tests.container import handle
+from tests.support import PURCHASE, billing_event
+print(handle(billing_event(PURCHASE))["statusCode"])
+print(handle(billing_event({}))["statusCode"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PROJECT,
+        env={**stack.environment(), "STRIPE_LOG": "debug"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split()[-2:] == ["200", "400"], done.stderr
+    assert len(done.stderr) > 10_000  # it did log
+    assert stack.key not in done.stderr + done.stdout
+
+
+def test_the_key_fits_the_stage_or_is_named_without_being_quoted():
+    misfit = load({"STAGE": "prod"}).key_misfit(CANARY)
+    assert "sk_live_ or rk_live_" in str(misfit)
+    assert CANARY not in str(misfit)
+    assert logging.getLogger("botocore.parsers").level >= logging.INFO
