@@ -1,0 +1,17 @@
+"""What storing notes costs."""
+
+
+def amount(storage: int) -> int:
+    """Return the price of storing notes, in cents.
+
+    The rate of the tier holds for every note, not only for those above its edge: 10 notes cost 4000, 11 cost 2200.
+
+    :param storage: notes to store, 1 or more.
+    """
+    if storage <= 10:
+        rate = 400
+    elif storage <= 100:
+        rate = 200
+    else:
+        rate = 100
+    return storage * rate

@@ -1,0 +1,240 @@
+"""What the tests start and talk to: the stack, the API under `chalice local`, and Lambda containers."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import requests
+
+from devstack.aws import AwsServer
+from devstack.stripe.server import StripeServer
+
+PROJECT = Path(__file__).resolve().parent.parent
+TEST_PARAMETER = "/stripeSecretKey/test"
+LIVE_PARAMETER = "/stripeSecretKey/live"
+PURCHASE = {"source": "tok_visa", "storage": 21}
+
+
+class Stack:
+    """AWS and Stripe on free ports."""
+
+    def __init__(self) -> None:
+        self.aws = AwsServer().start()
+        self.stripe = StripeServer()
+        self.stripe.start()
+        # Every test of a run uses this key, so that an API that has read it can serve the next test too.
+        self.key = self.stripe.keys.issue("test")
+
+    def reset(self) -> None:
+        self.aws.heal()
+        self.stripe.faults.clear()
+        self.aws.calls.clear()
+        self.stripe.requests.clear()
+        self.aws.put_secret(TEST_PARAMETER, self.key)
+        self.aws.calls.clear()
+
+    def environment(self) -> dict[str, str]:
+        return {
+            **{k: v for k, v in self.aws.environment().items() if k not in ("STAGE", "RESOURCES_STAGE")},
+            "STRIPE_API_BASE": self.stripe.url,
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def reads(self) -> int:
+        return self.aws.calls.count("GetParameter")
+
+    def payments_of(self, description: str) -> list[dict[str, Any]]:
+        return [intent for intent in self.stripe.payment_intents if description in json.dumps(intent["metadata"])]
+
+    def __enter__(self) -> "Stack":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stripe.stop()
+        self.aws.stop()
+
+
+class Api:
+    """The API under `chalice local`, in a process of its own."""
+
+    def __init__(self, stack: Stack, stage: str = "dev", project: Path = PROJECT, **environment: str) -> None:
+        self._stack = stack
+        self._stage = stage
+        self._project = project
+        self._environment = environment
+        self.url = ""
+
+    def __enter__(self) -> "Api":
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        chalice = Path(sys.executable).with_name("chalice")
+        self._output = (PROJECT / ".pytest_cache").joinpath(f"api-{os.getpid()}-{port}.log")
+        self._output.parent.mkdir(exist_ok=True)
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                [str(chalice), "local", "--stage", self._stage, "--port", str(port), "--no-autoreload"],
+                cwd=self._project,
+                env={**self._stack.environment(), **self._environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        while True:
+            if self._process.poll() is not None:
+                raise AssertionError(f"chalice local ended: {self.output()}")
+            try:
+                if requests.get(f"{self.url}/health", timeout=5).status_code == 200:
+                    break
+            except requests.ConnectionError:
+                time.sleep(0.02)
+        self._session = requests.Session()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._session.close()
+        self._output.unlink()
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        self._process.send_signal(number)
+        self._process.wait()
+
+    def output(self) -> str:
+        """What the process printed so far."""
+        return self._output.read_text(errors="replace")
+
+    def post(self, body: object = None, path: str = "/billing", **headers: str) -> requests.Response:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._session.post(
+            self.url + path, data=data, headers={"Content-Type": "application/json", **names}, timeout=30
+        )
+
+    def get(self, path: str, **headers: str) -> requests.Response:
+        return self._session.get(self.url + path, headers=headers, timeout=30)
+
+    def request(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        return self._session.request(method, self.url + path, timeout=30, **arguments)
+
+
+class Answer:
+    """What a container answered: API Gateway's proxy response, read back."""
+
+    def __init__(self, response: dict[str, Any]) -> None:
+        self.status_code: int = response["statusCode"]
+        self.headers: dict[str, str] = response["headers"]
+        self.text: str = response["body"]
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+class Container:
+    """A Lambda container: app.py imported as Lambda imports it, then events one after the other."""
+
+    def __init__(self, stack: Stack, stage: str = "dev", **environment: str) -> None:
+        self._stack = stack
+        self.variables = {**stage_variables(stage), **environment}
+
+    def __enter__(self) -> "Container":
+        environment = {**self._stack.environment(), **self.variables, "AWS_LAMBDA_FUNCTION_NAME": "notes-billing"}
+        if self.variables.get("STAGE") == "prod":
+            del environment["STRIPE_API_BASE"]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.container"],
+            cwd=PROJECT,
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.initialized = self._receive() == {"initialized": True}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._process.poll() is None:
+            self._process.communicate()
+
+    def output(self) -> str:
+        """Everything the process printed. Ends it."""
+        _, errors = self._process.communicate()
+        return errors
+
+    def invoke(self, event: dict[str, Any]) -> Answer:
+        return Answer(self._send({"event": event})["response"])
+
+    def post(self, body: object, caller: str = "us-east-1:cognito-identity", **headers: str) -> Answer:
+        return self.invoke(billing_event(body, caller, **headers))
+
+    def invoke_and_kill(self, event: dict[str, Any], after: float | None) -> Answer | None:
+        """Handle the event in a fork of the container, killed (SIGKILL) after so many seconds."""
+        response = self._send({"event": event, "fork": True, "kill_after": after})["response"]
+        return response and Answer(response)
+
+    def _send(self, command: dict[str, Any]) -> Any:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(command) + "\n")
+        self._process.stdin.flush()
+        return self._receive()
+
+    def _receive(self) -> Any:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        return json.loads(line) if line else None
+
+
+def billing_event(body: object, caller: str = "us-east-1:cognito-identity", **headers: str) -> dict[str, Any]:
+    """The event of POST /billing, as API Gateway makes it for a signed request."""
+    identity = {"cognitoIdentityId": caller} if ":user/" not in caller else {"userArn": caller}
+    return {
+        "resource": "/billing",
+        "path": "/billing",
+        "httpMethod": "POST",
+        "headers": {"Content-Type": "application/json"} | {k.replace("_", "-"): v for k, v in headers.items()},
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {
+            "resourcePath": "/billing",
+            "httpMethod": "POST",
+            "path": "/api/billing",
+            "identity": identity,
+        },
+        "body": body if isinstance(body, str) else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
+def stage_variables(stage: str) -> dict[str, str]:
+    """The environment variables that Chalice gives a stage's functions."""
+    project = json.loads((PROJECT / ".chalice" / "config.json").read_text())
+    own = project["stages"].get(stage, {}).get("environment_variables", {})
+    return {**project["environment_variables"], **own}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def is_problem(response: Any, status: int, code: str) -> bool:
+    """Assert that an answer is the problem it should be, in the form of RFC 9457."""
+    body = response.json()
+    assert response.status_code == status, response.text
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert body["code"] == code, response.text
+    assert body["status"] == status
+    assert body["type"] == f"urn:problem-type:notes-billing:{code}"
+    assert body["title"]
+    assert body["detail"]
+    assert re.fullmatch(r"[0-9a-f-]{36}", body["request_id"])
+    return True

@@ -1,0 +1,172 @@
+"""Each upstream denied, throttled, slow, cut off, answering nonsense: the contract's answer, and no restart after it."""
+
+import json
+import time
+import uuid
+
+import pytest
+
+from devstack.aws import AwsFault
+from tests.support import PURCHASE, TEST_PARAMETER, Api, Container, Stack, is_problem
+
+ALWAYS = 1000
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        AwsFault("GetParameter", ALWAYS, error="AccessDeniedException"),
+        AwsFault("GetParameter", ALWAYS, error="ParameterNotFound"),
+        AwsFault("GetParameter", ALWAYS, error="ExpiredTokenException"),
+        AwsFault("GetParameter", ALWAYS, error="ThrottlingException"),
+        AwsFault("GetParameter", ALWAYS, error="InternalServerError", status=500),
+        AwsFault("GetParameter", ALWAYS, body=b"<html>502</html>", status=502),
+        AwsFault("GetParameter", ALWAYS, delay=5),
+        AwsFault("GetParameter", ALWAYS, cut=True),
+        AwsFault("GetParameter", ALWAYS, body=b"<html>hello</html>", status=200),
+        AwsFault("GetParameter", ALWAYS, body=b"{}", status=200),
+        AwsFault("GetParameter", ALWAYS, body=b'{"Parameter": {"Type": "SecureString", "Value": 7}}', status=200),
+        AwsFault("GetParameter", ALWAYS, body=b"", status=200),
+    ],
+    ids=[
+        "denied",
+        "missing",
+        "expired",
+        "throttled",
+        "500",
+        "502",
+        "hanging",
+        "cut",
+        "html",
+        "empty",
+        "number",
+        "nothing",
+    ],
+)
+def test_parameter_store_fails_and_recovers(fresh_api: Api, stack: Stack, fault):
+    stack.aws.fail(fault)
+    response = fresh_api.post(PURCHASE)
+    assert is_problem(response, 503, "stripe_key_unavailable")
+    assert int(response.headers["Retry-After"]) > 0
+    assert stack.stripe.requests == []
+    assert f"{TEST_PARAMETER}: " in fresh_api.output()  # the log says what happened, for whoever is on call
+    stack.aws.heal()
+    assert fresh_api.post(PURCHASE).status_code == 200
+
+
+def test_a_parameter_that_is_not_there_yet(stack: Stack):
+    stack.aws.client("ssm").delete_parameter(Name=TEST_PARAMETER)
+    with Container(stack) as container:
+        assert is_problem(container.post(PURCHASE), 503, "stripe_key_unavailable")
+        stack.aws.put_secret(TEST_PARAMETER, stack.key)
+        assert container.post(PURCHASE).status_code == 200
+
+
+STRIPE_FAULTS = {
+    "401": ({"status": 401}, 503, "stripe_key_rejected"),
+    "403": ({"status": 403}, 503, "stripe_key_rejected"),
+    "402": ({"status": 402}, 402, "card_declined"),
+    "409": ({"status": 409}, 409, "idempotency_key_in_use"),
+    "429": ({"status": 429}, 429, "rate_limited"),
+    "500": ({"status": 500}, 502, "payment_provider_error"),
+    "503": ({"status": 503, "body": b"<html>maintenance</html>"}, 502, "payment_provider_error"),
+    "cut before": ({"cut": "before"}, 502, "payment_provider_error"),
+    "cut after": ({"cut": "after"}, 502, "payment_provider_error"),
+    "html": ({"body": b"<html>hello</html>"}, 502, "payment_provider_error"),
+    "empty object": ({"body": b"{}"}, 502, "payment_provider_error"),
+    "list": ({"body": b"[]"}, 502, "payment_provider_error"),
+    "null": ({"body": b"null"}, 502, "payment_provider_error"),
+    "another object": ({"body": b'{"object": "balance", "livemode": false}'}, 502, "payment_provider_error"),
+    "half an intent": ({"body": b'{"object": "payment_intent", "id": "pi_1"}'}, 502, "payment_provider_error"),
+    "binary": ({"body": b"\xff\xfe\x00"}, 502, "payment_provider_error"),
+    "402 nonsense": ({"status": 402, "body": b'{"error": "nope"}'}, 502, "payment_provider_error"),
+    "402 empty": ({"status": 402, "body": b"{}"}, 502, "payment_provider_error"),
+    "402 list": ({"status": 402, "body": b"[]"}, 502, "payment_provider_error"),
+    "400 null error": ({"status": 400, "body": b'{"error": null}'}, 502, "payment_provider_error"),
+    "404 page": ({"status": 404, "body": b"not here"}, 502, "payment_provider_error"),
+    "redirect": ({"status": 302, "body": b""}, 502, "payment_provider_error"),
+}
+
+
+@pytest.mark.parametrize("name", STRIPE_FAULTS)
+def test_stripe_fails_and_recovers(api: Api, stack: Stack, name):
+    fault, status, code = STRIPE_FAULTS[name]
+    key = str(uuid.uuid4())
+    stack.stripe.faults.add(count=ALWAYS, match="/v1/payment_intents", **fault)
+    response = api.post({**PURCHASE, "storage": 22}, Idempotency_Key=key)
+    assert is_problem(response, status, code)
+    if status in (409, 429):
+        assert int(response.headers["Retry-After"]) > 0
+    if status == 502:
+        assert response.headers["Idempotency-Key"] == key
+        assert key in response.json()["detail"]
+    stack.stripe.faults.clear()
+    again = api.post({**PURCHASE, "storage": 22}, Idempotency_Key=key)
+    assert again.status_code == 200, again.text
+    charged = [request for request in stack.stripe.requests if request.idempotency_key and request.status == 200]
+    assert len({intent["id"] for intent in stack.stripe.payment_intents if intent["id"] == again.json()["id"]}) == 1
+    assert charged
+
+
+@pytest.mark.parametrize(
+    "fault", [{"cut": "before"}, {"cut": "after"}, {"status": 500}, {"status": 409}, {"body": b"{}"}]
+)
+def test_one_failure_of_stripe_is_not_noticed_by_the_caller(api: Api, stack: Stack, fault):
+    before = len(stack.stripe.payment_intents)
+    stack.stripe.faults.add(count=1, match="/v1/payment_intents", **fault)
+    assert api.post(PURCHASE).status_code == 200
+    assert len(stack.stripe.payment_intents) == before + 1
+
+
+def test_a_payment_whose_answer_was_lost_for_good_is_found_again_by_its_key(api: Api, stack: Stack):
+    before = len(stack.stripe.payment_intents)
+    stack.stripe.faults.add(count=ALWAYS, match="/v1/payment_intents", cut="after")
+    lost = api.post(PURCHASE)  # no key of the caller's: the answer gives one to repeat with
+    assert is_problem(lost, 502, "payment_provider_error")
+    stack.stripe.faults.clear()
+    found = api.post(PURCHASE, Idempotency_Key=lost.headers["Idempotency-Key"])
+    assert found.json()["status"] == "succeeded"
+    assert len(stack.stripe.payment_intents) == before + 1
+
+
+def test_stripe_hangs_and_recovers(api: Api, stack: Stack):
+    before = len(stack.stripe.payment_intents)
+    stack.stripe.faults.add(count=ALWAYS, match="/v1/payment_intents", delay_after=12)
+    response = api.post(PURCHASE)
+    assert is_problem(response, 504, "outcome_unknown")
+    assert response.elapsed.total_seconds() < 25  # API Gateway's limit, not a measure of speed
+    assert response.headers["Idempotency-Key"] in response.json()["detail"]
+    stack.stripe.faults.clear()
+    while (again := api.post(PURCHASE, Idempotency_Key=response.headers["Idempotency-Key"])).status_code == 409:
+        time.sleep(int(again.headers["Retry-After"]))
+    assert again.status_code == 200, again.text
+    assert len(stack.stripe.payment_intents) == before + 1
+
+
+def test_a_key_that_is_refused_after_a_lost_answer_does_not_claim_that_nothing_was_charged(api: Api, stack: Stack):
+    stack.stripe.faults.add(count=1, match="/v1/payment_intents", cut="after")
+    stack.stripe.faults.add(count=ALWAYS, match="/v1/payment_intents", status=401)
+    response = api.post(PURCHASE)
+    assert is_problem(response, 502, "payment_provider_error")
+    assert "Nothing was charged" not in response.text
+
+
+@pytest.mark.parametrize("reread", ["AccessDeniedException", "ThrottlingException"])
+def test_parameter_store_fails_while_a_rotated_key_is_read_again(stack: Stack, reread):
+    with Container(stack) as container:
+        assert container.post(PURCHASE).status_code == 200
+        stack.stripe.faults.add(count=1, match="/v1/payment_intents", status=401)
+        stack.aws.fail(AwsFault("GetParameter", ALWAYS, error=reread))
+        assert is_problem(container.post(PURCHASE), 503, "stripe_key_unavailable")
+        stack.aws.heal()
+        assert container.post(PURCHASE).status_code == 200
+
+
+def test_no_answer_and_no_log_shows_stripes_own_words_but_a_cards(api: Api, stack: Stack):
+    stack.stripe.faults.add(
+        count=ALWAYS,
+        status=500,
+        match="/v1/payment_intents",
+        body=json.dumps({"error": {"type": "api_error", "message": "inner workings"}}).encode(),
+    )
+    assert "inner workings" not in api.post(PURCHASE).text
