@@ -1,0 +1,1 @@
+"""The embedded default behind `make run`: AWS and Stripe on this machine. Never deployed."""

@@ -1,0 +1,147 @@
+"""AWS on loopback: moto's server, with a record of the calls it got and a switch for faults."""
+
+import logging
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import boto3
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+# Credentials and region of the emulated account. They are accepted by moto alone.
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "devstack",
+    "AWS_SECRET_ACCESS_KEY": "devstack",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+# What decides where AWS calls go and as whom; a laptop may have any of these set.
+_OVERRIDES = re.compile(r"AWS_(PROFILE|DEFAULT_PROFILE|REGION|SESSION_TOKEN|SECURITY_TOKEN|ENDPOINT_URL.*|IGNORE_.*)")
+
+
+@dataclass(frozen=True)
+class AwsFault:
+    """What the next ``count`` calls of ``operation`` (such as GetParameter) meet instead of an answer.
+
+    ``delay``: seconds before anything else. ``error``: an AWS error code, answered with ``status``.
+    ``body``: answered as it is, with ``status``. ``cut``: the connection is closed without an answer.
+    """
+
+    operation: str
+    count: int = 1
+    delay: float = 0.0
+    error: str = ""
+    status: int = 400
+    body: bytes | None = None
+    cut: bool = False
+
+
+class AwsServer:
+    """moto's server in a thread. Its state is the process's: one account, shared by all servers of a process."""
+
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        """Bind the port.
+
+        :param port: 0 for any free one.
+        :raises OSError: the port is taken.
+        """
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)
+        self.calls: list[str] = []
+        self._faults: list[AwsFault] = []
+        self._lock = threading.Lock()
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        # Bound here, since werkzeug ends the whole process when a port is taken.
+        listener = socket.create_server((host, port), backlog=128)
+        self.url = f"http://{host}:{listener.getsockname()[1]}"
+        self._server = make_server(
+            host, port, self._application, threaded=True, request_handler=_Handler, fd=listener.detach()
+        )
+        self._server.daemon_threads = True  # type: ignore[attr-defined]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="aws", daemon=True)
+
+    def start(self) -> "AwsServer":
+        """Serve in the background."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop serving and free the port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def client(self, service: str) -> Any:
+        """Return boto3's client of a service of this AWS, whatever the environment says."""
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            aws_access_key_id=ENVIRONMENT["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
+            region_name=ENVIRONMENT["AWS_DEFAULT_REGION"],
+        )
+
+    def put_secret(self, name: str, value: str) -> None:
+        """Store a SecureString, replacing what is there."""
+        self.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
+
+    def environment(self) -> dict[str, str]:
+        """Return this process's environment, changed so that AWS clients find this AWS and no other."""
+        kept = {name: value for name, value in os.environ.items() if not _OVERRIDES.fullmatch(name)}
+        no_proxy = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1,localhost"]))
+        return {**kept, **ENVIRONMENT, "AWS_ENDPOINT_URL": self.url, "NO_PROXY": no_proxy, "no_proxy": no_proxy}
+
+    def fail(self, fault: AwsFault) -> None:
+        """Add a fault, behind those that are there."""
+        with self._lock:
+            self._faults.append(fault)
+
+    def heal(self) -> None:
+        """Take all faults away."""
+        with self._lock:
+            self._faults.clear()
+
+    def _next_fault(self, operation: str) -> AwsFault | None:
+        with self._lock:
+            self.calls.append(operation)
+            for index, fault in enumerate(self._faults):
+                if fault.operation == operation:
+                    left = replace(fault, count=fault.count - 1)
+                    self._faults[index : index + 1] = [left] if left.count else []
+                    return fault
+        return None
+
+    def _application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        fault = self._next_fault(_operation(environ))
+        if fault is None:
+            return self._moto(environ, start_response)  # type: ignore[no-any-return]
+        time.sleep(fault.delay)
+        if fault.cut:
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            return []
+        if not fault.error and fault.body is None:
+            return self._moto(environ, start_response)  # type: ignore[no-any-return]
+        body = (
+            fault.body if fault.body is not None else b'{"__type":"%s","message":"made to fail"}' % fault.error.encode()
+        )
+        start_response(f"{fault.status} Fault", [("Content-Type", "application/x-amz-json-1.1")])
+        return [body]
+
+
+class _Handler(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Print nothing: what matters here is shown as events."""
+
+
+def _operation(environ: dict[str, Any]) -> str:
+    """Return a call's operation, such as GetParameter (JSON protocol) or the service's name (query protocol)."""
+    target = environ.get("HTTP_X_AMZ_TARGET")
+    if target:
+        return str(target).rpartition(".")[2]
+    scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
+    return scope.group(1) if scope else ""
