@@ -2,10 +2,8 @@
 
 PYTHON ?= python3
 STAGE ?= dev
-PORTS := API_PORT CONSOLE_PORT AWS_PORT STRIPE_PORT
-export $(PORTS)
 
-.PHONY: run test lint setup package clean
+.PHONY: run test lint bench setup package clean
 
 run: setup
 	@.venv/bin/python -m devstack
@@ -17,6 +15,9 @@ lint: setup
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
+
+bench: setup
+	@.venv/bin/python -m benchmarks.cold_start
 
 package: setup
 	@.venv/bin/chalice package --stage $(STAGE) build/$(STAGE)

@@ -88,7 +88,7 @@ def problems_for_errors(request: Request | None, get_response: Callable[[Any], R
         problem = Problem("internal_error", "The error was logged; the request_id finds it.")
     if problem:
         if problem.status >= 500 and problem.cause:
-            app.log.error("request %s: %s: %s", request_id, problem.code, problem.cause)
+            app.log.error("request %s: %s: %s", request_id, problem.code, " ".join(problem.cause.split()))
         response = problem.response(request_id)
         response.headers.update(cors.get_access_control_headers())
     response.headers["Cache-Control"] = "no-store"

@@ -11,18 +11,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-# Credentials and region of the emulated account. They are accepted by moto alone.
-ENVIRONMENT = {
+# The emulated account's credentials are accepted by moto alone; the files are those of a laptop's own accounts.
+_ACCOUNT = {
     "AWS_ACCESS_KEY_ID": "devstack",
     "AWS_SECRET_ACCESS_KEY": "devstack",
     "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
 
-# What decides where AWS calls go and as whom; a laptop may have any of these set.
-_OVERRIDES = re.compile(r"AWS_(PROFILE|DEFAULT_PROFILE|REGION|SESSION_TOKEN|SECURITY_TOKEN|ENDPOINT_URL.*|IGNORE_.*)")
+
+def leave_own_accounts() -> None:
+    """Make AWS clients of this process and its children, moto's own too, ignore what is set for a laptop's accounts."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(_ACCOUNT)
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class AwsServer:
     """moto's server in a thread. Its state is the process's: one account, shared by all servers of a process."""
 
     def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
-        """Bind the port.
+        """Bind the port. Call :func:`leave_own_accounts` first.
 
         :param port: 0 for any free one.
         :raises OSError: the port is taken.
@@ -77,14 +84,8 @@ class AwsServer:
         self._thread.join()
 
     def client(self, service: str) -> Any:
-        """Return boto3's client of a service of this AWS, whatever the environment says."""
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            aws_access_key_id=ENVIRONMENT["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
-            region_name=ENVIRONMENT["AWS_DEFAULT_REGION"],
-        )
+        """Return boto3's client of a service of this AWS."""
+        return boto3.client(service, endpoint_url=self.url, config=Config(proxies={}))
 
     def put_secret(self, name: str, value: str) -> None:
         """Store a SecureString, replacing what is there."""
@@ -92,9 +93,8 @@ class AwsServer:
 
     def environment(self) -> dict[str, str]:
         """Return this process's environment, changed so that AWS clients find this AWS and no other."""
-        kept = {name: value for name, value in os.environ.items() if not _OVERRIDES.fullmatch(name)}
         no_proxy = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1,localhost"]))
-        return {**kept, **ENVIRONMENT, "AWS_ENDPOINT_URL": self.url, "NO_PROXY": no_proxy, "no_proxy": no_proxy}
+        return {**os.environ, "AWS_ENDPOINT_URL": self.url, "NO_PROXY": no_proxy, "no_proxy": no_proxy}
 
     def fail(self, fault: AwsFault) -> None:
         """Add a fault, behind those that are there."""

@@ -50,8 +50,18 @@ class EventLog:
         error = intent.get("last_payment_error") or {}
         reason = error.get("decline_code") or error.get("code")
         price = f"{intent['amount'] / 100:,.2f} {intent['currency'].upper()}"
-        members = {name: intent[name] for name in ("id", "status", "amount", "currency", "metadata", "description")}
-        self.add("payment", f"{intent['id']}  {price}  {outcome}{f' ({reason})' if reason else ''}", **members)
+        self.add(
+            "payment",
+            f"{intent['id']}  {price}  {outcome}{f' ({reason})' if reason else ''}",
+            payment_id=intent["id"],
+            status=intent["status"],
+            amount=intent["amount"],
+            currency=intent["currency"],
+            storage=intent["metadata"].get("storage"),
+            stage=intent["metadata"].get("stage"),
+            code=error.get("code"),
+            decline_code=error.get("decline_code"),
+        )
 
     def all(self) -> list[dict[str, Any]]:
         """Return the events, oldest first."""

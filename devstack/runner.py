@@ -16,13 +16,15 @@ from typing import Any
 
 from chalicelib import project
 from chalicelib.config import ConfigError, load
-from devstack.aws import AwsServer
+from devstack.aws import AwsServer, leave_own_accounts
 from devstack.events import EventLog, EventServer
 from devstack.stripe.server import StripeServer
 
 _PROJECT = Path(__file__).resolve().parent.parent
 _READY_WITHIN = 30.0  # seconds
 _ENDED_WITHIN = 5.0
+# What chalice and botocore print that tells a user of the stack nothing.
+_NOISE = ("GET /health", "Serving on http", "Found credentials in environment", "Found endpoint for ")
 
 
 class RunnerError(Exception):
@@ -86,6 +88,7 @@ class Runner:
         self._stop.set()
 
     def _run(self) -> int:
+        leave_own_accounts()
         aws = self._started("aws_port", AwsServer)
         stripe = self._started("stripe_port", lambda port: StripeServer(port=port, on_event=self._log.add_stripe_event))
         key = stripe.keys.issue("test")
@@ -145,7 +148,7 @@ class Runner:
     def _relay(self, api: "subprocess.Popen[str]") -> None:
         assert api.stdout is not None
         for line in api.stdout:
-            if line.strip() and "GET /health" not in line and "Serving on" not in line:
+            if line.strip() and not any(noise in line for noise in _NOISE):
                 _say(f"          api            {line.rstrip()}")
 
     def _end(self) -> None:
@@ -166,10 +169,10 @@ class Runner:
         return f"""
   notes-billing runs on this machine, stage dev, no account needed.
 
-    API       {api}         chalice local --stage dev (nobody signs; every caller is "local")
-    events    {console}/events  what happened, as JSON
-    AWS       {aws}         Parameter Store and SNS, emulated
-    Stripe    {stripe}        emulated; cards and tokens by Stripe's test names
+    API       {api:<30}  chalice local --stage dev; nobody signs, every caller is "local"
+    events    {console + "/events":<30}  what happened, as JSON
+    AWS       {aws:<30}  Parameter Store and SNS, emulated
+    Stripe    {stripe:<30}  emulated; cards and tokens by Stripe's test names
 
   Charge a card:
 
@@ -182,7 +185,7 @@ class Runner:
 def _taken(port: str, number: int) -> RunnerError:
     name = port.upper()
     return RunnerError(
-        f"port {number} is taken: stop what listens there, or choose another port with {name}=... make run."
+        f"port {number} is taken: stop what listens there, or choose another port with {name}={number + 100} make run."
     )
 
 

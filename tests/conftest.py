@@ -4,13 +4,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import Api, Container, Stack
+from tests.support import PROJECT, Api, Container, Stack, transcript
 
 
 @pytest.fixture(scope="session")
 def _running_stack() -> Iterator[Stack]:
     with Stack() as stack:
         yield stack
+        _no_key_was_shown(stack)
+
+
+def _no_key_was_shown(stack: Stack) -> None:
+    """After all tests: no key is in an answer, a log, a traceback, an environment, or a file of the project."""
+    shown = "\n".join(transcript)
+    files = [file for file in PROJECT.rglob("*") if file.is_file() and not {".git", ".venv"} & set(file.parts)]
+    written = "\n".join(file.read_text(errors="replace") for file in files)
+    assert not [key[:12] for key in stack.keys if key in shown or key in written]
 
 
 @pytest.fixture

@@ -8,13 +8,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import requests
 
-from devstack.aws import AwsServer
+from devstack.aws import AwsServer, leave_own_accounts
 from devstack.stripe.server import StripeServer
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -23,15 +24,26 @@ LIVE_PARAMETER = "/stripeSecretKey/live"
 PURCHASE = {"source": "tok_visa", "storage": 21}
 
 
+# What the API answered and printed, and the environment it had, in this run: none of it may show a key.
+transcript: list[str] = []
+
+
 class Stack:
     """AWS and Stripe on free ports."""
 
     def __init__(self) -> None:
+        leave_own_accounts()
         self.aws = AwsServer().start()
         self.stripe = StripeServer()
         self.stripe.start()
         # Every test of a run uses this key, so that an API that has read it can serve the next test too.
-        self.key = self.stripe.keys.issue("test")
+        self.keys: list[str] = []
+        self.key = self.issue_key()
+
+    def issue_key(self, restricted_to: Iterable[str] | None = None) -> str:
+        """A new test key that Stripe accepts; at the end of the run none of these may have been shown."""
+        self.keys.append(self.stripe.keys.issue("test", restricted_to))
+        return self.keys[-1]
 
     def reset(self) -> None:
         self.aws.heal()
@@ -104,6 +116,7 @@ class Api:
         self._output.unlink()
 
     def stop(self, number: int = signal.SIGTERM) -> None:
+        transcript.extend([self.output(), _environment_of(self._process.pid)])
         self._process.send_signal(number)
         self._process.wait()
 
@@ -114,15 +127,15 @@ class Api:
     def post(self, body: object = None, path: str = "/billing", **headers: str) -> requests.Response:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self._session.post(
-            self.url + path, data=data, headers={"Content-Type": "application/json", **names}, timeout=30
-        )
+        return self.request("POST", path, data=data, headers={"Content-Type": "application/json", **names})
 
     def get(self, path: str, **headers: str) -> requests.Response:
-        return self._session.get(self.url + path, headers=headers, timeout=30)
+        return self.request("GET", path, headers=headers)
 
     def request(self, method: str, path: str, **arguments: Any) -> requests.Response:
-        return self._session.request(method, self.url + path, timeout=30, **arguments)
+        response = self._session.request(method, self.url + path, timeout=30, **arguments)
+        transcript.append(f"{response.headers} {response.text}")
+        return response
 
 
 class Answer:
@@ -162,11 +175,13 @@ class Container:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self._process.poll() is None:
-            self._process.communicate()
+            self.output()
 
     def output(self) -> str:
         """Everything the process printed. Ends it."""
+        transcript.append(_environment_of(self._process.pid))
         _, errors = self._process.communicate()
+        transcript.append(errors)
         return errors
 
     def invoke(self, event: dict[str, Any]) -> Answer:
@@ -189,6 +204,7 @@ class Container:
     def _receive(self) -> Any:
         assert self._process.stdout
         line = self._process.stdout.readline()
+        transcript.append(line)
         return json.loads(line) if line else None
 
 
@@ -219,6 +235,10 @@ def stage_variables(stage: str) -> dict[str, str]:
     project = json.loads((PROJECT / ".chalice" / "config.json").read_text())
     own = project["stages"].get(stage, {}).get("environment_variables", {})
     return {**project["environment_variables"], **own}
+
+
+def _environment_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/environ").read_text(errors="replace") if sys.platform == "linux" else ""
 
 
 def free_port() -> int:

@@ -121,7 +121,7 @@ def test_200_purchases_are_one_read_200_calls_and_one_connection(stack: Stack):
 
 
 def test_rotating_the_key_and_revoking_the_old_one_fails_no_request(stack: Stack):
-    keys = [stack.stripe.keys.issue("test") for _ in range(2)]
+    keys = [stack.issue_key() for _ in range(2)]
     stack.aws.put_secret(TEST_PARAMETER, keys[0])
     rotate_at, done = 40, []
     with Api(stack) as api, ThreadPoolExecutor(8) as pool:

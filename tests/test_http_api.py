@@ -75,7 +75,7 @@ BAD_FIELDS = [
             " 1",
             "1e3",
             "1_0",
-            "１",
+            "\uff11",
             "x" * 99,
         )
     ),
@@ -141,7 +141,7 @@ def test_a_charset_beside_json_is_fine(api: Api):
     assert api.post(PURCHASE, Content_Type="application/json; charset=utf-8").status_code == 200
 
 
-@pytest.mark.parametrize("key", ["", " ", "a b", "é", "x" * 256, "tab\there"])
+@pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256, "tab\there"])
 def test_an_idempotency_key_that_is_none_is_refused(api: Api, stack: Stack, key):
     response = api.post(PURCHASE, Idempotency_Key=key.encode("latin-1"))
     assert is_problem(response, 400, "invalid_request")

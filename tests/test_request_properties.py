@@ -39,7 +39,7 @@ def test_no_bytes_give_a_5xx(api: Api, body):
 
 
 @over_http
-@given(st.text(string.printable, max_size=30).map(lambda text: text.replace("\n", "").replace("\r", "")))
+@given(st.text(string.printable, max_size=30).map(lambda text: " ".join(text.split())))
 def test_no_idempotency_key_gives_a_5xx(api: Api, key):
     assert api.post({"storage": 1, "source": "tok_visa"}, Idempotency_Key=key).status_code in {200, 400, 409}
 

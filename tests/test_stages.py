@@ -128,7 +128,7 @@ def test_a_mistake_in_config_json_is_named_in_one_sentence(tmp_path, names):
 def test_config_json_that_is_not_json_is_named(tmp_path):
     folder = _changed(tmp_path, lambda c: None)
     (folder / "config.json").write_text("{")
-    with pytest.raises(ConfigError, match="config.json can't be read"):
+    with pytest.raises(ConfigError, match=r"config\.json can't be read"):
         project.check(folder)
 
 

@@ -1,0 +1,138 @@
+"""`make run`: what a newcomer starts, and what is left when it ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from devstack.runner import Ports, RunnerError
+from tests.support import PROJECT, PURCHASE, free_port
+
+
+class Run:
+    """`python -m devstack`, as make starts it, on four free ports."""
+
+    def __init__(self) -> None:
+        names = ("API_PORT", "CONSOLE_PORT", "AWS_PORT", "STRIPE_PORT")
+        self.ports = {name: free_port() for name in names}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "devstack"],
+            cwd=PROJECT,
+            # What a laptop may have set must not lead the stack away from itself.
+            env={
+                **os.environ,
+                **{name: str(port) for name, port in self.ports.items()},
+                "AWS_PROFILE": "production",
+                "AWS_ENDPOINT_URL_SSM": "http://127.0.0.1:1",
+                "HTTP_PROXY": "http://127.0.0.1:1",
+            },
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def url(self, part: str) -> str:
+        return f"http://127.0.0.1:{self.ports[part]}"
+
+    def wait_until_ready(self) -> None:
+        while self.process.poll() is None:
+            try:
+                if requests.get(self.url("API_PORT") + "/health", timeout=5).status_code == 200:
+                    return
+            except requests.ConnectionError:
+                time.sleep(0.05)
+        raise AssertionError(self.process.communicate()[0])
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    run = Run()
+    yield run
+    if run.process.poll() is None:
+        run.process.kill()
+        run.process.communicate()
+
+
+def children_of(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in listed.read_text().split()] if listed.exists() else []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_printed_curl_charges_a_card_and_the_end_leaves_nothing(run: Run, number):
+    run.wait_until_ready()
+    payment = requests.post(run.url("API_PORT") + "/billing", json=PURCHASE, timeout=30)
+    assert (payment.status_code, payment.json()["amount"]) == (200, 4200)
+    declined = requests.post(
+        run.url("API_PORT") + "/billing", json={"source": "tok_chargeDeclined", "storage": 1}, timeout=30
+    )
+    assert declined.status_code == 402
+    events = requests.get(run.url("CONSOLE_PORT") + "/events", timeout=30).json()
+    assert [(event["kind"], event["payment_id"], event["status"]) for event in events] == [
+        ("payment", payment.json()["id"], "succeeded"),
+        ("payment", declined.json()["payment_id"], "requires_payment_method"),
+    ]
+    assert events[0]["time"] <= events[1]["time"]
+
+    children = children_of(run.process.pid)
+    run.process.send_signal(number)
+    output = run.process.communicate()[0]
+    assert run.process.returncode == 0, output
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    for port in run.ports.values():
+        socket.create_server(("127.0.0.1", port)).close()
+    assert f"curl {run.url('API_PORT')}/billing" in output
+    assert f"{payment.json()['id']}  42.00 USD  succeeded" in output
+    assert "sk_test_" not in output
+
+
+def test_ended_while_it_starts_it_leaves_nothing(run: Run):
+    while not children_of(run.process.pid) and run.process.poll() is None:
+        time.sleep(0.01)
+    children = children_of(run.process.pid)
+    run.process.send_signal(signal.SIGTERM)
+    run.process.communicate()
+    assert run.process.returncode == 0
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+@pytest.mark.parametrize("name", ["API_PORT", "CONSOLE_PORT", "AWS_PORT", "STRIPE_PORT"])
+def test_a_port_that_is_taken_is_named_with_its_variable(name):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = {other: str(free_port()) for other in ("API_PORT", "CONSOLE_PORT", "AWS_PORT", "STRIPE_PORT")}
+        number = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "devstack"],
+            cwd=PROJECT,
+            env={**os.environ, **ports, name: str(number)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"notes-billing: port {number} is taken")
+    assert f"{name}=" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_api_that_ends_by_itself_ends_the_stack(run: Run):
+    run.wait_until_ready()
+    for child in children_of(run.process.pid):
+        os.kill(child, signal.SIGKILL)
+    output = run.process.communicate()[0]
+    assert run.process.returncode == 1
+    assert "ended" in output
+
+
+@pytest.mark.parametrize("value", ["", "http", "0", "65536", "-1", "8001"])
+def test_a_port_that_is_none_is_named(value):
+    with pytest.raises(RunnerError, match="API_PORT"):
+        Ports.of({"API_PORT": value})
