@@ -1,0 +1,27 @@
+"""The balance: what was charged and not refunded (https://docs.stripe.com/api/balance). There are no fees here."""
+
+from collections import Counter
+from typing import Any
+
+from devstack.stripe.account import Call, Object
+
+
+def retrieve(call: Call) -> Object:
+    """Answer ``GET /v1/balance``. Money stays pending: there are no payouts."""
+    pending: Counter[str] = Counter(usd=0)
+    for charge in call.account.tables["charge"].values():
+        pending[charge["currency"]] += charge["amount_captured"] - charge["amount_refunded"]
+    return {
+        "object": "balance",
+        "available": [_funds(currency, 0) for currency in pending],
+        "connect_reserved": None,
+        "instant_available": None,
+        "issuing": None,
+        "livemode": call.livemode,
+        "pending": [_funds(currency, amount) for currency, amount in pending.items()],
+        "refund_and_dispute_prefunding": None,
+    }
+
+
+def _funds(currency: str, amount: int) -> dict[str, Any]:
+    return {"amount": amount, "currency": currency, "source_types": {"card": amount}}

@@ -1,0 +1,180 @@
+"""Confirming a PaymentIntent: the card says yes, says no, or wants the customer to authenticate first."""
+
+import copy
+from typing import Literal
+
+from devstack.stripe import cards, charges, errors, payment_methods
+from devstack.stripe.account import Call, Object
+from devstack.stripe.cards import Card, Decline
+from devstack.stripe.ids import new_id
+
+Outcome = Literal["succeed", "fail"]
+
+_CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
+
+_RETURN_URL_MISSING = (
+    "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these "
+    "payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want "
+    "to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and "
+    "`automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents."
+)
+_ALREADY_SUCCEEDED = (
+    "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed."
+)
+_METHOD_MISSING = (
+    "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the "
+    "PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a payment method "
+    "or ConfirmationToken."
+)
+_AUTHENTICATION_FAILED = (
+    "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new PaymentMethod "
+    "to attempt to fulfill this PaymentIntent again."
+)
+
+
+def confirm(call: Call) -> Object:
+    """Answer ``POST /v1/payment_intents/{id}/confirm``.
+
+    :raises StripeError: 400, it is not for this status, or the call lacks something; 402, the card says no.
+    """
+    intent = call.account.find("payment_intent", call.id)
+    _check_status(intent)
+    method = payment_methods.chosen(call)
+    check(call, intent, method)
+    for name in ("receipt_email", "setup_future_usage", "shipping"):
+        if name in call.params:
+            intent[name] = call.params[name] or None
+    attempt(call, intent, method)
+    return intent
+
+
+def unexpected_state(message: str, intent: Object) -> errors.StripeError:
+    """Make the refusal of what a PaymentIntent's status does not allow."""
+    code = "payment_intent_unexpected_state"
+    return errors.invalid_request(message, code=code, payment_intent=copy.deepcopy(intent))
+
+
+def check(call: Call, intent: Object, method: Object | None) -> None:
+    """Check what confirming needs, before anything changes.
+
+    :param method: what the call pays with; None for what the PaymentIntent has.
+    :raises StripeError: 400, there is nothing to pay with, or no ``return_url`` where one is needed.
+    """
+    if method is None and intent["payment_method"] is None:
+        raise unexpected_state(_METHOD_MISSING, intent)
+    automatic = intent["automatic_payment_methods"]
+    if automatic["enabled"] and automatic["allow_redirects"] != "never" and "return_url" not in call.params:
+        raise errors.invalid_request(_RETURN_URL_MISSING, "return_url")
+
+
+def attempt(call: Call, intent: Object, method: Object | None) -> None:
+    """Try to take the payment.
+
+    :param intent: the PaymentIntent, checked; its new status is in it.
+    :param method: what the call pays with; None for what the PaymentIntent has.
+    :raises StripeError: 402, the card says no.
+    """
+    if method is None:
+        method = call.account.find("payment_method", intent["payment_method"])
+    intent.update(payment_method=method["id"], last_payment_error=None, next_action=None)
+    card = call.account.cards[method["id"]]
+    if not (card.authentication or _wants_authentication(call)):
+        refusal = _charge(call, intent, method, card, card.decline)
+    elif call.params.get("off_session", False) not in (False, ""):
+        refusal = _charge(call, intent, method, card, cards.AUTHENTICATION_REQUIRED)
+    elif call.params.get("error_on_requires_action"):
+        refusal = _refuse(call, intent, _card_error(cards.AUTHENTICATION_NOT_HANDLED, method))
+    else:
+        intent.update(status="requires_action", next_action=_next_action(call))
+        call.emit("payment_intent.requires_action", intent)
+        return
+    if refusal is not None:
+        message, kind = refusal.pop("message"), refusal.pop("type")
+        refusal.pop("doc_url")
+        raise errors.StripeError(402, kind, message, **refusal, payment_intent=copy.deepcopy(intent))
+
+
+def authenticate(call: Call, outcome: Outcome) -> Object:
+    """Do what the customer does: authenticate, or fail to.
+
+    :param call: ``id`` is the PaymentIntent's.
+    :param outcome: ``succeed`` or ``fail``.
+    :return: the PaymentIntent: ``succeeded``, or ``requires_payment_method`` with its error.
+    :raises StripeError: 404, there is none; 400, it does not wait for its customer.
+    """
+    intent = call.account.find("payment_intent", call.id)
+    if intent["status"] != "requires_action":
+        message = f"This PaymentIntent does not wait for its customer: its status is {intent['status']}."
+        raise unexpected_state(message, intent)
+    method = call.account.find("payment_method", intent["payment_method"])
+    if outcome == "succeed":
+        card = call.account.cards[method["id"]]
+        _charge(call, intent, method, card, card.decline)
+        return intent
+    code = "payment_intent_authentication_failure"
+    error = {"code": code, "doc_url": errors.doc_url(code), "message": _AUTHENTICATION_FAILED}
+    _refuse(call, intent, {**error, "payment_method": method, "type": "invalid_request_error"})
+    return intent
+
+
+def _check_status(intent: Object) -> None:
+    status = intent["status"]
+    if status == "succeeded":
+        raise unexpected_state(_ALREADY_SUCCEEDED, intent)
+    if status not in _CONFIRMABLE:
+        raise unexpected_state(
+            f"You cannot confirm this PaymentIntent because it has a status of {status}. Only a PaymentIntent with one "
+            f"of the following statuses may be confirmed: {', '.join(_CONFIRMABLE)}.",
+            intent,
+        )
+
+
+def _charge(call: Call, intent: Object, method: Object, card: Card, decline: Decline | None) -> Object | None:
+    call.account.used.add(method["id"])
+    charge = charges.attempt(call, intent, method, card, decline)
+    intent["latest_charge"] = charge["id"]
+    if decline is not None:
+        return _refuse(call, intent, {"charge": charge["id"], **_card_error(decline, method)})
+    intent.update(status="succeeded", amount_received=intent["amount"], next_action=None)
+    call.emit("payment_intent.succeeded", intent)
+    return None
+
+
+def _refuse(call: Call, intent: Object, error: Object) -> Object:
+    # As at Stripe, the PaymentIntent lets go of the method, which its error still shows.
+    error = copy.deepcopy(error)
+    intent.update(status="requires_payment_method", payment_method=None, next_action=None, last_payment_error=error)
+    call.emit("payment_intent.payment_failed", intent)
+    return copy.deepcopy(error)
+
+
+def _card_error(decline: Decline, method: Object) -> Object:
+    error = {
+        "code": decline.code,
+        "decline_code": decline.decline_code,
+        "doc_url": errors.doc_url(decline.code),
+        "message": decline.message,
+        "param": decline.param,
+        "payment_method": method,
+        "type": "card_error",
+    }
+    return {name: value for name, value in error.items() if value is not None}
+
+
+def _wants_authentication(call: Call) -> bool:
+    options = call.params.get("payment_method_options", {}).get("card", {})
+    return isinstance(options, dict) and options.get("request_three_d_secure") in ("any", "challenge")
+
+
+def _next_action(call: Call) -> Object:
+    source = new_id("payatt", 20)
+    url = f"https://hooks.stripe.com/3d_secure_2/hosted?payment_attempt={source}"
+    if "return_url" in call.params and not call.params.get("use_stripe_sdk"):
+        return {
+            "type": "redirect_to_url",
+            "redirect_to_url": {"return_url": call.params["return_url"], "url": url},
+        }
+    return {
+        "type": "use_stripe_sdk",
+        "use_stripe_sdk": {"type": "three_d_secure_redirect", "source": source, "stripe_js": url},
+    }

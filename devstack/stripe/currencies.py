@@ -1,0 +1,56 @@
+"""Currencies and how much of one can be charged (https://docs.stripe.com/currencies)."""
+
+from devstack.stripe import errors
+
+_SUPPORTED = frozenset((
+    "usd", "aed", "afn", "all", "amd", "ang", "aoa", "ars", "aud", "awg", "azn", "bam", "bbd", "bdt", "bgn", "bif",
+    "bmd", "bnd", "bob", "brl", "bsd", "bwp", "byn", "bzd", "cad", "cdf", "chf", "clp", "cny", "cop", "crc", "cve",
+    "czk", "djf", "dkk", "dop", "dzd", "egp", "etb", "eur", "fjd", "fkp", "gbp", "gel", "gip", "gmd", "gnf", "gtq",
+    "gyd", "hkd", "hnl", "htg", "huf", "idr", "ils", "inr", "isk", "jmd", "jpy", "kes", "kgs", "khr", "kmf", "krw",
+    "kyd", "kzt", "lak", "lbp", "lkr", "lrd", "lsl", "mad", "mdl", "mga", "mkd", "mmk", "mnt", "mop", "mur", "mvr",
+    "mwk", "mxn", "myr", "mzn", "nad", "ngn", "nio", "nok", "npr", "nzd", "pab", "pen", "pgk", "php", "pkr", "pln",
+    "pyg", "qar", "ron", "rsd", "rub", "rwf", "sar", "sbd", "scr", "sek", "sgd", "shp", "sle", "sos", "srd", "std",
+    "szl", "thb", "tjs", "top", "try", "ttd", "twd", "tzs", "uah", "ugx", "uyu", "uzs", "vnd", "vuv", "wst", "xaf",
+    "xcd", "xof", "xpf", "yer", "zar", "zmw",
+))  # fmt: skip
+_MOST = 99_999_999
+# The least of a currency depends on its rate to the account's own; the stand-in's account is in dollars.
+_LEAST = {"usd": 50}
+
+
+def check(currency: str) -> None:
+    """Check a currency code, in either case.
+
+    :raises StripeError: 400, Stripe has no such currency.
+    """
+    if currency.lower() not in _SUPPORTED:
+        listed = ", ".join(sorted(_SUPPORTED))
+        message = f"Invalid currency: {currency.lower()}. Stripe currently supports these currencies: {listed}"
+        raise errors.invalid_request(message, "currency")
+
+
+def check_amount(amount: int, currency: str) -> None:
+    """Check that an amount can be charged.
+
+    :param amount: in the currency's minor unit.
+    :raises StripeError: 400, it is too small or too large.
+    """
+    least = _LEAST.get(currency.lower(), 1)
+    if amount < 1:
+        message = "This value must be greater than or equal to 1."
+        raise errors.invalid_request(message, "amount", "parameter_invalid_integer")
+    if amount < least:
+        raise errors.invalid_request(f"Amount must be at least {shown(least, currency)}", "amount", "amount_too_small")
+    if amount > _MOST:
+        raise errors.invalid_request(
+            f"Amount must be no more than {shown(_MOST, currency)}", "amount", "amount_too_large"
+        )
+
+
+def shown(amount: int, currency: str) -> str:
+    """Return an amount for a person, such as ``$0.50 usd``.
+
+    :param amount: in the currency's minor unit, a hundredth.
+    """
+    sign = "$" if currency.lower() == "usd" else ""
+    return f"{sign}{amount / 100:,.2f} {currency.lower()}"

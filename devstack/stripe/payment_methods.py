@@ -1,0 +1,133 @@
+"""PaymentMethods: what a payment was made with, made from the name that a call gives."""
+
+from typing import Any
+
+from devstack.stripe import cards, errors
+from devstack.stripe.account import Account, Call, Object
+from devstack.stripe.cards import Card
+from devstack.stripe.ids import new_id
+
+_WAYS_TO_PAY = ("payment_method", "payment_method_data", "confirmation_token")
+_USED_UP = (
+    "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared with a "
+    "connected account without Customer attachment, or was detached from a Customer. It may not be used again. To use "
+    "a PaymentMethod multiple times, you must attach it to a Customer first."
+)
+
+
+def check(params: Object) -> None:
+    """Check that a call says at most once what pays, and that it is a card.
+
+    :raises StripeError: 400.
+    """
+    given = [name for name in _WAYS_TO_PAY if name in params]
+    if len(given) > 1:
+        raise errors.exclusive_parameters(given)
+    if data := params.get("payment_method_data"):
+        if data["type"] != "card":
+            raise errors.invalid_request(
+                f'The payment method type "{data["type"]}" is invalid. Please ensure the provided type is activated in '
+                "your dashboard (https://dashboard.stripe.com/account/payments/settings) and your account is enabled "
+                "for any preview features that you are trying to use.",
+                "payment_method_data[type]",
+            )
+        if "card" not in data:
+            raise errors.missing_parameter("payment_method_data[card]")
+
+
+def chosen(call: Call) -> Object | None:
+    """Return the PaymentMethod that a call pays with: a new one for a name, or one that exists.
+
+    :return: None if the call does not say.
+    :raises StripeError: 400, there is no such name or id, or it has been used up.
+    """
+    params = call.params
+    if data := params.get("payment_method_data"):
+        card = _card(call.account, data["card"]["token"], "tok", "token", "payment_method_data[card][token]")
+        return _new(call, card, data)
+    if name := params.get("confirmation_token"):
+        return _new(call, _card(call.account, name, "ctoken", "ConfirmationToken", "confirmation_token"), {})
+    name = params.get("payment_method")
+    if name is None:
+        return None
+    if any(cards.named(name, "pm", livemode) for livemode in (False, True)):
+        return _new(call, _card(call.account, name, "pm", "PaymentMethod", "payment_method"), {})
+    method = call.account.find("payment_method", name, status=400)
+    if name in call.account.used:
+        raise errors.invalid_request(_USED_UP, "payment_method")
+    return method
+
+
+def _card(account: Account, name: str, kind: str, label: str, param: str) -> Card:
+    if card := cards.named(name, kind, account.livemode):
+        return card
+    exists_in_live = (not account.livemode) if cards.named(name, kind, not account.livemode) else None
+    raise errors.no_such(label, name, param, exists_in_live=exists_in_live, status=400)
+
+
+def _new(call: Call, card: Card, data: Object) -> Object:
+    method = {
+        "id": new_id("pm"),
+        "object": "payment_method",
+        "allow_redisplay": data.get("allow_redisplay", "unspecified"),
+        "billing_details": billing_details(data.get("billing_details") or {}),
+        "card": {
+            **_details(card),
+            "display_brand": card.brand,
+            "generated_from": None,
+            "networks": {"available": [card.brand], "preferred": None},
+            "three_d_secure_usage": {"supported": True},
+        },
+        "created": call.now,
+        "customer": None,
+        "customer_account": None,
+        "livemode": call.livemode,
+        "metadata": data.get("metadata") or {},
+        "radar_options": {},
+        "type": "card",
+    }
+    call.account.cards[method["id"]] = card
+    return call.account.add(method)
+
+
+def billing_details(given: Object) -> Object:
+    """Return billing details with every member, None where nothing is given."""
+    empty: dict[str, Any] = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
+    members = {name: given.get(name) for name in ("email", "name", "phone", "tax_id")}
+    return {"address": {**empty, **(given.get("address") or {})}, **members}
+
+
+def card_details(card: Card, amount: int) -> Object:
+    """Return what a charge tells about its card.
+
+    :param amount: what was authorized, in the currency's minor unit.
+    """
+    unused = ("extended_authorization", "incremental_authorization", "multicapture")
+    return {
+        **_details(card),
+        "amount_authorized": amount,
+        "authorization_code": None,
+        "installments": None,
+        "mandate": None,
+        "network": card.brand,
+        "network_token": {"used": False},
+        "network_transaction_id": None,
+        "three_d_secure": None,
+        "overcapture": {"maximum_amount_capturable": amount, "status": "unavailable"},
+        **{name: {"status": "unavailable"} for name in unused},
+    }
+
+
+def _details(card: Card) -> Object:
+    return {
+        "brand": card.brand,
+        "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
+        "country": "US",
+        "exp_month": 12,
+        "exp_year": 2034,
+        "fingerprint": f"fingerprint{card.last4}",
+        "funding": card.funding,
+        "last4": card.last4,
+        "regulated_status": "unregulated",
+        "wallet": None,
+    }

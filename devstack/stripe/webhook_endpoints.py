@@ -1,0 +1,74 @@
+"""WebhookEndpoints: where events would be sent (https://docs.stripe.com/api/webhook_endpoints)."""
+
+from urllib.parse import urlsplit
+
+from devstack.stripe import errors, lists, metadata
+from devstack.stripe.account import Call, Object
+from devstack.stripe.ids import new_id
+
+
+def check(params: Object) -> None:
+    """Check an endpoint's address. Stripe wants a public one; the stand-in is for loopback, so http there is fine.
+
+    :raises StripeError: 400.
+    """
+    metadata.merged({}, params)
+    if "url" in params:
+        url = urlsplit(params["url"])
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise errors.invalid_request("Not a valid URL", "url", "url_invalid")
+
+
+def create(call: Call) -> Object:
+    """Answer ``POST /v1/webhook_endpoints``: the only answer with the signing secret."""
+    params = call.params
+    endpoint = {
+        "id": new_id("we"),
+        "object": "webhook_endpoint",
+        "api_version": params.get("api_version"),
+        "application": None,
+        "created": call.now,
+        "description": params.get("description") or None,
+        "enabled_events": params["enabled_events"],
+        "livemode": call.livemode,
+        "metadata": metadata.merged({}, params),
+        "secret": new_id("whsec", 32),
+        "status": "enabled",
+        "url": params["url"],
+    }
+    return call.account.add(endpoint)
+
+
+def retrieve(call: Call) -> Object:
+    """Answer ``GET /v1/webhook_endpoints/{id}``."""
+    return _without_secret(call.account.find("webhook_endpoint", call.id))
+
+
+def update(call: Call) -> Object:
+    """Answer ``POST /v1/webhook_endpoints/{id}``."""
+    endpoint = call.account.find("webhook_endpoint", call.id)
+    params = call.params
+    endpoint["metadata"] = metadata.merged(endpoint["metadata"], params)
+    endpoint.update({name: params[name] for name in ("enabled_events", "url") if name in params})
+    if "description" in params:
+        endpoint["description"] = params["description"] or None
+    if "disabled" in params:
+        endpoint["status"] = "disabled" if params["disabled"] else "enabled"
+    return _without_secret(endpoint)
+
+
+def delete(call: Call) -> Object:
+    """Answer ``DELETE /v1/webhook_endpoints/{id}``."""
+    endpoint = call.account.find("webhook_endpoint", call.id)
+    del call.account.tables["webhook_endpoint"][call.id]
+    return {"id": endpoint["id"], "object": "webhook_endpoint", "deleted": True}
+
+
+def list_all(call: Call) -> Object:
+    """Answer ``GET /v1/webhook_endpoints``."""
+    page = lists.page(call, "webhook_endpoint")
+    return {**page, "data": [_without_secret(endpoint) for endpoint in page["data"]]}
+
+
+def _without_secret(endpoint: Object) -> Object:
+    return {name: value for name, value in endpoint.items() if name != "secret"}
