@@ -129,8 +129,7 @@ class Runner:
             # chalice local warns at every signed route that it lets everybody through; the screen says so once.
             "PYTHONWARNINGS": "ignore::UserWarning:chalice.local",
         }
-        chalice = Path(sys.executable).with_name("chalice")
-        command = [str(chalice), "local", "--stage", "dev", "--port", str(port), "--no-autoreload"]
+        command = [sys.executable, "-m", "devstack.local", "--stage", "dev", "--port", str(port)]
         # A session of its own: Ctrl-C reaches the runner alone, which then ends the API in order.
         self._api = subprocess.Popen(  # noqa: S603
             command, cwd=_PROJECT, env=environment, text=True, errors="replace",

@@ -77,23 +77,21 @@ class Stack:
 class Api:
     """The API under `chalice local`, in a process of its own."""
 
-    def __init__(self, stack: Stack, stage: str = "dev", project: Path = PROJECT, **environment: str) -> None:
+    def __init__(self, stack: Stack, stage: str = "dev", **environment: str) -> None:
         self._stack = stack
         self._stage = stage
-        self._project = project
         self._environment = environment
         self.url = ""
 
     def __enter__(self) -> "Api":
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        chalice = Path(sys.executable).with_name("chalice")
         self._output = (PROJECT / ".pytest_cache").joinpath(f"api-{os.getpid()}-{port}.log")
         self._output.parent.mkdir(exist_ok=True)
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                [str(chalice), "local", "--stage", self._stage, "--port", str(port), "--no-autoreload"],
-                cwd=self._project,
+                [sys.executable, "-m", "devstack.local", "--stage", self._stage, "--port", str(port)],
+                cwd=PROJECT,
                 env={**self._stack.environment(), **self._environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
