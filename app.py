@@ -43,8 +43,8 @@ cors = CORSConfig(
 @app.route("/billing", methods=["POST"], authorizer=signed, cors=cors)
 def charge() -> dict[str, Any]:
     request = _request()
-    purchase = requests.purchase(_body(request), request.headers)
-    caller = requests.caller(request.context.get("identity", {}), on_chalice_cli=config.on_chalice_cli)
+    purchase = requests.purchase(_body(request), request.headers, _repeated_headers(request))
+    caller = requests.caller(request.context.get("identity"), on_chalice_cli=config.on_chalice_cli)
     payment = payments.charge(purchase, caller)
     return {name: value for name, value in asdict(payment).items() if value is not None}
 
@@ -102,8 +102,16 @@ def _request() -> Request:
 
 
 def _body(request: Request) -> bytes:
-    body = request.raw_body
-    return body if isinstance(body, bytes) else body.encode()
+    try:
+        body = request.raw_body
+        return body if isinstance(body, bytes) else body.encode()
+    except ValueError as error:  # base64 or text that is none
+        raise requests.not_json() from error
+
+
+def _repeated_headers(request: Request) -> set[str]:
+    multiple = request.to_original_event().get("multiValueHeaders") or {}
+    return {name.lower() for name, values in multiple.items() if len(values) > 1}
 
 
 if not config.on_chalice_cli:

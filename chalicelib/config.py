@@ -12,7 +12,7 @@ from dataclasses import dataclass
 STRIPE_API_BASE = "https://api.stripe.com"
 
 # What Stripe's secrets look like: keys (https://docs.stripe.com/keys) and webhook signing secrets.
-SECRET = re.compile(r"\b(?:sk|rk)_(?:live|test)_|\bwhsec_")
+SECRET = re.compile(r"(?:sk|rk)_(?:live|test)_|whsec_")
 
 
 class ConfigError(Exception):
@@ -39,6 +39,11 @@ class StageConfig:
     cors_origin: str
     currency: str
     on_chalice_cli: bool
+
+    @property
+    def livemode(self) -> bool:
+        """Say whether real money moves, in Stripe's word for it."""
+        return self.resources_stage == "prod"
 
     def key_misfit(self, value: str) -> str | None:
         """Say why a value can't be this stage's Stripe key, without quoting it, or return None if it can.

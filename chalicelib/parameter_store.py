@@ -15,12 +15,13 @@ import logging
 import random
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError
 from botocore.parsers import ResponseParserError
 
 _log = logging.getLogger(__name__)
@@ -33,7 +34,8 @@ logging.getLogger("botocore.parsers").setLevel(logging.INFO)
 _THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
 
 # Seconds. The client's own retries are off: they know no common deadline.
-_CLIENT_CONFIG = Config(connect_timeout=1, read_timeout=1.5, retries={"total_max_attempts": 1})
+_CONNECT, _ANSWER = 0.5, 1.0
+_CLIENT_CONFIG = Config(connect_timeout=_CONNECT, read_timeout=_ANSWER, retries={"total_max_attempts": 1})
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 
 
@@ -105,12 +107,12 @@ class Parameter:
         self._renewed_at: float | None = None
 
     def start(self) -> None:
-        """Begin the read in the background. Building the client happens here and now: it only costs CPU."""
+        """Begin the read in the background."""
         try:
             with self._lock:
                 self._started = self._join_or_begin()
         except ParameterError as error:
-            _log.error("no read during init: %s", error)
+            _log.error("the read during init failed: %s", error)
 
     def settle(self) -> None:
         """Wait until the read that :meth:`start` began has ended, at most ``budget`` seconds.
@@ -159,94 +161,109 @@ class Parameter:
 
     def _join_or_begin(self) -> "_Read":
         """Return the read under way, or begin one. A read past its deadline was frozen with its sandbox: leave it."""
-        if self._read is not None and time.monotonic() < self._read.deadline:
-            return self._read
-        if self._client is None:
-            self._client = _client(self.name)
-        self._read = _Read(self.name, self._client, self._check, self._budget, self._ended)
-        self._read.start()
+        if self._read is None or time.monotonic() >= self._read.deadline:
+            read = _Read(self._fetch, self._ended, time.monotonic() + self._budget)
+            try:
+                read.start()
+            except RuntimeError as error:  # no more threads
+                raise ParameterUnavailable(f"{self.name}: {error}") from error
+            self._read = read
         return self._read
 
     def _ended(self, read: "_Read") -> None:
         with self._lock:
+            if self._read is not read:
+                return  # it was left, and what it brings is older than what its successor brought
+            self._read = None
             if read.secret is not None:
                 self._secret = read.secret
             elif isinstance(read.error, ParameterInvalid):
                 self._secret = None
-            if self._read is read:
-                self._read = None
+
+    def _fetch(self, deadline: float) -> Secret:
+        """Read the parameter, again where that may help, such that the last attempt ends before the deadline."""
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return self._fetch_once()
+            except _Transient as error:
+                # Full jitter: containers that were throttled together must not come back together.
+                wait = random.uniform(0, pause)
+                if time.monotonic() + wait + _CONNECT + _ANSWER > deadline:
+                    raise ParameterUnavailable(f"{self.name}: {error}") from error
+                time.sleep(wait)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _fetch_once(self) -> Secret:
+        try:
+            # A session of its own: boto3's default one would keep credentials that were not there the first time.
+            self._client = self._client or boto3.session.Session().client("ssm", config=_CLIENT_CONFIG)
+            kind, value = _get_parameter(self._client, self.name)
+        except (ParameterError, _Transient):
+            raise
+        except Exception as error:
+            self._client = None
+            raise ParameterUnavailable(f"{self.name}: {type(error).__name__}: {error}") from error
+        if kind != "SecureString":
+            raise ParameterInvalid(f"{self.name} is a {kind}, not a SecureString: store it again, encrypted")
+        problem = self._check(value) if value else "is empty"
+        if problem:
+            raise ParameterInvalid(f"{self.name} {problem}")
+        return Secret(value)
 
 
 class _Read(threading.Thread):
-    """One read, retried within its budget, and what came of it."""
+    """One read, and what came of it."""
 
-    def __init__(
-        self,
-        name: str,
-        client: Any,
-        check: Callable[[str], str | None],
-        budget: float,
-        ended: Callable[["_Read"], None],
-    ) -> None:
-        super().__init__(name=f"read {name}", daemon=True)
-        self.deadline = time.monotonic() + budget
+    def __init__(self, fetch: Callable[[float], Secret], ended: Callable[["_Read"], None], deadline: float) -> None:
+        super().__init__(name="parameter", daemon=True)
+        self.deadline = deadline
         self.secret: Secret | None = None
         self.error: ParameterError | None = None
-        self._parameter = name
-        self._client = client
-        self._check = check
+        self._fetch = fetch
         self._ended_callback = ended
         self._done = threading.Event()
 
     def run(self) -> None:
         try:
-            self.secret = self._fetch()
+            self.secret = self._fetch(self.deadline)
         except ParameterError as error:
+            forget_locals(error)
             self.error = error
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
-            self.error = ParameterUnavailable(f"{self._parameter}: {type(error).__name__}")
+            self.error = ParameterUnavailable(type(error).__name__)
         self._ended_callback(self)
         self._done.set()
 
     def result(self) -> Secret:
         """Wait for the value until the deadline."""
         if not self._done.wait(max(0.0, self.deadline - time.monotonic())):
-            raise ParameterUnavailable(f"{self._parameter}: Parameter Store did not answer in time")
+            raise ParameterUnavailable("Parameter Store did not answer in time")
         if self.error is not None:  # each waiter raises its own: a traceback grows with every raise
             raise type(self.error)(str(self.error)) from self.error
         assert self.secret is not None
         return self.secret
-
-    def _fetch(self) -> Secret:
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                return _get_parameter(self._client, self._parameter, self._check)
-            except _Transient as error:
-                # Full jitter: containers that were throttled together must not come back together.
-                wait = random.uniform(0, pause)
-                if time.monotonic() + wait >= self.deadline:
-                    raise ParameterUnavailable(f"{self._parameter}: {error}") from error
-                time.sleep(wait)
-                pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 class _Transient(Exception):
     """Worth another try; the message says what happened."""
 
 
-def _client(name: str) -> Any:
-    try:
-        return boto3.client("ssm", config=_CLIENT_CONFIG)
-    except BotoCoreError as error:
-        raise ParameterUnavailable(f"{name}: {error}") from error
+def forget_locals(error: BaseException | None) -> None:
+    """Clear the local variables of the frames that an error and its causes went through.
+
+    They may hold the value itself, and some error reporters record them.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
-def _get_parameter(client: Any, name: str, check: Callable[[str], str | None]) -> Secret:
-    """Make one GetParameter call: the one place that knows how a parameter is read."""
+def _get_parameter(client: Any, name: str) -> tuple[str, str]:
+    """Make one GetParameter call, the one place that knows how, and return type and value."""
     try:
         parameter = client.get_parameter(Name=name, WithDecryption=True)["Parameter"]
-        kind, value = parameter["Type"], parameter["Value"].strip()
+        return parameter["Type"], parameter["Value"].strip()
     except ClientError as error:
         code, status = error.response["Error"].get("Code"), error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
         if code in _THROTTLED or status >= 500:
@@ -257,11 +274,3 @@ def _get_parameter(client: Any, name: str, check: Callable[[str], str | None]) -
     except (ResponseParserError, KeyError, TypeError, AttributeError) as error:
         # No cause: what botocore quotes of an answer that it can't parse may hold the value.
         raise _Transient(f"an answer that is none ({type(error).__name__})") from None
-    except BotoCoreError as error:
-        raise ParameterUnavailable(f"{name}: {error}") from error
-    if kind != "SecureString":
-        raise ParameterInvalid(f"{name} is a {kind}, not a SecureString: store it again, encrypted")
-    problem = check(value) if value else "is empty"
-    if problem:
-        raise ParameterInvalid(f"{name} {problem}")
-    return Secret(value)

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,23 +13,25 @@ import requests
 import stripe
 from requests.adapters import HTTPAdapter
 
+from chalicelib import stripe_errors
 from chalicelib.config import StageConfig
-from chalicelib.parameter_store import Parameter, ParameterError, ParameterInvalid, Secret
+from chalicelib.parameter_store import Parameter, ParameterError, Secret, forget_locals
 from chalicelib.pricing import amount
-from chalicelib.problems import Problem, invalid_request
+from chalicelib.problems import Problem
 from chalicelib.requests import Purchase
+from chalicelib.stripe_errors import AttemptTimedOut, UnexpectedAnswer
 
 # Pinned, so that an answer keeps its form whatever the account's default version is (https://docs.stripe.com/api/versioning).
 API_VERSION = "2026-10-28.endive"
 
-# Seconds. An answer must be out within 25: reading the key takes up to 3, and an attempt begins only if its longest
-# course, connecting and reading, ends before ANSWERED.
-_CONNECT, _READ = 2.0, 8.0
+# Seconds. An answer must be out within 25: reading the key takes up to 3, an attempt ends after _ATTEMPT whatever it
+# is doing, and none begins that could end after _ANSWERED.
+_CONNECT, _READ, _ATTEMPT = 2.0, 8.0, 10.0
 _ANSWERED = 24.0
 _ATTEMPTS = 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
 
-_STATUSES = {"succeeded", "processing", "requires_action"}
+_CHARGED = {"succeeded", "processing", "requires_action"}
 
 # stripe-python logs each call at INFO, with the last four characters of a key that was refused.
 logging.getLogger("stripe").setLevel(logging.WARNING)
@@ -61,6 +64,8 @@ class Payments:
         session = requests.Session()
         # One session for all threads: stripe-python's own default is one a thread, so one connection a thread.
         session.mount(config.stripe_api_base, HTTPAdapter(pool_maxsize=32))
+        session.auth = _keep_authorization
+        session.max_redirects = 0  # Stripe never redirects; what follows one would take its answer for Stripe's
         http_client = stripe.RequestsClient(timeout=(_CONNECT, _READ), session=session)
         # The key goes with each call, since it may be replaced between two.
         self._stripe = stripe.StripeClient(
@@ -72,7 +77,7 @@ class Payments:
         )
 
     def charge(self, purchase: Purchase, caller: str) -> Payment:
-        """Charge for storing notes, once for a caller and key, however often and wherever this is repeated.
+        """Charge for storing notes, once for a caller and key, however often and wherever this is repeated in 24 h.
 
         :param purchase: what is bought, and what pays.
         :param caller: who pays; the idempotency key is this caller's.
@@ -82,15 +87,16 @@ class Payments:
         params = self._params(purchase, caller)
         key = scoped_key(self._config.stage, caller, purchase.idempotency_key)
 
-        def create(secret: Secret) -> Any:
-            return self._stripe.v1.payment_intents.create(params, {"idempotency_key": key, "api_key": secret.reveal()})
+        def create(secret: Secret) -> Payment:
+            options: Any = {"idempotency_key": key, "api_key": secret.reveal()}
+            return _charged(self._stripe.v1.payment_intents.create(params, options), purchase, self._config)
 
-        return self._attempts(create, purchase)
+        return self._attempts(create, lambda failures: stripe_errors.of_charge(failures, purchase))
 
     def _params(self, purchase: Purchase, caller: str) -> Any:
         """Return the PaymentIntent's parameters (https://docs.stripe.com/api/payment_intents/create).
 
-        They depend on the purchase and caller alone: Stripe compares them when a key is used again.
+        They depend on purchase, caller and stage alone: Stripe compares them when a key is used again.
         """
         pays: dict[str, Any] = {purchase.paid_by: purchase.token}
         if purchase.paid_by == "source":
@@ -108,45 +114,39 @@ class Payments:
             **pays,
         }
 
-    def _attempts(self, create: Callable[[Secret], Any], purchase: Purchase) -> Payment:
-        """Call Stripe until there is an answer to give. A repeat is safe: it carries the same idempotency key."""
+    def _attempts(self, call: Callable[[Secret], Payment], explain: Callable[[list[Exception]], Problem]) -> Payment:
+        """Call Stripe until there is an answer to give.
+
+        :param call: makes the call with a key. A repeat is safe: it reads, or carries the same idempotency key.
+        :param explain: the problem for what the attempts raised, the last one last.
+        """
         answered = time.monotonic() + _ANSWERED
-        secret = self._secret(self._key.get)
+        failures: list[Exception] = []
         pause = _FIRST_PAUSE
-        unsure: list[Exception] = []
-        for attempt in range(1, _ATTEMPTS + 1):
-            wait = 0.0
-            try:
-                return _payment(create(secret), purchase)
-            except (stripe.AuthenticationError, stripe.PermissionError) as error:
-                problem = Problem("stripe_key_rejected", _NOTHING_CHARGED, cause=str(error))
-                refused, secret = secret, self._renewed(secret, unsure, purchase)
-                if secret == refused:
-                    raise _unless_unsure(problem, unsure, purchase) from error
-            except Exception as error:
-                problem = problem_of(error, purchase)
-                if not _worth_repeating(error):
-                    raise _unless_unsure(problem, unsure, purchase) from error
-                unsure.append(error)
-                wait, pause = random.uniform(0, pause), min(2 * pause, _LONGEST_PAUSE)
-            if attempt == _ATTEMPTS or time.monotonic() + wait + _CONNECT + _READ > answered:
-                break
-            time.sleep(wait)
-        raise _unless_unsure(problem, unsure, purchase) from (unsure[-1] if unsure else None)
-
-    def _renewed(self, refused: Secret, unsure: list[Exception], purchase: Purchase) -> Secret:
         try:
-            return self._secret(lambda: self._key.renew(refused))
-        except Problem as problem:
-            raise _unless_unsure(problem, unsure, purchase) from problem
-
-    def _secret(self, read: Callable[[], Secret]) -> Secret:
-        try:
-            return read()
-        except ParameterInvalid as error:
-            raise Problem("stripe_key_rejected", _NOTHING_CHARGED, cause=str(error)) from error
+            secret = self._key.get()
+            for attempt in range(1, _ATTEMPTS + 1):
+                wait = 0.0
+                try:
+                    return _within(_ATTEMPT, lambda: call(secret))  # noqa: B023 - called before secret changes
+                except stripe_errors.KEY_REFUSED as error:
+                    failures.append(error)
+                    refused, secret = secret, self._key.renew(secret)
+                    if secret == refused:
+                        break
+                except Exception as error:  # noqa: BLE001 - whatever Stripe's answer made go wrong, it is explained
+                    failures.append(error)
+                    if not stripe_errors.worth_repeating(error):
+                        break
+                    wait, pause = random.uniform(0, pause), min(2 * pause, _LONGEST_PAUSE)
+                if attempt == _ATTEMPTS or time.monotonic() + wait + _ATTEMPT > answered:
+                    break
+                time.sleep(wait)
         except ParameterError as error:
-            raise Problem("stripe_key_unavailable", _NOTHING_CHARGED, retry_after=5, cause=str(error)) from error
+            failures.append(error)
+        for failure in failures:
+            forget_locals(failure)
+        raise explain(failures) from failures[-1]
 
 
 def scoped_key(stage: str, caller: str, idempotency_key: str) -> str:
@@ -155,109 +155,64 @@ def scoped_key(stage: str, caller: str, idempotency_key: str) -> str:
     return f"notes-billing-{hashlib.sha256(scope.encode()).hexdigest()}"
 
 
-def problem_of(error: Exception, purchase: Purchase) -> Problem:
-    """Return the answer for what a call to Stripe raised (https://docs.stripe.com/api/errors).
+def _keep_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Leave the header as it is: without an auth of its own, requests puts a laptop's ~/.netrc in the key's place."""
+    return request
 
-    :param error: what stripe-python raised, or what its answer made go wrong here.
-    :param purchase: the purchase that was being made.
+
+def _within(seconds: float, call: Callable[[], Payment]) -> Payment:
+    """Return what a call returns, or raise what it raises, within a time.
+
+    A socket's time limits start anew with every byte and know nothing of name resolution, so none bounds a whole call.
+
+    :raises AttemptTimedOut: the call goes on in its thread, and nobody listens.
     """
-    cause = f"{type(error).__name__}: {error}"
-    if isinstance(error, stripe.CardError):
-        return _card_problem(error)
-    if isinstance(error, stripe.RateLimitError):
-        seconds = str((error.headers or {}).get("retry-after", ""))
-        retry_after = min(int(seconds), 60) if seconds.isdigit() else 2
-        return Problem("rate_limited", "Try again in a moment.", retry_after=retry_after, cause=cause)
-    if isinstance(error, stripe.IdempotencyError) and error.http_status != 409:
-        detail = "This Idempotency-Key was used with another body. Use a new key for a new payment."
-        return Problem("idempotency_key_reused", detail)
-    if isinstance(error, stripe.StripeError) and error.http_status == 409:
-        detail = "Another request with this Idempotency-Key is still running. Repeat this one in a moment."
-        return Problem("idempotency_key_in_use", detail, retry_after=1)
-    if isinstance(error, stripe.InvalidRequestError) and _is_about_token(error):
-        return invalid_request((purchase.paid_by, "is not known to Stripe, or can't be used (again)"))
-    if _timed_out(error):
-        return _outcome_unknown(purchase, cause)
-    detail = f"No payment is known to have been made. {_repeat(purchase)}"
-    return Problem("payment_provider_error", detail, idempotency_key=purchase.idempotency_key, cause=cause)
+    outcome: list[Payment | Exception] = []
+
+    def run() -> None:
+        try:
+            outcome.append(call())
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, name="stripe", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        raise AttemptTimedOut(f"no answer within {seconds:.0f} s")
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return outcome[0]
 
 
-_NOTHING_CHARGED = "Nothing was charged. This has been reported; try again later."
+def _charged(intent: Any, purchase: Purchase, config: StageConfig) -> Payment:
+    """Return the PaymentIntent that a charge made.
+
+    :raises UnexpectedAnswer: it is not what was asked for.
+    """
+    payment = _payment(intent, config)
+    if payment.status not in _CHARGED or payment.amount != amount(purchase.storage):
+        raise UnexpectedAnswer(f"status {payment.status!r}, amount {payment.amount!r}")
+    return payment
 
 
-def _repeat(purchase: Purchase) -> str:
-    key = purchase.idempotency_key
-    return f"Repeat the same request with the header Idempotency-Key: {key} - the card is charged once at most."
-
-
-def _outcome_unknown(purchase: Purchase, cause: str) -> Problem:
-    detail = f"It is not known yet whether the card was charged. {_repeat(purchase)}"
-    return Problem("outcome_unknown", detail, idempotency_key=purchase.idempotency_key, cause=cause)
-
-
-def _unless_unsure(problem: Problem, unsure: list[Exception], purchase: Purchase) -> Problem:
-    """Return the problem, unless it would say more than is known: an earlier attempt may have charged the card."""
-    if problem.kind in ("card_error", "invalid_request", "idempotency_key_reused"):
-        return problem  # Stripe's final word on this key
-    if any(_timed_out(error) for error in unsure):
-        return _outcome_unknown(purchase, problem.cause)
-    if unsure and problem.kind.startswith("stripe_key"):
-        return problem_of(unsure[-1], purchase)
-    return problem
-
-
-def _card_problem(error: stripe.CardError) -> Problem:
-    details = error.error
-    intent = getattr(details, "payment_intent", None)
-    return Problem(
-        "card_error",
-        str(error.user_message or "The card was declined."),
-        code=error.code or "card_declined",
-        decline_code=getattr(details, "decline_code", None),
-        payment_id=getattr(intent, "id", None),
-    )
-
-
-def _is_about_token(error: stripe.InvalidRequestError) -> bool:
-    about = ("payment_method", "confirmation_token", "source")
-    return error.code == "token_already_used" or str(error.param or "").startswith(about)
-
-
-def _timed_out(error: Exception) -> bool:
-    return isinstance(error, stripe.APIConnectionError) and isinstance(error.__cause__, requests.exceptions.ReadTimeout)
-
-
-def _worth_repeating(error: Exception) -> bool:
-    if isinstance(error, stripe.APIConnectionError):
-        return error.should_retry
-    if isinstance(error, _NotAPayment):
-        return True
-    if not isinstance(error, stripe.StripeError):
-        return False
-    advice = (error.headers or {}).get(
-        "stripe-should-retry"
-    )  # Stripe knows best (https://docs.stripe.com/error-low-level)
-    status = error.http_status or 0
-    return advice == "true" or (advice != "false" and (status == 409 or status >= 500 or 200 <= status < 300))
-
-
-class _NotAPayment(Exception):
-    """Stripe answered 200 with something that is not the PaymentIntent asked for."""
-
-
-def _payment(intent: Any, purchase: Purchase) -> Payment:
+def _payment(intent: Any, config: StageConfig) -> Payment:
     try:
         payment = Payment(
             id=intent.id,
             status=intent.status,
             amount=intent.amount,
             currency=intent.currency,
-            storage=purchase.storage,
+            storage=int(intent.metadata["storage"]),
             created=intent.created,
             client_secret=intent.client_secret if intent.status == "requires_action" else None,
         )
-    except AttributeError as error:
-        raise _NotAPayment(str(error)) from error
-    if payment.status not in _STATUSES or payment.amount != amount(purchase.storage):
-        raise _NotAPayment(f"status {payment.status!r}, amount {payment.amount!r}")
+        livemode = intent.livemode
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UnexpectedAnswer(f"{type(error).__name__}: {error}") from error
+    texts, numbers = (payment.id, payment.status, payment.currency), (payment.amount, payment.created)
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(number, int) for number in numbers):
+        raise UnexpectedAnswer("a field of the wrong type")
+    if livemode is not config.livemode:
+        raise UnexpectedAnswer(f"livemode {livemode!r}")
     return payment

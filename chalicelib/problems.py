@@ -34,7 +34,6 @@ class Problem(ChaliceUnhandledError):
         code: str | None = None,
         retry_after: int | None = None,
         allow: str | None = None,
-        idempotency_key: str | None = None,
         cause: str = "",
         **members: Any,
     ) -> None:
@@ -45,7 +44,6 @@ class Problem(ChaliceUnhandledError):
         :param code: for programs, where it is not the kind: a card error has Stripe's code.
         :param retry_after: seconds, for the header Retry-After (RFC 9110, 10.2.3).
         :param allow: for the header Allow (RFC 9110, 10.2.1).
-        :param idempotency_key: for the header Idempotency-Key: what to repeat the request with.
         :param cause: what really happened, for the log alone.
         :param members: further members (RFC 9457, 3.2) such as payment_id; those that are None are left out.
         """
@@ -61,8 +59,6 @@ class Problem(ChaliceUnhandledError):
             self.headers["Retry-After"] = str(retry_after)
         if allow is not None:
             self.headers["Allow"] = allow
-        if idempotency_key is not None:
-            self.headers["Idempotency-Key"] = idempotency_key
 
     def response(self, request_id: str) -> Response:
         """Return the answer.

@@ -5,14 +5,20 @@ written down wrongly can be stopped. Nothing of this runs in Lambda.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from chalicelib.config import SECRET, ConfigError, StageConfig, load
+from chalice.config import Config
+
+from chalicelib.config import SECRET, ConfigError, load
 
 # The API answers within 25 s and API Gateway cuts a request off at 29 s, so the function is stopped in between
 # (API Gateway quotas: integration timeout).
 _TIMEOUT_SECONDS = range(26, 30)
+
+_API, _NOTIFY = "api_handler", "notify"  # Chalice's name for the function of all routes, and ours of app.py
+_UNDECLARED = "a stage that is not declared"
 
 
 def check(folder: Path | None = None) -> None:
@@ -26,55 +32,59 @@ def check(folder: Path | None = None) -> None:
         project = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f".chalice/config.json can't be read: {error}.") from error
-    if not isinstance(project, dict):
-        raise ConfigError(".chalice/config.json must be an object.")
-    _check_stage(folder, project, "", {})
-    for name, stage in _object(project, "stages", ".chalice/config.json: ").items():
-        _check_stage(folder, project, name, stage)
-
-
-def _check_stage(folder: Path, project: dict[str, Any], name: str, stage: Any) -> None:
-    """Check one stage; ``name`` is empty for what an undeclared stage gets."""
-    where = f".chalice/config.json, stage {name!r}: " if name else ".chalice/config.json: "
-    if not isinstance(stage, dict):
-        raise ConfigError(where + "it must be an object.")
-    merged = {**project, **stage}
-    config = _check_variables(where, project, stage)
-    if name and config.stage != name:
-        raise ConfigError(where + f"STAGE is {config.stage!r}; set it to {name!r}.")
-    if not name and config.resources_stage == "prod":
-        raise ConfigError(where + "STAGE is 'prod' outside 'stages', so that every undeclared stage would charge live.")
-    if merged.get("lambda_timeout") not in _TIMEOUT_SECONDS:
-        raise ConfigError(where + "lambda_timeout must be 26 to 29 (seconds).")
-    functions = _object(merged, "lambda_functions", where)
-    for function in [merged, *(_object(functions, function, where) for function in functions)]:
-        effective = {**merged, **function}
-        if effective.get("autogen_policy") is not False:
-            # Chalice's generated policy grants ssm:GetParameter on every parameter.
-            raise ConfigError(where + "autogen_policy must be false.")
-        policy = effective.get("iam_policy_file")
-        if not isinstance(policy, str) or not (folder / policy).is_file():
-            raise ConfigError(where + f"iam_policy_file is {policy!r}, which is not a file in .chalice.")
-        if policy.startswith("policy-prod") != (config.stage == "prod"):
-            raise ConfigError(where + f"iam_policy_file is {policy!r}; prod, and prod alone, uses policy-prod*.json.")
-
-
-def _check_variables(where: str, project: dict[str, Any], stage: dict[str, Any]) -> StageConfig:
-    name = "environment_variables"
-    variables = {**_object(project, name, where), **_object(stage, name, where)}
-    for variable, value in variables.items():
-        if not isinstance(value, str):
-            raise ConfigError(where + f"{variable} must be a string.")
+    stages = project.get("stages") if isinstance(project, dict) else None
+    if not isinstance(stages, dict) or "prod" not in stages:
+        raise ConfigError(".chalice/config.json must be an object whose 'stages' has 'prod'.")
+    for path, value in _strings(project, ""):
         if SECRET.search(value):
-            raise ConfigError(where + f"{variable} holds a secret; secrets belong in Parameter Store.")
+            raise ConfigError(f".chalice/config.json, {path}: that is a secret; secrets belong in Parameter Store.")
+    for stage in (_UNDECLARED, *stages):
+        for function in (_API, _NOTIFY):
+            try:
+                _check_function(folder, project, stage, function)
+            except (AttributeError, TypeError, ValueError) as error:  # Chalice takes the file's form for granted
+                raise ConfigError(f".chalice/config.json, {stage}: not of the form Chalice reads: {error}.") from error
+
+
+def _check_function(folder: Path, project: dict[str, Any], stage: str, function: str) -> None:
+    """Check what Chalice makes of the file for one function of a stage."""
+    where = f".chalice/config.json, {stage}, {function}: "
+    chalice = Config(chalice_stage=stage, function_name=function, config_from_disk=project)
+    variables = dict(chalice.environment_variables)
+    for name, value in variables.items():
+        if not isinstance(value, str):
+            raise ConfigError(where + f"{name} must be a string.")
+        if name.startswith("AWS_"):
+            raise ConfigError(where + f"{name} is Lambda's to set: remove it.")
     try:
-        return load(variables)
+        config = load(variables)
     except ConfigError as error:
         raise ConfigError(where + str(error)) from error
+    if config.stage != ("dev" if stage == _UNDECLARED else stage):
+        raise ConfigError(where + f"STAGE is {config.stage!r}; it must be the stage's own name, and 'dev' outside.")
+    if config.note_purchased_topic != f"NotePurchased-{config.resources_stage}":
+        raise ConfigError(where + f"NOTE_PURCHASED_TOPIC must be 'NotePurchased-{config.resources_stage}'.")
+    if stage == "prod" and not config.cors_origin.startswith("https://"):
+        raise ConfigError(where + f"CORS_ORIGIN is {config.cors_origin!r}: name the site, such as https://example.com.")
+    if function == _API and chalice.lambda_timeout not in _TIMEOUT_SECONDS:
+        raise ConfigError(where + "lambda_timeout must be 26 to 29 (seconds).")
+    if chalice.autogen_policy is not False:
+        # Chalice's generated policy grants ssm:GetParameter on every parameter.
+        raise ConfigError(where + "autogen_policy must be false.")
+    if chalice.iam_role_arn:
+        raise ConfigError(where + "iam_role_arn must be absent: the role is made of iam_policy_file.")
+    policy = f"policy-{config.resources_stage}{'' if function == _API else '-' + function}.json"
+    if chalice.iam_policy_file != policy or not (folder / policy).is_file():
+        raise ConfigError(where + f"iam_policy_file must be {policy!r}, a file in .chalice.")
 
 
-def _object(parent: dict[str, Any], name: str, where: str) -> dict[str, Any]:
-    value = parent.get(name, {})
-    if not isinstance(value, dict):
-        raise ConfigError(where + f"{name!r} must be an object.")
-    return value
+def _strings(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Yield every string in a JSON value, with where it stands."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _strings(inner, f"{path}.{name}".lstrip("."))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner, path)

@@ -3,7 +3,7 @@
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -29,11 +29,12 @@ class Purchase:
     idempotency_key: str
 
 
-def purchase(body: bytes, headers: Mapping[str, str]) -> Purchase:
+def purchase(body: bytes, headers: Mapping[str, str], repeated: Collection[str] = ()) -> Purchase:
     """Read the request of ``POST /billing``.
 
     :param body: the raw body.
     :param headers: the request's headers, whose names are looked up in lower case.
+    :param repeated: names, in lower case, of headers that are there more than once.
     :raises Problem: ``body_too_large``, or ``invalid_request`` with every bad field.
     """
     if len(body) > MAX_BODY_BYTES:
@@ -53,11 +54,18 @@ def purchase(body: bytes, headers: Mapping[str, str]) -> Purchase:
     unknown = [name for name in fields if name != "storage" and name not in _PAYMENT_FIELDS]
     errors += [(name[:64], "is not a field of this request") for name in unknown[:10]]
     key = headers.get("idempotency-key")
-    if key is not None and not re.fullmatch(r"[!-~]{1,255}", key):
+    if "idempotency-key" in repeated:
+        errors.append(("Idempotency-Key", "must be there once: which one counts must not be a guess"))
+    elif key is not None and not re.fullmatch(r"[!-~]{1,255}", key):
         errors.append(("Idempotency-Key", "must be 1 to 255 visible ASCII characters"))
     if errors or number is None:
         raise invalid_request(*errors)
     return Purchase(number, paid_by[0], fields[paid_by[0]], key or str(uuid.uuid4()))
+
+
+def not_json() -> Problem:
+    """Return the problem of a body that can't be read at all."""
+    return invalid_request(("body", "must be JSON in UTF-8"))
 
 
 def quoted_storage(values: list[str]) -> int:
@@ -73,7 +81,7 @@ def quoted_storage(values: list[str]) -> int:
     return number
 
 
-def caller(identity: Mapping[str, Any], *, on_chalice_cli: bool) -> str:
+def caller(identity: Mapping[str, Any] | None, *, on_chalice_cli: bool) -> str:
     """Return who calls: the Cognito identity id, or the ARN of the IAM user or role session.
 
     :param identity: ``requestContext.identity`` of the event, which API Gateway fills in after it verified the
@@ -81,6 +89,7 @@ def caller(identity: Mapping[str, Any], *, on_chalice_cli: bool) -> str:
     :param on_chalice_cli: under ``chalice local`` nobody signs, and every caller is ``local``.
     :raises Problem: ``caller_unknown``: the route was deployed without its authorizer.
     """
+    identity = identity or {}
     found = identity.get("cognitoIdentityId") or identity.get("userArn")
     if found:
         return str(found)
@@ -111,7 +120,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
     except RecursionError:
         fields = None
     except ValueError as error:  # also UnicodeDecodeError
-        raise invalid_request(("body", "must be JSON in UTF-8")) from error
+        raise not_json() from error
     if not isinstance(fields, dict):
         raise invalid_request(("body", 'must be a JSON object such as {"storage": 10, "source": "tok_visa"}'))
     return fields

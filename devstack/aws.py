@@ -36,13 +36,15 @@ def leave_own_accounts() -> None:
 class AwsFault:
     """What the next ``count`` calls of ``operation`` (such as GetParameter) meet instead of an answer.
 
-    ``delay``: seconds before anything else. ``error``: an AWS error code, answered with ``status``.
+    ``delay``: seconds before anything else. ``delay_after``: seconds between the call's effect and its answer.
+    ``error``: an AWS error code, answered with ``status``.
     ``body``: answered as it is, with ``status``. ``cut``: the connection is closed without an answer.
     """
 
     operation: str
     count: int = 1
     delay: float = 0.0
+    delay_after: float = 0.0
     error: str = ""
     status: int = 400
     body: bytes | None = None
@@ -125,7 +127,9 @@ class AwsServer:
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             return []
         if not fault.error and fault.body is None:
-            return self._moto(environ, start_response)  # type: ignore[no-any-return]
+            answer = self._moto(environ, start_response)
+            time.sleep(fault.delay_after)
+            return answer  # type: ignore[no-any-return]
         body = (
             fault.body if fault.body is not None else b'{"__type":"%s","message":"made to fail"}' % fault.error.encode()
         )

@@ -1,5 +1,6 @@
 """A payment is never made twice for one key, whatever fails and wherever the process dies."""
 
+import base64
 import json
 import threading
 import uuid
@@ -70,6 +71,28 @@ def test_two_stages_with_the_same_key_do_not_meet(stack: Stack, container: Conta
     with Container(stack, STAGE="featureX") as other:
         ids = {one.post(PURCHASE, Idempotency_Key="same").json()["id"] for one in (container, other)}
     assert len(ids) == 2
+
+
+def test_two_idempotency_keys_are_refused(container: Container, stack: Stack):
+    event = billing_event(PURCHASE, Idempotency_Key="second")
+    event["multiValueHeaders"] = {"Content-Type": ["application/json"], "Idempotency-Key": ["first", "second"]}
+    assert is_problem(container.invoke(event), 400, "invalid_request")
+    assert stack.stripe.requests == []
+
+
+@pytest.mark.parametrize("identity", [None, {}])
+def test_an_event_without_identity_is_refused(container: Container, identity):
+    event = billing_event(PURCHASE)
+    event["requestContext"]["identity"] = identity
+    assert is_problem(container.invoke(event), 403, "caller_unknown")
+
+
+def test_a_body_in_base64_is_read_and_one_that_is_none_is_refused(container: Container):
+    event = billing_event(base64.b64encode(json.dumps(PURCHASE).encode()).decode())
+    assert container.invoke({**event, "isBase64Encoded": True}).status_code == 200
+    for body in ("é", "abc", "=", "\ud800"):
+        assert is_problem(container.invoke({**event, "isBase64Encoded": True, "body": body}), 400, "invalid_request")
+    assert is_problem(container.invoke({**event, "body": "\ud800"}), 400, "invalid_request")
 
 
 def test_the_caller_is_part_of_the_payment(container: Container, stack: Stack):

@@ -6,6 +6,7 @@ import logging
 import pickle
 import subprocess
 import sys
+import threading
 import traceback
 
 import pytest
@@ -145,6 +146,91 @@ def test_a_test_key_under_prod_never_reaches_stripe_and_a_live_key_does(stack: S
     expected = "payment_provider_error" if calls else "stripe_key_rejected"
     assert answer.json()["code"] == expected
     assert min(stack.stripe.connections - before, 1) == calls
+
+
+@pytest.fixture
+def _emulated_aws(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in stack.aws.environment().items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("_emulated_aws")
+def test_a_read_that_was_given_up_does_not_overwrite_a_newer_one(stack: Stack):
+    stack.aws.put_secret("/slow", "old")
+    parameter = Parameter("/slow", budget=0.5)
+    stack.aws.fail(AwsFault("GetParameter", delay_after=0.8))  # takes the old value, and brings it late
+    with pytest.raises(ParameterUnavailable):
+        parameter.get()
+    stack.aws.put_secret("/slow", "new")
+    given_up = [thread for thread in threading.enumerate() if thread.name == "parameter"]
+    assert parameter.get().reveal() == "new"
+    for thread in given_up:
+        thread.join()
+    assert parameter.get().reveal() == "new"
+
+
+@pytest.mark.usefixtures("_emulated_aws")
+def test_credentials_that_come_later_are_found(stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    parameter = Parameter(TEST_PARAMETER)
+    with pytest.raises(ParameterUnavailable, match="credentials"):
+        parameter.get()
+    (tmp_path / "credentials").write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    assert parameter.get().reveal() == stack.key
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("AWS_ENDPOINT_URL", "nonsense"), ("AWS_PROFILE", "nobody"), ("AWS_DEFAULT_REGION", "a b")]
+)
+@pytest.mark.usefixtures("_emulated_aws")
+def test_settings_of_aws_that_make_no_sense_are_an_unavailable_parameter(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ParameterUnavailable, match=TEST_PARAMETER):
+        Parameter(TEST_PARAMETER, budget=2).get()
+
+
+def test_an_error_reporter_that_records_local_variables_records_no_key(stack: Stack):
+    """What leaves the modules that hold the key has forgotten it: a declined card, and a key that does not fit."""
+    program = """
+import traceback
+from app import config, payments
+from chalicelib.parameter_store import Parameter
+from chalicelib.requests import Purchase
+def told(call):
+    try: call()
+    except Exception as error:
+        print("".join(traceback.TracebackException.from_exception(error, capture_locals=True).format()))
+told(lambda: payments.charge(Purchase(1, "source", "tok_chargeDeclined", "k"), "me"))
+told(lambda: payments.charge(Purchase(1, "source", "tok_unknown", "l"), "me"))
+told(lambda: Parameter(config.stripe_key_parameter, check=lambda value: "is wrong").get())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PROJECT,
+        env=stack.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.count("Traceback") >= 3, done.stderr
+    assert "CardError" in done.stdout
+    assert "is wrong" in done.stdout
+    assert stack.key not in done.stdout + done.stderr
+
+
+def test_the_log_names_a_refused_key_by_nothing(stack: Stack):
+    revoked = stack.issue_key()
+    stack.stripe.keys.revoke(revoked)
+    stack.aws.put_secret(TEST_PARAMETER, revoked)
+    with Container(stack) as container:
+        assert is_problem(container.post(PURCHASE), 503, "stripe_key_rejected")
+        log = container.output()
+    assert "stripe_key_rejected" in log
+    assert "req_" in log  # Stripe's own log has the rest
+    assert revoked[-4:] not in log
 
 
 def test_chalice_local_reads_the_key_when_it_is_first_needed(fresh_api: Api, stack: Stack):

@@ -97,23 +97,55 @@ def _changed(tmp_path: Path, change: Any) -> Path:
     return folder
 
 
+def _variables(stage: dict[str, Any], function: str = "api_handler") -> dict[str, Any]:
+    return stage.setdefault("lambda_functions", {}).setdefault(function, {}).setdefault("environment_variables", {})
+
+
 MISTAKES = {
-    "STAGE": lambda c: c["stages"]["prod"]["environment_variables"].update(STAGE="dev", RESOURCES_STAGE="dev"),
-    "RESOURCES_STAGE": lambda c: c["stages"]["prod"]["environment_variables"].update(RESOURCES_STAGE="dev"),
-    "STAGE is 'prod' outside": lambda c: (
-        c.update(iam_policy_file="policy-prod.json"),
-        c["environment_variables"].update(STAGE="prod", RESOURCES_STAGE="prod"),
+    "prod, api_handler: STAGE is 'dev'": lambda c: c["stages"]["prod"]["environment_variables"].update(
+        STAGE="dev", RESOURCES_STAGE="dev"
     ),
-    "autogen_policy": lambda c: c["stages"]["prod"].update(autogen_policy=True),
-    "iam_policy_file": lambda c: c["stages"]["prod"].update(iam_policy_file="policy-dev.json"),
-    "iam_policy_file is 'policy-x.json'": lambda c: c["stages"]["dev"].update(iam_policy_file="policy-x.json"),
+    "prod, api_handler: RESOURCES_STAGE": lambda c: c["stages"]["prod"]["environment_variables"].update(
+        RESOURCES_STAGE="dev"
+    ),
+    "not declared, api_handler: STAGE is 'prod'": lambda c: c["environment_variables"].update(
+        STAGE="prod", RESOURCES_STAGE="prod", NOTE_PURCHASED_TOPIC="NotePurchased-prod"
+    ),
+    "'prod'": lambda c: c["stages"].pop("prod"),
+    "'stages'": lambda c: c.pop("stages"),
+    "prod, notify: STAGE": lambda c: _variables(c["stages"]["prod"], "notify").update(
+        STAGE="dev", RESOURCES_STAGE="dev", NOTE_PURCHASED_TOPIC="NotePurchased-dev"
+    ),
+    "dev, api_handler: STAGE": lambda c: _variables(c["stages"]["dev"]).update(
+        STAGE="prod", RESOURCES_STAGE="prod", NOTE_PURCHASED_TOPIC="NotePurchased-prod"
+    ),
+    "prod, api_handler: STRIPE_API_BASE": lambda c: _variables(c["stages"]["prod"]).update(
+        STRIPE_API_BASE="https://stripe.example.com"
+    ),
+    "prod, api_handler: NOTE_PURCHASED_TOPIC": lambda c: c["stages"]["prod"]["environment_variables"].pop(
+        "NOTE_PURCHASED_TOPIC"
+    ),
+    r"prod, api_handler: CORS_ORIGIN is '\*'": lambda c: c["stages"]["prod"]["environment_variables"].pop(
+        "CORS_ORIGIN"
+    ),
+    "CORS_ORIGIN is 'notes'": lambda c: c["stages"]["prod"]["environment_variables"].update(CORS_ORIGIN="notes"),
+    "ADMIN_PHONE must be a string": lambda c: c["environment_variables"].update(ADMIN_PHONE=14151234567),
+    "AWS_ENDPOINT_URL": lambda c: c["environment_variables"].update(AWS_ENDPOINT_URL="https://aws.example.com"),
+    "prod, api_handler: autogen_policy": lambda c: c["stages"]["prod"].update(autogen_policy=True),
+    "iam_role_arn": lambda c: c["stages"]["prod"].update(iam_role_arn="arn:aws:iam::123456789012:role/x"),
+    "prod, api_handler: iam_policy_file": lambda c: c["stages"]["prod"].update(iam_policy_file="policy-dev.json"),
+    "dev, api_handler: iam_policy_file": lambda c: c["stages"]["dev"].update(iam_policy_file="./policy-prod.json"),
+    "prod, notify: iam_policy_file": lambda c: c["stages"]["prod"].pop("lambda_functions"),
+    "dev, api_handler: lambda_timeout": lambda c: c["stages"]["dev"].update(
+        lambda_functions={"api_handler": {"lambda_timeout": 3}}
+    ),
     "lambda_timeout": lambda c: c.update(lambda_timeout=10),
-    "CORS_ORIGIN": lambda c: c["stages"]["prod"]["environment_variables"].update(CORS_ORIGIN="notes"),
-    "ADMIN_PHONE": lambda c: c["environment_variables"].update(ADMIN_PHONE=14151234567),
-    "secret": lambda c: c["stages"]["dev"].update(environment_variables={"STRIPE_KEY": "sk_test_abcdefgh"}),
-    "object": lambda c: c.update(stages=[]),
-    "'environment_variables'": lambda c: c["stages"]["dev"].update(environment_variables=["STAGE"]),
-    "stage 'dev'": lambda c: c["stages"].update(dev="dev"),
+    r"stages\.dev\.environment_variables\.STRIPE_KEY": lambda c: c["stages"]["dev"].update(
+        environment_variables={"STRIPE_KEY": "sk_test_abcdefgh"}
+    ),
+    r"tags\.note": lambda c: c["tags"].update(note="x_sk_live_abcdefgh"),
+    "'stages' has 'prod'": lambda c: c.update(stages=[]),
+    "dev: not of the form": lambda c: c["stages"].update(dev="dev"),
 }
 
 
@@ -145,7 +177,7 @@ def _copy_of_the_project(tmp_path: Path, mistake: str) -> Path:
     return copy
 
 
-@pytest.mark.parametrize("mistake", ["STAGE", "secret"])
+@pytest.mark.parametrize("mistake", ["prod, api_handler: STAGE is 'dev'", r"tags\.note"])
 def test_chalice_deploy_stops_with_one_sentence(tmp_path, stack: Stack, mistake):
     copy = _copy_of_the_project(tmp_path, mistake)
     chalice = Path(sys.executable).with_name("chalice")
@@ -159,10 +191,10 @@ def test_chalice_deploy_stops_with_one_sentence(tmp_path, stack: Stack, mistake)
         check=False,
     )
     assert deploy.returncode != 0
-    assert deploy.stderr.startswith("notes-billing: .chalice/config.json, stage ")
+    assert deploy.stderr.startswith("notes-billing: .chalice/config.json, ")
     assert len(deploy.stderr.splitlines()) == 1
     assert stack.aws.calls == before
-    assert "sk_test_" not in deploy.stdout + deploy.stderr
+    assert "sk_live_" not in deploy.stdout + deploy.stderr
 
 
 def test_a_setting_of_the_shell_that_makes_no_sense_stops_make_run(tmp_path):

@@ -1,6 +1,9 @@
 """Each upstream denied, throttled, slow, cut off, answering nonsense: the contract's answer, and no restart."""
 
+import contextlib
 import json
+import socket
+import threading
 import time
 import uuid
 
@@ -10,6 +13,37 @@ from devstack.aws import AwsFault
 from tests.support import PURCHASE, TEST_PARAMETER, Api, Container, Stack, is_problem
 
 ALWAYS = 1000
+
+
+class Dripping:
+    """A Stripe that sends a byte of its answer every half second, for ever."""
+
+    def __init__(self, part: str) -> None:
+        self._start = (
+            b"HTTP/1.1 200 OK\r\nX-Drip: " if part == "header" else b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"
+        )
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._stopped = threading.Event()
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> "Dripping":
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self._drip, args=self._listener.accept()[:1], daemon=True).start()
+
+    def _drip(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection:
+            connection.sendall(self._start)
+            while not self._stopped.wait(0.5):
+                connection.sendall(b"x")
 
 
 @pytest.mark.parametrize(
@@ -62,6 +96,13 @@ def test_a_parameter_that_is_not_there_yet(stack: Stack):
         assert container.post(PURCHASE).status_code == 200
 
 
+def _intent(**changes: object) -> bytes:
+    """A PaymentIntent as Stripe would answer a purchase of 22 notes, with changes."""
+    intent = {"object": "payment_intent", "id": "pi_1", "status": "succeeded", "amount": 4400, "currency": "usd"}
+    intent |= {"created": 1, "livemode": False, "metadata": {"storage": "22"}, **changes}
+    return json.dumps(intent).encode()
+
+
 STRIPE_FAULTS = {
     "401": ({"status": 401}, 503, "stripe_key_rejected"),
     "403": ({"status": 403}, 503, "stripe_key_rejected"),
@@ -84,6 +125,11 @@ STRIPE_FAULTS = {
     "402 list": ({"status": 402, "body": b"[]"}, 502, "payment_provider_error"),
     "400 null error": ({"status": 400, "body": b'{"error": null}'}, 502, "payment_provider_error"),
     "404 page": ({"status": 404, "body": b"not here"}, 502, "payment_provider_error"),
+    "id is none": ({"body": _intent(id=None)}, 502, "payment_provider_error"),
+    "id is an object": ({"body": _intent(id={})}, 502, "payment_provider_error"),
+    "currency is none": ({"body": _intent(currency=None)}, 502, "payment_provider_error"),
+    "another amount": ({"body": _intent(amount=1)}, 502, "payment_provider_error"),
+    "of the other mode": ({"body": _intent(livemode=True)}, 502, "payment_provider_error"),
     "redirect": ({"status": 302, "body": b""}, 502, "payment_provider_error"),
 }
 
@@ -97,8 +143,9 @@ def test_stripe_fails_and_recovers(api: Api, stack: Stack, name):
     assert is_problem(response, status, code)
     if status in (409, 429):
         assert int(response.headers["Retry-After"]) > 0
-    if status == 502:
+    if status != 402:
         assert response.headers["Idempotency-Key"] == key
+    if status == 502:
         assert key in response.json()["detail"]
     stack.stripe.faults.clear()
     again = api.post({**PURCHASE, "storage": 22}, Idempotency_Key=key)
@@ -143,6 +190,33 @@ def test_stripe_hangs_and_recovers():
             time.sleep(int(again.headers["Retry-After"]))
         assert again.status_code == 200, again.text
         assert len(stack.stripe.payment_intents) == 1
+
+
+@pytest.mark.parametrize("then", [{"status": 429}, {"status": 409}, {"status": 401}, {"status": 403}])
+def test_after_a_lost_answer_no_other_one_hides_that_the_card_may_be_charged(api: Api, stack: Stack, then):
+    before = len(stack.stripe.payment_intents)
+    stack.stripe.faults.add(count=1, match="/v1/payment_intents", cut="after")
+    stack.stripe.faults.add(count=ALWAYS, match="/v1/payment_intents", **then)
+    response = api.post(PURCHASE)
+    assert is_problem(response, 502, "payment_provider_error")
+    stack.stripe.faults.clear()
+    assert api.post(PURCHASE, Idempotency_Key=response.headers["Idempotency-Key"]).status_code == 200
+    assert len(stack.stripe.payment_intents) == before + 1
+
+
+@pytest.mark.parametrize("drip", ["header", "body"])
+def test_stripe_that_drips_gets_no_more_time_than_one_that_hangs(stack: Stack, drip):
+    """Each byte comes before a socket's time limit, and the whole never does."""
+    with Dripping(drip) as stripe, Container(stack, STRIPE_API_BASE=stripe.url) as container:
+        begun = time.monotonic()
+        assert is_problem(container.post(PURCHASE), 504, "outcome_unknown")
+        assert time.monotonic() - begun < 25  # API Gateway's limit, not a measure of speed
+
+
+def test_a_laptops_netrc_does_not_replace_the_key(stack: Stack, tmp_path):
+    (tmp_path / "netrc").write_text("default login me password hunter2\n")
+    with Container(stack, NETRC=str(tmp_path / "netrc")) as container:
+        assert container.post(PURCHASE).status_code == 200
 
 
 def test_a_key_that_is_refused_after_a_lost_answer_does_not_claim_that_nothing_was_charged(api: Api, stack: Stack):

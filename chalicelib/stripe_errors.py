@@ -1,0 +1,145 @@
+"""What went wrong at Stripe, or on the way there -> the Problem that a caller is told."""
+
+import requests
+import stripe
+
+from chalicelib.parameter_store import ParameterError, ParameterInvalid
+from chalicelib.problems import Problem, invalid_request
+from chalicelib.requests import Purchase
+
+KEY_REFUSED = (stripe.AuthenticationError, stripe.PermissionError)
+
+
+class UnexpectedAnswer(Exception):
+    """Stripe answered 200 with something that is not the PaymentIntent asked for."""
+
+
+class AttemptTimedOut(Exception):
+    """Stripe did not answer completely within the time of an attempt."""
+
+
+def worth_repeating(error: Exception) -> bool:
+    """Say whether the same call, with the same idempotency key, may have another outcome."""
+    if isinstance(error, stripe.APIConnectionError):
+        return error.should_retry
+    if isinstance(error, (UnexpectedAnswer, AttemptTimedOut)):
+        return True
+    if not isinstance(error, stripe.StripeError):
+        return False
+    advice = (error.headers or {}).get("stripe-should-retry")  # https://docs.stripe.com/error-low-level
+    status = error.http_status or 0
+    return advice == "true" or (advice != "false" and (status == 409 or status >= 500 or 200 <= status < 300))
+
+
+def of_charge(failures: list[Exception], purchase: Purchase) -> Problem:
+    """Return the problem of a charge that did not work out, which never says more than is known.
+
+    :param failures: what each attempt raised, the last one last. An earlier one may have charged the card.
+    :param purchase: what was to be charged.
+    """
+    problem = _of_charge(failures[-1], purchase)
+    if problem.kind in ("card_error", "invalid_request", "idempotency_key_reused"):
+        return problem  # Stripe's final word on this key
+    unsure = [error for error in failures[:-1] if not isinstance(error, KEY_REFUSED) and not _is_conflict(error)]
+    if any(map(_timed_out, unsure)):
+        problem = _outcome_unknown(purchase, problem.cause)
+    elif unsure and problem.kind != "outcome_unknown":
+        problem = _provider_error(unsure[-1], purchase)
+    problem.headers["Idempotency-Key"] = purchase.idempotency_key
+    return problem
+
+
+def of_retrieval(failures: list[Exception]) -> Problem:
+    """Return the problem of a payment that could not be looked up.
+
+    :param failures: what each attempt raised, the last one last.
+    """
+    error = failures[-1]
+    if isinstance(error, stripe.InvalidRequestError) and error.http_status == 404:
+        return no_such_payment()
+    detail = "The payment could not be looked up. Try again."
+    return _of_key_or_limit(error) or Problem("payment_provider_error", detail, cause=_cause(error))
+
+
+def no_such_payment() -> Problem:
+    """Return the one answer for a payment that does not exist and for one that is another caller's."""
+    return Problem("not_found", "There is no such payment of yours.")
+
+
+def _of_charge(error: Exception, purchase: Purchase) -> Problem:
+    if isinstance(error, stripe.CardError):
+        return _of_card(error)
+    if isinstance(error, stripe.IdempotencyError) and error.http_status != 409:
+        detail = "This Idempotency-Key was used with another body. Use a new key for a new payment."
+        return Problem("idempotency_key_reused", detail)
+    if _is_conflict(error):
+        detail = "Another request with this Idempotency-Key is still running. Repeat this one in a moment."
+        return Problem("idempotency_key_in_use", detail, retry_after=1)
+    if isinstance(error, stripe.InvalidRequestError) and _is_about_token(error):
+        return invalid_request((purchase.paid_by, "is not known to Stripe, or can't be used (again)"))
+    if _timed_out(error):
+        return _outcome_unknown(purchase, _cause(error))
+    return _of_key_or_limit(error) or _provider_error(error, purchase)
+
+
+def _provider_error(error: Exception, purchase: Purchase) -> Problem:
+    detail = f"No payment is known to have been made. {_repeat(purchase)}"
+    return Problem("payment_provider_error", detail, cause=_cause(error))
+
+
+def _of_key_or_limit(error: Exception) -> Problem | None:
+    nothing = "This request charged nothing. Repeat it later, with the same Idempotency-Key."
+    if isinstance(error, (ParameterInvalid, *KEY_REFUSED)):
+        return Problem("stripe_key_rejected", nothing, cause=_cause(error))
+    if isinstance(error, ParameterError):
+        return Problem("stripe_key_unavailable", nothing, retry_after=5, cause=_cause(error))
+    if isinstance(error, stripe.RateLimitError):
+        seconds = str((error.headers or {}).get("retry-after", ""))
+        retry_after = min(int(seconds), 60) if seconds.isascii() and seconds.isdigit() else 2
+        return Problem("rate_limited", "Try again in a moment.", retry_after=retry_after, cause=_cause(error))
+    return None
+
+
+def _of_card(error: stripe.CardError) -> Problem:
+    intent = getattr(error.error, "payment_intent", None)
+    return Problem(
+        "card_error",
+        str(error.user_message or "The card was declined."),
+        code=error.code or "card_declined",
+        decline_code=getattr(error.error, "decline_code", None),
+        payment_id=getattr(intent, "id", None),
+    )
+
+
+def _outcome_unknown(purchase: Purchase, cause: str) -> Problem:
+    detail = f"It is not known yet whether the card was charged. {_repeat(purchase)}"
+    return Problem("outcome_unknown", detail, cause=cause)
+
+
+def _repeat(purchase: Purchase) -> str:
+    key = purchase.idempotency_key
+    return f"Repeat the same request with the header Idempotency-Key: {key} - the card is charged once at most."
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, KEY_REFUSED):  # the message has the key's last four characters
+        return f"{type(error).__name__}: {error.http_status} {error.code or ''} {error.request_id or ''}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _is_conflict(error: Exception) -> bool:
+    return isinstance(error, stripe.StripeError) and error.http_status == 409
+
+
+def _is_about_token(error: stripe.InvalidRequestError) -> bool:
+    about = ("payment_method", "confirmation_token", "source")
+    return error.code == "token_already_used" or str(error.param or "").startswith(about)
+
+
+def _timed_out(error: Exception) -> bool:
+    cause = error.__cause__
+    # requests calls a timeout in the middle of an answer a ConnectionError, and hands on what urllib3 said.
+    return isinstance(error, AttemptTimedOut) or (
+        isinstance(cause, requests.exceptions.ReadTimeout)
+        or (isinstance(cause, requests.exceptions.ConnectionError) and "Read timed out" in str(cause))
+    )
