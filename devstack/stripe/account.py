@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import stripe
 
@@ -13,6 +13,10 @@ from devstack.stripe import errors
 from devstack.stripe.cards import Card
 from devstack.stripe.ids import new_id
 
+if TYPE_CHECKING:
+    from devstack.stripe.webhooks import Webhooks
+
+_News = TypeVar("_News")
 Object = dict[str, Any]
 
 # The version an account's events have, whichever a call asks for: that of the stripe-python installed.
@@ -24,6 +28,7 @@ _LABELS = {
     "payment_method": ("PaymentMethod", "payment_method"),
     "charge": ("charge", "id"),
     "refund": ("refund", "id"),
+    "dispute": ("dispute", "dispute"),
     "event": ("event", "id"),
     "webhook_endpoint": ("webhook endpoint", "webhook_endpoint"),
 }
@@ -45,6 +50,8 @@ class Account:
         # Behind a PaymentMethod: the card, and whether a payment has used it up.
         self.cards: dict[str, Card] = {}
         self.used: set[str] = set()
+        # Behind a WebhookEndpoint: the secrets it had before, latest first, and when each expires.
+        self.old_secrets: dict[str, list[tuple[str, float]]] = {}
         self.other: Account = self
 
     def add(self, item: Object) -> Object:
@@ -67,6 +74,16 @@ class Account:
         exists_in_live = self.other.livemode if name in self.other.tables[kind] else None
         raise errors.no_such(label, name, param or own_param, exists_in_live=exists_in_live, status=status)
 
+    def listening(self, kind: str) -> list[str]:
+        """Return the ids of the enabled endpoints that want events of a type."""
+        endpoints = self.tables["webhook_endpoint"].values()
+        return [e["id"] for e in endpoints if self.is_enabled(e["id"]) and {kind, "*"} & set(e["enabled_events"])]
+
+    def is_enabled(self, endpoint_id: str) -> bool:
+        """Tell whether an endpoint is there, and not disabled."""
+        endpoint = self.tables["webhook_endpoint"].get(endpoint_id)
+        return endpoint is not None and endpoint["status"] == "enabled"
+
 
 def both_modes() -> tuple[Account, Account]:
     """Make an account's two halves: test, and live."""
@@ -76,15 +93,37 @@ def both_modes() -> tuple[Account, Account]:
     return test, live
 
 
-class EventFeed:
-    """Hands events on, one at a time and in order, while no lock is held that an API call would wait for."""
+def owner(accounts: tuple[Account, Account], kind: str, name: str) -> Account:
+    """Return the mode that has an object; test mode if neither has."""
+    test, live = accounts
+    return live if name in live.tables[kind] else test
 
-    def __init__(self, on_event: Callable[[Object], None] | None) -> None:
+
+def tell(listener: Callable[[_News], None] | None, news: _News) -> None:
+    """Hand something on to whoever wants to know; what that raises is its owner's bug, and fails nothing here."""
+    if listener is None:
+        return
+    try:
+        listener(news)
+    except Exception as error:  # noqa: BLE001 - see above
+        arguments = (type(error), error, error.__traceback__, threading.current_thread())
+        threading.excepthook(threading.ExceptHookArgs(arguments))
+
+
+class EventFeed:
+    """Hands events on: to the webhooks as they are made, and to ``on_event`` one at a time and in order.
+
+    The latter while no lock is held that an API call would wait for.
+    """
+
+    def __init__(self, on_event: Callable[[Object], None] | None, webhooks: "Webhooks") -> None:
         """Begin empty.
 
         :param on_event: gets each event once. A call may end before its events are handed on if another call's
             thread is busy handing on earlier ones; one client that makes one call at a time never sees that.
+        :param webhooks: delivers each event in the background.
         """
+        self.webhooks = webhooks
         self._on_event = on_event
         self._waiting: deque[Object] = deque()
         self._delivering = threading.Lock()
@@ -99,18 +138,9 @@ class EventFeed:
         while self._waiting and self._delivering.acquire(blocking=False):
             try:
                 while self._waiting:
-                    self._hand_on(self._waiting.popleft())
+                    tell(self._on_event, self._waiting.popleft())
             finally:
                 self._delivering.release()
-
-    def _hand_on(self, event: Object) -> None:
-        if self._on_event is None:
-            return
-        try:
-            self._on_event(event)
-        except Exception as error:  # noqa: BLE001 - what on_event raises is its owner's bug, not this call's failure
-            arguments = (type(error), error, error.__traceback__, threading.current_thread())
-            threading.excepthook(threading.ExceptHookArgs(arguments))
 
 
 @dataclass(frozen=True)
@@ -130,14 +160,17 @@ class Call:
         """Whether the call was made in live mode."""
         return self.account.livemode
 
-    def emit(self, kind: str, item: Object) -> None:
+    def emit(self, kind: str, item: Object, previous: Object | None = None) -> None:
         """Make an event about an object as it is now (https://docs.stripe.com/api/events/object).
 
         :param kind: such as ``payment_intent.succeeded``.
         :param item: the object.
+        :param previous: what those of its members were that have changed, where Stripe tells.
         """
-        endpoints = self.account.tables["webhook_endpoint"].values()
-        listening = [e for e in endpoints if e["status"] == "enabled" and {kind, "*"} & set(e["enabled_events"])]
+        listening = self.account.listening(kind)
+        data = {"object": copy.deepcopy(item)}
+        if previous is not None:
+            data["previous_attributes"] = previous
         event = {
             "id": new_id("evt"),
             "object": "event",
@@ -145,7 +178,7 @@ class Call:
             "api_version": API_VERSION,
             "context": None,
             "created": self.now,
-            "data": {"object": copy.deepcopy(item)},
+            "data": data,
             "livemode": self.livemode,
             "pending_webhooks": len(listening),
             "request": {"id": self.request_id, "idempotency_key": self.idempotency_key},
@@ -153,3 +186,4 @@ class Call:
         }
         self.account.add(event)
         self.feed.add(event)
+        self.feed.webhooks.send(self.account, event, listening)

@@ -5,6 +5,11 @@
 | ``POST /_devstack/faults`` | what :meth:`devstack.stripe.faults.Faults.add` takes |
 | ``DELETE /_devstack/faults`` | |
 | ``POST /_devstack/payment_intents/{id}/authenticate`` | ``{"outcome": "succeed"}`` or ``"fail"`` |
+| ``POST /_devstack/payment_intents/{id}/settle`` | the same, for one that is processing |
+| ``POST /_devstack/payment_intents/{id}/dispute`` | |
+| ``POST /_devstack/webhooks`` | what :meth:`devstack.stripe.webhooks.Webhooks.disturb` takes |
+| ``POST /_devstack/webhook_endpoints/{id}/roll`` | ``{"keep_old_for": 60}``, in seconds |
+| ``POST /_devstack/events/{id}/resend`` | |
 | ``POST /_devstack/keys`` | ``{"mode": "test"}`` or ``"live"``, and ``"restricted_to": [...]`` if it is to be |
 | ``POST /_devstack/keys/revoke`` | ``{"key": "sk_test_..."}`` |
 | ``GET /_devstack/state`` | |
@@ -24,7 +29,7 @@ if TYPE_CHECKING:
 
 PREFIX = "/_devstack/"
 
-_AUTHENTICATE = re.compile(r"/_devstack/payment_intents/([^/]+)/authenticate")
+_ACTION = re.compile(r"/_devstack/([^/]+)/([^/]+)/([^/]+)")
 _NUMBER = (int, float)
 _FAULT: dict[str, Any] = {
     "count": int,
@@ -37,6 +42,7 @@ _FAULT: dict[str, Any] = {
     "executed": bool,
     "saved": bool,
 }
+_DISTURBANCES: dict[str, Any] = {"duplicate_every": int, "fail_every": int, "shuffle": _NUMBER}
 
 
 def answer(server: "StripeServer", request: Request) -> Answer:
@@ -72,12 +78,33 @@ def _answer(server: "StripeServer", request: Request) -> Mapping[str, Any] | Non
         case "POST", "/_devstack/keys/revoke":
             server.keys.revoke(_body(request, {"key": str}, ("key",))["key"])
             return {"revoked": True}
+        case "POST", "/_devstack/webhooks":
+            return server.webhooks.disturb(**_body(request, _DISTURBANCES))
         case "GET", "/_devstack/state":
             return _state(server)
-        case "POST", path if found := _AUTHENTICATE.fullmatch(path):
-            outcome = _body(request, {"outcome": str}, ("outcome",))["outcome"]
-            return server.authenticate(found[1], outcome)
+        case "POST", path if found := _ACTION.fullmatch(path):
+            return _act(server, request, (found[1], found[3]), found[2])
     return None
+
+
+def _act(server: "StripeServer", request: Request, action: tuple[str, str], name: str) -> Mapping[str, Any] | None:
+    match action:
+        case "payment_intents", "authenticate":
+            return server.authenticate(name, _outcome(request))
+        case "payment_intents", "settle":
+            return server.settle_payment(name, _outcome(request))
+        case "payment_intents", "dispute":
+            return server.dispute(name)
+        case "webhook_endpoints", "roll":
+            given = _body(request, {"keep_old_for": _NUMBER}, ("keep_old_for",))
+            return {"secret": server.webhooks.roll(name, given["keep_old_for"])}
+        case "events", "resend":
+            return {"deliveries": server.webhooks.resend(name)}
+    return None
+
+
+def _outcome(request: Request) -> Any:
+    return _body(request, {"outcome": str}, ("outcome",))["outcome"]
 
 
 def _state(server: "StripeServer") -> dict[str, Any]:

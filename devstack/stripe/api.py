@@ -11,20 +11,31 @@ from devstack.stripe.ids import new_id
 from devstack.stripe.keys import Keys
 from devstack.stripe.messages import Answer, Request, encoded
 from devstack.stripe.routes import Route
+from devstack.stripe.webhooks import Attempt, Webhooks
 
 
 class Api:
     """The API of one account, both modes. Safe to use from many threads."""
 
-    def __init__(self, on_event: Callable[[dict[str, Any]], None] | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        on_event: Callable[[dict[str, Any]], None] | None,
+        clock: Callable[[], float],
+        webhook_pause: float,
+        on_delivery: Callable[[Attempt], None] | None,
+    ) -> None:
         """Begin with nothing in the account.
 
         :param on_event: gets each event; see :class:`devstack.stripe.account.EventFeed`.
         :param clock: the time in Unix seconds.
+        :param webhook_pause: see :class:`devstack.stripe.webhooks.Webhooks`.
+        :param on_delivery: as above.
+        :raises ValueError: the pause is not above 0.
         """
         self.keys = Keys()
         self.accounts = both_modes()
-        self.feed = EventFeed(on_event)
+        self.webhooks = Webhooks(self.accounts, clock, webhook_pause, on_delivery)
+        self.feed = EventFeed(on_event, self.webhooks)
         self._clock = clock
         self._results = Results(clock)
 

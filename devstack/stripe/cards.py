@@ -11,9 +11,11 @@ Test mode, Stripe's names (https://docs.stripe.com/testing): ``pm_card_`` or ``t
   the customer must authenticate first; ``authenticationRequiredChargeDeclinedInsufficientFunds`` and
   ``threeDSecureRequiredChargeDeclined``: the card says no after that; ``threeDSecureOptional``: need not.
 
-The stand-in's own names, since Stripe has no public ones: ``ctoken_`` and one of the above for a ConfirmationToken.
-In live mode no test name works, as at Stripe; there it is ``pm_live_``, ``tok_live_`` and ``ctoken_live_`` and one of
-the above, such as ``pm_live_visa`` and ``tok_live_chargeDeclined``.
+The stand-in's own names, since Stripe has no public ones: ``ctoken_`` and one of the above for a ConfirmationToken;
+``processing``: the payment is ``processing``, without a charge, until
+:meth:`devstack.stripe.server.StripeServer.settle_payment` says what becomes of it. In live mode no test name works, as
+at Stripe; there it is ``pm_live_``, ``tok_live_`` and ``ctoken_live_`` and one of the above, such as ``pm_live_visa``
+and ``tok_live_chargeDeclined``.
 """
 
 from dataclasses import dataclass
@@ -38,6 +40,7 @@ class Card:
     funding: str = "credit"
     decline: Decline | None = None
     authentication: bool = False
+    processing: bool = False
 
 
 def _declined(decline_code: str, message: str = "Your card was declined.") -> Decline:
@@ -55,7 +58,7 @@ AUTHENTICATION_NOT_HANDLED = Decline(
     "Your card was declined. This transaction requires authentication.",
 )
 
-_GENERIC = _declined("generic_decline")
+GENERIC = _declined("generic_decline")
 _FRAUDULENT = _declined("fraudulent")
 _INSUFFICIENT_FUNDS = _declined("insufficient_funds", "Your card has insufficient funds.")
 _TOO_OFTEN = "Your card was declined for making repeated attempts too frequently or exceeding its amount limit."
@@ -74,7 +77,7 @@ _BRANDS = {
 }
 # Last four digits, as of the test numbers that Stripe publishes beside the names.
 _DECLINES = {
-    "chargeDeclined": ("0002", _GENERIC),
+    "chargeDeclined": ("0002", GENERIC),
     "chargeDeclinedInsufficientFunds": ("9995", _INSUFFICIENT_FUNDS),
     "chargeDeclinedLostCard": ("9987", _declined("lost_card")),
     "chargeDeclinedStolenCard": ("9979", _declined("stolen_card")),
@@ -96,7 +99,7 @@ _DECLINES = {
     ),
     "chargeDeclinedFraudulent": ("0019", _FRAUDULENT),
     "chargeDeclinedVelocityLimitExceeded": ("6975", _declined("card_velocity_exceeded", _TOO_OFTEN)),
-    "chargeCustomerFail": ("0341", _GENERIC),
+    "chargeCustomerFail": ("0341", GENERIC),
     "radarBlock": ("0019", _FRAUDULENT),
 }
 _AUTHENTICATED = {
@@ -107,7 +110,7 @@ _AUTHENTICATED = {
     ),
     "threeDSecure2Required": Card("visa", "3220", authentication=True),
     "threeDSecureRequired": Card("visa", "3063", authentication=True),
-    "threeDSecureRequiredChargeDeclined": Card("visa", "1629", decline=_GENERIC, authentication=True),
+    "threeDSecureRequiredChargeDeclined": Card("visa", "1629", decline=GENERIC, authentication=True),
     "threeDSecureOptional": Card("visa", "3055"),
 }
 _DECLINED = {name: Card("visa", last4, decline=decline) for name, (last4, decline) in _DECLINES.items()}
@@ -116,6 +119,7 @@ CARDS = {
     **_DECLINED,
     **{f"visa_{name}": card for name, card in _DECLINED.items()},
     **_AUTHENTICATED,
+    "processing": Card("visa", "4242", processing=True),
 }
 
 _TEST_PREFIXES = {"pm": "pm_card_", "tok": "tok_", "ctoken": "ctoken_"}

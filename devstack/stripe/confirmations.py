@@ -117,6 +117,23 @@ def authenticate(call: Call, outcome: Outcome) -> Object:
     return intent
 
 
+def settle(call: Call, outcome: Outcome) -> Object:
+    """Do what the bank does in the end with a payment that is processing.
+
+    :param call: ``id`` is the PaymentIntent's.
+    :param outcome: ``succeed`` or ``fail``.
+    :return: the PaymentIntent: ``succeeded``, or ``requires_payment_method`` with its error.
+    :raises StripeError: 404, there is none; 400, it is not processing.
+    """
+    intent = call.account.find("payment_intent", call.id)
+    if intent["status"] != "processing":
+        raise unexpected_state(f"This PaymentIntent is not processing: its status is {intent['status']}.", intent)
+    method = call.account.find("payment_method", intent["payment_method"])
+    card = call.account.cards[method["id"]]
+    _charge(call, intent, method, card, None if outcome == "succeed" else cards.GENERIC)
+    return intent
+
+
 def _check_status(intent: Object) -> None:
     status = intent["status"]
     if status == "succeeded":
@@ -131,6 +148,12 @@ def _check_status(intent: Object) -> None:
 
 def _charge(call: Call, intent: Object, method: Object, card: Card, decline: Decline | None) -> Object | None:
     call.account.used.add(method["id"])
+    if card.processing and decline is None and intent["status"] != "processing":
+        processing = {"card": {"customer_notification": None}, "type": "card"}
+        intent.update(status="processing", processing=processing, next_action=None)
+        call.emit("payment_intent.processing", intent)
+        return None
+    intent["processing"] = None
     charge = charges.attempt(call, intent, method, card, decline)
     intent["latest_charge"] = charge["id"]
     if decline is not None:

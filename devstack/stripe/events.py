@@ -19,9 +19,15 @@ def retrieve(call: Call) -> Object:
 
 
 def list_all(call: Call) -> Object:
-    """Answer ``GET /v1/events``. ``delivery_success`` is accepted and changes nothing: nothing is delivered yet."""
-    wanted = call.params.get("types", [call.params.get("type", "*")])
-    return lists.page(call, "event", lambda event: any(_fits(event["type"], pattern) for pattern in wanted))
+    """Answer ``GET /v1/events``."""
+    types = call.params.get("types", [call.params.get("type", "*")])
+    delivered = call.params.get("delivery_success")
+
+    def wanted(event: Object) -> bool:
+        right_type = any(_fits(event["type"], pattern) for pattern in types)
+        return right_type and delivered in (None, event["pending_webhooks"] == 0)
+
+    return lists.page(call, "event", wanted)
 
 
 def _fits(kind: str, pattern: str) -> bool:

@@ -91,7 +91,9 @@ def cancel(call: Call) -> Object:
             intent,
         )
     reason = call.params.get("cancellation_reason")
-    intent.update(status="canceled", canceled_at=call.now, cancellation_reason=reason, next_action=None)
+    intent.update(
+        status="canceled", canceled_at=call.now, cancellation_reason=reason, next_action=None, processing=None
+    )
     call.emit("payment_intent.canceled", intent)
     return intent
 

@@ -38,6 +38,9 @@ def create(call: Call) -> Object:
         raise errors.invalid_request(
             f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded"
         )
+    if charge["disputed"]:
+        message = f"Charge {charge['id']} has been charged back; cannot issue a refund."
+        raise errors.invalid_request(message, code="charge_disputed")
     left = charge["amount"] - charge["amount_refunded"]
     amount = call.params.get("amount", left)
     if amount > left:
@@ -45,9 +48,12 @@ def create(call: Call) -> Object:
         message = f"Refund amount ({asked}) is greater than unrefunded amount on charge ({rest})"
         raise errors.invalid_request(message, "amount")
     refund = call.account.add(_new(call, charge, amount))
+    previous = {"amount_refunded": charge["amount_refunded"]}
     charge["amount_refunded"] += amount
-    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
-    call.emit("charge.refunded", charge)
+    if charge["amount_refunded"] == charge["amount"]:
+        previous["refunded"] = False
+        charge["refunded"] = True
+    call.emit("charge.refunded", charge, previous)
     call.emit("refund.created", refund)
     return refund
 

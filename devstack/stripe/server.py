@@ -7,8 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from devstack.stripe import admin, confirmations, errors
-from devstack.stripe.account import API_VERSION
+from devstack.stripe import admin, confirmations, disputes, errors
+from devstack.stripe.account import API_VERSION, Call, owner
 from devstack.stripe.api import Api
 from devstack.stripe.confirmations import Outcome
 from devstack.stripe.connections import Listener
@@ -16,14 +16,16 @@ from devstack.stripe.errors import StripeError
 from devstack.stripe.faults import Fault, Faults
 from devstack.stripe.ids import new_id
 from devstack.stripe.messages import Answer, Request, RequestRecord, encoded
+from devstack.stripe.webhooks import Attempt
 
 
 class StripeServer:
     """Stripe on loopback. Safe to use from many threads.
 
     ``keys`` (:class:`devstack.stripe.keys.Keys`) issues and revokes keys, ``faults``
-    (:class:`devstack.stripe.faults.Faults`) lets calls go wrong; ``requests`` lists what was called, in the order of
-    the answers, and may be cleared.
+    (:class:`devstack.stripe.faults.Faults`) lets calls go wrong, ``webhooks``
+    (:class:`devstack.stripe.webhooks.Webhooks`) delivers the events; ``requests`` lists what was called, in the order
+    of the answers, and may be cleared.
     """
 
     def __init__(
@@ -32,6 +34,8 @@ class StripeServer:
         host: str = "127.0.0.1",
         on_event: Callable[[dict[str, Any]], None] | None = None,
         clock: Callable[[], float] = time.time,
+        on_delivery: Callable[[Attempt], None] | None = None,
+        webhook_pause: float = 1.0,
     ) -> None:
         """Bind the port; :meth:`start` begins to answer.
 
@@ -40,13 +44,19 @@ class StripeServer:
         :param on_event: gets each Stripe event, in order, after the state has changed and before the call that made
             it is answered. It may call this server.
         :param clock: the time in Unix seconds.
+        :param on_delivery: gets each attempt to deliver an event to a webhook endpoint, when it has ended. It may call
+            this server.
+        :param webhook_pause: seconds from a delivery's first failure to its second attempt; then doubled each time, up
+            to 60 times this.
         :raises OSError: the port is taken.
+        :raises ValueError: the pause is not above 0.
         """
-        self._api = Api(on_event, clock)
+        self._api = Api(on_event, clock, webhook_pause, on_delivery)
         self._listener = Listener((host, port), self.answer)
         self._thread: threading.Thread | None = None
         self.keys = self._api.keys
         self.faults = Faults()
+        self.webhooks = self._api.webhooks
         self.requests: list[RequestRecord] = []
         self.port: int = self._listener.server_address[1]
         self.url = f"http://{host}:{self.port}"
@@ -67,6 +77,7 @@ class StripeServer:
             self._thread = None
         self._listener.server_close()
         self._listener.close_connections()
+        self.webhooks.stop()
 
     def __enter__(self) -> "StripeServer":
         return self.start()
@@ -100,16 +111,29 @@ class StripeServer:
         :raises ValueError: there is no such outcome.
         :raises StripeError: there is no such PaymentIntent, or it does not wait for its customer.
         """
-        if outcome not in ("succeed", "fail"):
-            raise ValueError(f"outcome is {outcome!r}: it must be 'succeed' or 'fail'.")
-        test, live = self._api.accounts
-        account = live if payment_intent in live.tables["payment_intent"] else test
-        try:
-            with account.lock:
-                call = self._api.call(account, id=payment_intent)
-                return copy.deepcopy(confirmations.authenticate(call, outcome))
-        finally:
-            self._api.feed.deliver()
+        _check_outcome(outcome)
+        return self._with_payment(payment_intent, lambda call: confirmations.authenticate(call, outcome))
+
+    def settle_payment(self, payment_intent: str, outcome: Outcome = "succeed") -> dict[str, Any]:
+        """Do what the bank does in the end with a PaymentIntent that is ``processing``.
+
+        :param payment_intent: its id.
+        :param outcome: ``succeed`` or ``fail``.
+        :return: the PaymentIntent: ``succeeded``, or ``requires_payment_method`` with ``last_payment_error``.
+        :raises ValueError: there is no such outcome.
+        :raises StripeError: there is no such PaymentIntent, or it is not processing.
+        """
+        _check_outcome(outcome)
+        return self._with_payment(payment_intent, lambda call: confirmations.settle(call, outcome))
+
+    def dispute(self, payment_intent: str) -> dict[str, Any]:
+        """Do what a cardholder's bank does: dispute a payment, all of it, as fraudulent.
+
+        :param payment_intent: the id of the PaymentIntent that was paid.
+        :return: the Dispute, which ``charge.dispute.created`` tells about.
+        :raises StripeError: there is no such PaymentIntent, it was not paid, or is disputed already.
+        """
+        return self._with_payment(payment_intent, disputes.create)
 
     def answer(self, request: Request, connection: int) -> Answer | None:
         """Answer a call, with the fault that it meets.
@@ -126,6 +150,14 @@ class StripeServer:
             answer = None
         self.requests.append(self._record(request, connection, answer.status if answer else None))
         return answer
+
+    def _with_payment(self, payment_intent: str, act: Callable[[Call], dict[str, Any]]) -> dict[str, Any]:
+        account = owner(self._api.accounts, "payment_intent", payment_intent)
+        try:
+            with account.lock:
+                return copy.deepcopy(act(self._api.call(account, id=payment_intent)))
+        finally:
+            self._api.feed.deliver()
 
     def _faulty_answer(self, request: Request, fault: Fault) -> Answer | None:
         paused = False
@@ -170,6 +202,11 @@ class StripeServer:
             with account.lock:
                 found += copy.deepcopy(list(account.tables[kind].values()))
         return found
+
+
+def _check_outcome(outcome: Outcome) -> None:
+    if outcome not in ("succeed", "fail"):
+        raise ValueError(f"outcome is {outcome!r}: it must be 'succeed' or 'fail'.")
 
 
 def _replaced(fault: Fault, request: Request) -> Answer:

@@ -1,4 +1,4 @@
-"""WebhookEndpoints: where events would be sent (https://docs.stripe.com/api/webhook_endpoints)."""
+"""WebhookEndpoints: where events are sent (https://docs.stripe.com/api/webhook_endpoints)."""
 
 from urllib.parse import urlsplit
 
@@ -14,8 +14,12 @@ def check(params: Object) -> None:
     """
     metadata.merged({}, params)
     if "url" in params:
-        url = urlsplit(params["url"])
-        if url.scheme not in ("http", "https") or not url.hostname:
+        try:
+            url = urlsplit(params["url"])
+            valid = url.scheme in ("http", "https") and url.hostname and url.port != 0
+        except ValueError:
+            valid = False
+        if not valid:
             raise errors.invalid_request("Not a valid URL", "url", "url_invalid")
 
 
@@ -54,6 +58,8 @@ def update(call: Call) -> Object:
         endpoint["description"] = params["description"] or None
     if "disabled" in params:
         endpoint["status"] = "disabled" if params["disabled"] else "enabled"
+        if params["disabled"]:
+            call.feed.webhooks.withdraw(call.id)
     return _without_secret(endpoint)
 
 
@@ -61,6 +67,7 @@ def delete(call: Call) -> Object:
     """Answer ``DELETE /v1/webhook_endpoints/{id}``."""
     endpoint = call.account.find("webhook_endpoint", call.id)
     del call.account.tables["webhook_endpoint"][call.id]
+    call.feed.webhooks.withdraw(call.id)
     return {"id": endpoint["id"], "object": "webhook_endpoint", "deleted": True}
 
 
