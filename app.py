@@ -1,15 +1,19 @@
-"""The billing API, a function a route. What a request means is in chalicelib; docs/http-api.md has the contract."""
+"""The billing service: a function a route, and one for the topic. What they mean is in chalicelib, and in docs/."""
 
+import hashlib
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from chalice.app import Chalice, CORSConfig, IAMAuthorizer, Request, Response
+from chalice.app import Chalice, CORSConfig, IAMAuthorizer, Request, Response, SNSEvent
 
 from chalicelib import __version__
-from chalicelib.config import ConfigError, load
+from chalicelib.config import ConfigError, load, trace_header
 from chalicelib.parameter_store import Parameter
+from chalicelib.telemetry import JsonHandler, Telemetry
 
 try:
     config = load()
@@ -20,17 +24,31 @@ try:
 except ConfigError as error:
     sys.exit(f"notes-billing: {error}")
 
-stripe_key = Parameter(config.stripe_key_parameter, check=config.key_misfit)
-if not config.on_chalice_cli:  # Chalice imports this file on the deployer's machine too: nothing is read there
+logging.basicConfig(handlers=[JsonHandler()], level=logging.WARNING, force=True)
+telemetry = Telemetry(config.stage, config.xray_daemon)
+
+
+@contextmanager
+def _watched(renewal: bool) -> Iterator[None]:
+    telemetry.count("KeyRereads" if renewal else "KeyReads")
+    with telemetry.subsegment("SSM", "aws", operation="GetParameter"):
+        yield
+
+
+stripe_key = Parameter(config.stripe_key_parameter, check=config.key_misfit, around_read=_watched)
+# Chalice imports this file on the deployer's machine too, and notify needs no key: nothing is read there.
+if config.serves_api and not config.on_chalice_cli:
     stripe_key.start()
 
 # These take as long to import as the key takes to arrive.
-from chalicelib import pricing, requests  # noqa: E402
+from chalicelib import events, pricing, requests, webhooks  # noqa: E402
 from chalicelib.payments import Payments  # noqa: E402
 from chalicelib.problems import Problem, of_chalice  # noqa: E402
 
-app = Chalice(app_name="notes-billing")
-payments = Payments(config, stripe_key)
+webhook_secret = Parameter(config.webhook_secret_parameter, check=webhooks.misfit, around_read=_watched)
+payments = Payments(config, stripe_key, telemetry)
+publisher = events.Publisher(config.note_purchased_topic)
+app = Chalice(app_name="notes-billing", configure_logs=False)
 signed = IAMAuthorizer()
 cors = CORSConfig(
     allow_origin=config.cors_origin,
@@ -44,9 +62,14 @@ cors = CORSConfig(
 def charge() -> dict[str, Any]:
     request = _request()
     purchase = requests.purchase(_body(request), request.headers, _repeated_headers(request))
-    caller = requests.caller(request.context.get("identity"), on_chalice_cli=config.on_chalice_cli)
-    payment = payments.charge(purchase, caller)
-    return {name: value for name, value in asdict(payment).items() if value is not None}
+    hashed = hashlib.sha256(purchase.idempotency_key.encode()).hexdigest()[:16]
+    telemetry.note(idempotency_key_hash=hashed)
+    return _shown(payments.charge(purchase, _caller(request)))
+
+
+@app.route("/billing/{payment_id}", methods=["GET"], authorizer=signed, cors=cors)
+def payment(payment_id: str) -> dict[str, Any]:
+    return _shown(payments.find(payment_id, _caller(_request())))
 
 
 @app.route("/billing/quote", methods=["GET"], cors=cors)
@@ -56,27 +79,74 @@ def quote() -> dict[str, Any]:
     return {"storage": storage, "amount": pricing.amount(storage), "currency": config.currency}
 
 
+@app.route("/stripe/webhook", methods=["POST"])
+def webhook() -> dict[str, Any]:
+    request = _request()
+    event = webhooks.event_of(_body(request), request.headers.get("stripe-signature"), webhook_secret)
+    telemetry.note(stripe_event=event.get("id"), stripe_event_type=event["type"])
+    try:
+        announced = events.purchase_event(event, config.stage)
+        if announced:
+            telemetry.note(payment_id=announced.payment_id)
+            with telemetry.subsegment("SNS", "aws", operation="Publish"):
+                publisher.announce(announced, getattr(request.lambda_context, "invoked_function_arn", ""))
+    except (events.EventError, events.PublishError) as error:
+        detail = "The event was not passed on. Send it again."
+        raise Problem("announcement_failed", detail, retry_after=5, cause=str(error)) from error
+    if announced and announced.event == "note_purchased":
+        telemetry.count("Purchases")
+        telemetry.count("Amount", announced.amount, "None")
+    return {"announced": announced.event if announced else None}
+
+
 @app.route("/health", methods=["GET"], cors=cors)
 def health() -> dict[str, str]:
     return {"status": "ok", "stage": config.stage, "version": __version__}
 
 
 def not_found(**_segments: str) -> None:
-    raise Problem("not_found", "No such address. The API's are /billing, /billing/quote and /health.")
+    raise Problem("not_found", "No such address. docs/http-api.md has those of this API.")
 
 
 # Without a route of ours, API Gateway and `chalice local` answer 403 "Missing Authentication Token".
-for _depth in range(1, 5):
-    _path = "".join(f"/{{segment{number}}}" for number in range(_depth))
-    app.route(_path, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], name=f"not_found_{_depth}", cors=cors)(
-        not_found
-    )
+for _path in ("/{a}", "/{a}/{b}", "/{a}/{b}/{c}", "/{a}/{b}/{c}/{d}"):
+    app.route(
+        _path, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], name=f"not_found_{_path.count('/')}", cors=cors
+    )(not_found)
+
+
+@app.on_sns_message(topic=config.note_purchased_topic)
+def notify(event: SNSEvent) -> None:
+    """Text the admin's phone. What can't be read is let go; what was not sent is raised, so that Lambda repeats it."""
+    with telemetry.request(trace_header(), route="notify", request_id=_request_id(event.context)):
+        try:
+            text = events.sms_text(event.message)
+        except events.EventError as error:
+            telemetry.count("NotifyUnreadable")
+            telemetry.note(unreadable=str(error))
+            return
+        try:
+            with telemetry.subsegment("SNS", "aws", operation="Publish"):
+                publisher.text(config.admin_phone, text)
+        except events.PublishError as error:
+            telemetry.count("NotifyFailures")
+            telemetry.note(cause=str(error))
+            raise
+
+
+@app.middleware("http")
+def one_line_a_request(request: Request | None, get_response: Callable[[Any], Response]) -> Response:
+    """Write what became of a request, whoever answered it."""
+    about = {"method": request.method, "route": request.path} if request else {}
+    with telemetry.request(trace_header(), request_id=_request_id(getattr(request, "lambda_context", None)), **about):
+        response = get_response(request)
+        telemetry.note(status=response.status_code)
+        return response
 
 
 @app.middleware("http")
 def problems_for_errors(request: Request | None, get_response: Callable[[Any], Response]) -> Response:
     """Give every error the one form, whoever made it: a route, Chalice, or a bug."""
-    request_id = getattr(getattr(request, "lambda_context", None), "aws_request_id", "")
     problem: Problem | None
     try:
         response = get_response(request)
@@ -84,12 +154,14 @@ def problems_for_errors(request: Request | None, get_response: Callable[[Any], R
     except Problem as raised:
         problem = raised
     except Exception:
-        app.log.exception("request %s failed", request_id)
+        app.log.exception("the request failed")
         problem = Problem("internal_error", "The error was logged; the request_id finds it.")
     if problem:
-        if problem.status >= 500 and problem.cause:
-            app.log.error("request %s: %s: %s", request_id, problem.code, " ".join(problem.cause.split()))
-        response = problem.response(request_id)
+        for metric, dimensions in problem.metrics():
+            telemetry.count(metric, dimensions=dimensions)
+        cause = problem.cause if problem.status >= 500 or problem.code == "signature_invalid" else None
+        telemetry.note(code=problem.code, cause=cause, payment_id=problem.members.get("payment_id"))
+        response = problem.response(_request_id(getattr(request, "lambda_context", None)))
         response.headers.update(cors.get_access_control_headers())
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -99,6 +171,14 @@ def _request() -> Request:
     request = app.current_request
     assert request is not None  # Chalice sets it before it calls a route
     return request
+
+
+def _request_id(context: Any) -> str:
+    return str(getattr(context, "aws_request_id", ""))
+
+
+def _caller(request: Request) -> str:
+    return requests.caller(request.context.get("identity"), on_chalice_cli=config.on_chalice_cli)
 
 
 def _body(request: Request) -> bytes:
@@ -114,5 +194,10 @@ def _repeated_headers(request: Request) -> set[str]:
     return {name.lower() for name, values in multiple.items() if len(values) > 1}
 
 
-if not config.on_chalice_cli:
+def _shown(payment: Any) -> dict[str, Any]:
+    telemetry.note(payment_id=payment.id, payment_status=payment.status)
+    return {name: value for name, value in asdict(payment).items() if value is not None}
+
+
+if config.serves_api and not config.on_chalice_cli:
     stripe_key.settle()  # Lambda freezes the sandbox after this line, with whatever is on its way

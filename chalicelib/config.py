@@ -27,6 +27,9 @@ class StageConfig:
     ``note_purchased_topic``: the SNS topic's name; the account id is not configuration.
     ``admin_phone``: E.164. ``currency``: ISO 4217, lower case as Stripe writes it.
     ``on_chalice_cli``: app.py was imported by ``chalice deploy``, ``package`` or ``local``, not by Lambda.
+    ``serves_api``: this is the function of the routes, not ``notify``, which reads no secret.
+    ``xray_daemon``: ``host:port``, or empty. These two are Lambda's defined runtime environment variables
+    (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html).
     """
 
     stage: str
@@ -34,11 +37,14 @@ class StageConfig:
     stripe_key_parameter: str
     key_prefixes: tuple[str, str]
     stripe_api_base: str
+    webhook_secret_parameter: str
     note_purchased_topic: str
     admin_phone: str
     cors_origin: str
     currency: str
     on_chalice_cli: bool
+    serves_api: bool
+    xray_daemon: str
 
     @property
     def livemode(self) -> bool:
@@ -107,12 +113,20 @@ def load(environ: Mapping[str, str] = os.environ) -> StageConfig:
         stripe_key_parameter=f"/stripeSecretKey/{mode}",
         key_prefixes=(f"sk_{mode}_", f"rk_{mode}_"),
         stripe_api_base=_setting(environ, "STRIPE_API_BASE", STRIPE_API_BASE),
+        webhook_secret_parameter=f"/stripeWebhookSecret/{stage}",
         note_purchased_topic=_setting(environ, "NOTE_PURCHASED_TOPIC", f"NotePurchased-{resources_stage}"),
         admin_phone=_setting(environ, "ADMIN_PHONE", _DEFAULTS["ADMIN_PHONE"]),
         cors_origin=_setting(environ, "CORS_ORIGIN", _DEFAULTS["CORS_ORIGIN"]),
         currency="usd",
         on_chalice_cli="AWS_CHALICE_CLI_MODE" in environ,
+        serves_api=environ.get("_HANDLER") != "app.notify",
+        xray_daemon=environ.get("AWS_XRAY_DAEMON_ADDRESS", ""),
     )
+
+
+def trace_header(environ: Mapping[str, str] = os.environ) -> str:
+    """Return X-Ray's trace header of the invocation, which Lambda sets anew each time, or an empty string."""
+    return environ.get("_X_AMZN_TRACE_ID", "")
 
 
 def _setting(environ: Mapping[str, str], name: str, default: str) -> str:

@@ -17,6 +17,8 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
 from typing import Any, NoReturn
 
 import boto3
@@ -87,6 +89,7 @@ class Parameter:
         check: Callable[[str], str | None] = lambda _value: None,
         budget: float = 3.0,
         renewal_interval: float = 30.0,
+        around_read: Callable[[bool], AbstractContextManager[None]] = lambda _renewal: nullcontext(),
     ) -> None:
         """Nothing is read yet.
 
@@ -94,16 +97,20 @@ class Parameter:
         :param check: says what is wrong with a value (without quoting it), or None. A wrong value is not kept.
         :param budget: seconds within which a read has ended, with all its retries.
         :param renewal_interval: seconds for which :meth:`renew` reads at most once.
+        :param around_read: makes the context in which each read runs, for those who count or trace them; it is told
+            whether the read is a renewal. Context variables are those of whoever began the read.
         """
         self.name = name
         self._check = check
         self._budget = budget
         self._renewal_interval = renewal_interval
+        self._around_read = around_read
         self._lock = threading.Lock()
         self._client: Any = None
         self._secret: Secret | None = None
         self._read: _Read | None = None
         self._started: _Read | None = None
+        self._read_at: float | None = None
         self._renewed_at: float | None = None
 
     def start(self) -> None:
@@ -137,32 +144,42 @@ class Parameter:
             read = self._join_or_begin()
         return read.result()
 
-    def renew(self, refused: Secret) -> Secret:
+    def renew(self, refused: Secret, asked_at: float | None = None) -> Secret:
         """Return what replaced a value that was refused where it was used.
 
         Reads at most once in ``renewal_interval`` seconds, so that refusals, which strangers may be able to
         provoke, never become a storm of reads.
 
         :param refused: the value that no longer works.
+        :param asked_at: when the refused value was asked for, by the monotonic clock. If it was read since then, that
+            read was this one: the value is as new as it gets, and the interval begins.
         :return: another value, or an equal one if there is no other (yet).
         :raises ParameterError: the read failed; the old value is kept unless its replacement is invalid.
         """
         with self._lock:
             if self._secret is not None and self._secret != refused:
                 return self._secret
+            if asked_at is not None and self._read_at is not None and self._read_at >= asked_at:
+                self._renewed_at = self._read_at
+                return refused
             now = time.monotonic()
             under_way = self._read is not None and now < self._read.deadline
             recently = self._renewed_at is not None and now < self._renewed_at + self._renewal_interval
             if recently and not under_way:
                 return refused
             self._renewed_at = self._renewed_at if recently else now
-            read = self._join_or_begin()
+            read = self._join_or_begin(renewal=True)
         return read.result()
 
-    def _join_or_begin(self) -> "_Read":
+    def _join_or_begin(self, *, renewal: bool = False) -> "_Read":
         """Return the read under way, or begin one. A read past its deadline was frozen with its sandbox: leave it."""
         if self._read is None or time.monotonic() >= self._read.deadline:
-            read = _Read(self._fetch, self._ended, time.monotonic() + self._budget)
+            context = copy_context()
+            read = _Read(
+                lambda deadline: context.run(self._fetch, renewal, deadline),
+                self._ended,
+                time.monotonic() + self._budget,
+            )
             try:
                 read.start()
             except RuntimeError as error:  # no more threads
@@ -176,11 +193,15 @@ class Parameter:
                 return  # it was left, and what it brings is older than what its successor brought
             self._read = None
             if read.secret is not None:
-                self._secret = read.secret
+                self._secret, self._read_at = read.secret, time.monotonic()
             elif isinstance(read.error, ParameterInvalid):
                 self._secret = None
 
-    def _fetch(self, deadline: float) -> Secret:
+    def _fetch(self, renewal: bool, deadline: float) -> Secret:
+        with self._around_read(renewal):
+            return self._fetch_until(deadline)
+
+    def _fetch_until(self, deadline: float) -> Secret:
         """Read the parameter, again where that may help, such that the last attempt ends before the deadline."""
         pause = _FIRST_PAUSE
         while True:

@@ -3,10 +3,11 @@
 import hashlib
 import logging
 import random
+import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import requests
@@ -20,6 +21,7 @@ from chalicelib.pricing import amount
 from chalicelib.problems import Problem
 from chalicelib.requests import Purchase
 from chalicelib.stripe_errors import AttemptTimedOut, UnexpectedAnswer
+from chalicelib.telemetry import Telemetry
 
 # Pinned, so that an answer keeps its form whatever the account's default version is (https://docs.stripe.com/api/versioning).
 API_VERSION = "2026-10-28.endive"
@@ -39,7 +41,11 @@ logging.getLogger("stripe").setLevel(logging.WARNING)
 
 @dataclass(frozen=True)
 class Payment:
-    """A PaymentIntent as callers see it: ``amount`` in cents, ``created`` in Unix seconds."""
+    """A PaymentIntent as callers see it: ``amount`` in cents, ``created`` in Unix seconds.
+
+    ``status``: succeeded, processing, requires_action, and of a payment that is looked up also failed or refunded.
+    ``client_secret``: with requires_action alone. ``code``, ``decline_code``: Stripe's, with failed alone.
+    """
 
     id: str
     status: str
@@ -48,19 +54,23 @@ class Payment:
     storage: int
     created: int
     client_secret: str | None = None
+    code: str | None = None
+    decline_code: str | None = None
 
 
 class Payments:
     """Makes payments with the stage's key, over connections that are kept alive. Safe to use from many threads."""
 
-    def __init__(self, config: StageConfig, key: Parameter) -> None:
+    def __init__(self, config: StageConfig, key: Parameter, telemetry: Telemetry) -> None:
         """No connection is opened yet.
 
         :param config: the stage's configuration.
+        :param telemetry: traces the calls.
         :param key: the parameter that holds Stripe's key, checked by :meth:`StageConfig.key_misfit`.
         """
         self._config = config
         self._key = key
+        self._telemetry = telemetry
         session = requests.Session()
         # One session for all threads: stripe-python's own default is one a thread, so one connection a thread.
         session.mount(config.stripe_api_base, HTTPAdapter(pool_maxsize=32))
@@ -92,6 +102,26 @@ class Payments:
             return _charged(self._stripe.v1.payment_intents.create(params, options), purchase, self._config)
 
         return self._attempts(create, lambda failures: stripe_errors.of_charge(failures, purchase))
+
+    def find(self, payment_id: str, caller: str) -> Payment:
+        """Look up what became of a payment.
+
+        :param payment_id: a PaymentIntent's id.
+        :param caller: who asks; nobody but the payer gets an answer.
+        :raises Problem: ``not_found``, whether there is no such payment or it is another's; ``payment_provider_error``,
+            ``rate_limited``, ``stripe_key_unavailable`` or ``stripe_key_rejected``.
+        """
+        if not re.fullmatch(r"pi_[A-Za-z0-9_]{1,250}", payment_id):
+            raise stripe_errors.no_such_payment()
+
+        def retrieve(secret: Secret) -> Payment:
+            options: Any = {"api_key": secret.reveal()}
+            intent = self._stripe.v1.payment_intents.retrieve(payment_id, {"expand": ["latest_charge"]}, options)
+            if (_metadata(intent, "caller"), _metadata(intent, "stage")) != (caller, self._config.stage):
+                raise stripe_errors.no_such_payment()
+            return _looked_up(intent, self._config)
+
+        return self._attempts(retrieve, stripe_errors.of_retrieval)
 
     def _params(self, purchase: Purchase, caller: str) -> Any:
         """Return the PaymentIntent's parameters (https://docs.stripe.com/api/payment_intents/create).
@@ -128,7 +158,8 @@ class Payments:
             for attempt in range(1, _ATTEMPTS + 1):
                 wait = 0.0
                 try:
-                    return _within(_ATTEMPT, lambda: call(secret))  # noqa: B023 - called before secret changes
+                    with self._telemetry.subsegment("api.stripe.com", "remote"):
+                        return _within(_ATTEMPT, lambda: call(secret))  # noqa: B023 - called before secret changes
                 except stripe_errors.KEY_REFUSED as error:
                     failures.append(error)
                     refused, secret = secret, self._key.renew(secret)
@@ -193,6 +224,25 @@ def _charged(intent: Any, purchase: Purchase, config: StageConfig) -> Payment:
     payment = _payment(intent, config)
     if payment.status not in _CHARGED or payment.amount != amount(purchase.storage):
         raise UnexpectedAnswer(f"status {payment.status!r}, amount {payment.amount!r}")
+    return payment
+
+
+def _metadata(intent: Any, name: str) -> str | None:
+    try:
+        return str(intent.metadata[name])
+    except (AttributeError, KeyError, TypeError):
+        return None
+
+
+def _looked_up(intent: Any, config: StageConfig) -> Payment:
+    """Return a PaymentIntent, with its latest charge expanded, as what became of the payment."""
+    payment = _payment(intent, config)
+    if payment.status in ("requires_payment_method", "canceled"):
+        error = intent.last_payment_error
+        code, decline_code = getattr(error, "code", None), getattr(error, "decline_code", None)
+        return replace(payment, status="failed", code=code or payment.status, decline_code=decline_code)
+    if payment.status == "succeeded" and getattr(intent.latest_charge, "refunded", False):
+        return replace(payment, status="refunded")
     return payment
 
 

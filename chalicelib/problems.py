@@ -7,6 +7,7 @@ from chalice.app import ChaliceUnhandledError, Response
 _PROBLEMS = {
     "invalid_request": (400, "The request is not valid"),
     "card_error": (402, "The card was declined"),
+    "signature_invalid": (400, "The signature does not verify"),
     "caller_unknown": (403, "The caller is not known"),
     "not_found": (404, "There is nothing here"),
     "method_not_allowed": (405, "The method is not allowed here"),
@@ -17,9 +18,21 @@ _PROBLEMS = {
     "rate_limited": (429, "Too many requests"),
     "internal_error": (500, "Something went wrong here"),
     "payment_provider_error": (502, "The payment provider failed"),
+    "announcement_failed": (503, "The event could not be passed on"),
     "stripe_key_rejected": (503, "Payments are not available"),
     "stripe_key_unavailable": (503, "Payments are not available for the moment"),
+    "webhook_secret_unavailable": (503, "The signature can't be checked for the moment"),
     "outcome_unknown": (504, "The payment provider did not answer in time"),
+}
+
+
+_METRICS = {
+    "Declines": {"card_error"},
+    "ProviderErrors": {"payment_provider_error", "outcome_unknown", "rate_limited"},
+    "KeyUnavailable": {"stripe_key_unavailable", "stripe_key_rejected"},
+    "WebhookFailures": {"announcement_failed", "webhook_secret_unavailable"},
+    "WebhookRefusals": {"signature_invalid"},
+    "InternalErrors": {"internal_error"},
 }
 
 
@@ -59,6 +72,11 @@ class Problem(ChaliceUnhandledError):
             self.headers["Retry-After"] = str(retry_after)
         if allow is not None:
             self.headers["Allow"] = allow
+
+    def metrics(self) -> list[tuple[str, dict[str, str]]]:
+        """Return what CloudWatch counts of this problem: metrics and their dimensions."""
+        dimensions = {"code": str(self.members.get("decline_code", self.code))} if self.kind == "card_error" else {}
+        return [(name, dimensions) for name, kinds in _METRICS.items() if self.kind in kinds]
 
     def response(self, request_id: str) -> Response:
         """Return the answer.

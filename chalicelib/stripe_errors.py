@@ -55,6 +55,8 @@ def of_retrieval(failures: list[Exception]) -> Problem:
     :param failures: what each attempt raised, the last one last.
     """
     error = failures[-1]
+    if isinstance(error, Problem):
+        return error
     if isinstance(error, stripe.InvalidRequestError) and error.http_status == 404:
         return no_such_payment()
     detail = "The payment could not be looked up. Try again."

@@ -1,19 +1,22 @@
 """AWS on loopback: moto's server, with a record of the calls it got and a switch for faults."""
 
+import io
 import logging
 import os
-import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import parse_qsl
 
 import boto3
 from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+_FORM = "application/x-www-form-urlencoded"
 
 # The emulated account's credentials are accepted by moto alone; the files are those of a laptop's own accounts.
 _ACCOUNT = {
@@ -26,10 +29,15 @@ _ACCOUNT = {
 
 
 def leave_own_accounts() -> None:
-    """Make AWS clients of this process and its children, moto's own too, ignore what is set for a laptop's accounts."""
+    """Keep this process and its children away from a laptop's own AWS accounts and proxies.
+
+    AWS clients, moto's own too, ignore what is set for those accounts, and loopback is reached directly.
+    """
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(_ACCOUNT)
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost"]))
 
 
 @dataclass(frozen=True)
@@ -54,14 +62,21 @@ class AwsFault:
 class AwsServer:
     """moto's server in a thread. Its state is the process's: one account, shared by all servers of a process."""
 
-    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        on_publish: Callable[[dict[str, str]], None] = lambda _publish: None,
+    ) -> None:
         """Bind the port. Call :func:`leave_own_accounts` first.
 
         :param port: 0 for any free one.
+        :param on_publish: gets the parameters of each SNS Publish, such as Message and TopicArn or PhoneNumber.
         :raises OSError: the port is taken.
         """
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         self.calls: list[str] = []
+        self._on_publish = on_publish
         self._faults: list[AwsFault] = []
         self._lock = threading.Lock()
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -94,9 +109,8 @@ class AwsServer:
         self.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
 
     def environment(self) -> dict[str, str]:
-        """Return this process's environment, changed so that AWS clients find this AWS and no other."""
-        no_proxy = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1,localhost"]))
-        return {**os.environ, "AWS_ENDPOINT_URL": self.url, "NO_PROXY": no_proxy, "no_proxy": no_proxy}
+        """Return this process's environment, changed so that AWS clients find this AWS."""
+        return {**os.environ, "AWS_ENDPOINT_URL": self.url}
 
     def fail(self, fault: AwsFault) -> None:
         """Add a fault, behind those that are there."""
@@ -119,33 +133,39 @@ class AwsServer:
         return None
 
     def _application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        fault = self._next_fault(_operation(environ))
-        if fault is None:
-            return self._moto(environ, start_response)  # type: ignore[no-any-return]
-        time.sleep(fault.delay)
-        if fault.cut:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        form = dict(parse_qsl(body.decode())) if environ.get("CONTENT_TYPE", "").startswith(_FORM) else {}
+        operation = form.get("Action") or str(environ.get("HTTP_X_AMZ_TARGET", "")).rpartition(".")[2]
+        fault = self._next_fault(operation)
+        time.sleep(fault.delay if fault else 0)
+        if fault and fault.cut:
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             return []
-        if not fault.error and fault.body is None:
-            answer = self._moto(environ, start_response)
-            time.sleep(fault.delay_after)
-            return answer  # type: ignore[no-any-return]
-        body = (
-            fault.body if fault.body is not None else b'{"__type":"%s","message":"made to fail"}' % fault.error.encode()
-        )
-        start_response(f"{fault.status} Fault", [("Content-Type", "application/x-amz-json-1.1")])
-        return [body]
+        if fault and (fault.error or fault.body is not None):
+            start_response(f"{fault.status} Fault", [("Content-Type", "application/x-amz-json-1.1")])
+            return [_error(fault, form)]
+        statuses: list[str] = []
+
+        def start(status: str, *rest: Any) -> Any:
+            statuses.append(status)
+            return start_response(status, *rest)
+
+        answer: Iterable[bytes] = self._moto({**environ, "wsgi.input": io.BytesIO(body)}, start)
+        if operation == "Publish" and statuses[-1:] == ["200 OK"]:
+            self._on_publish(form)
+        time.sleep(fault.delay_after if fault else 0)
+        return answer
+
+
+def _error(fault: AwsFault, form: dict[str, str]) -> bytes:
+    if fault.body is not None:
+        return fault.body
+    if form:  # the query protocol, SNS's, answers in XML
+        code = f"<Error><Type>Sender</Type><Code>{fault.error}</Code><Message>made to fail</Message></Error>"
+        return f"<ErrorResponse>{code}<RequestId>1</RequestId></ErrorResponse>".encode()
+    return b'{"__type":"%s","message":"made to fail"}' % fault.error.encode()
 
 
 class _Handler(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:
         """Print nothing: what matters here is shown as events."""
-
-
-def _operation(environ: dict[str, Any]) -> str:
-    """Return a call's operation, such as GetParameter (JSON protocol) or the service's name (query protocol)."""
-    target = environ.get("HTTP_X_AMZ_TARGET")
-    if target:
-        return str(target).rpartition(".")[2]
-    scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
-    return scope.group(1) if scope else ""

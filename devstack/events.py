@@ -7,6 +7,8 @@ from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from devstack.stripe.webhooks import Attempt
+
 # The Stripe events that say what became of a payment, and what a person is told.
 _PAYMENT_EVENTS = {
     "payment_intent.succeeded": "succeeded",
@@ -32,7 +34,7 @@ class EventLog:
     def add(self, kind: str, line: str, **members: Any) -> None:
         """Add an event.
 
-        :param kind: ``payment``, ``webhook``, ``note_purchased`` or ``sms``.
+        :param kind: ``payment``, ``webhook``, ``sms``, or the purchase event's name: ``note_purchased``, …
         :param line: what a person reads.
         :param members: the event's other members.
         """
@@ -57,11 +59,34 @@ class EventLog:
             status=intent["status"],
             amount=intent["amount"],
             currency=intent["currency"],
-            storage=intent["metadata"].get("storage"),
+            storage=int(intent["metadata"].get("storage", 0)),
             stage=intent["metadata"].get("stage"),
             code=error.get("code"),
             decline_code=error.get("decline_code"),
         )
+
+    def add_delivery(self, attempt: Attempt) -> None:
+        """Add an attempt to deliver a webhook."""
+        outcome = attempt.status or attempt.error
+        self.add(
+            "webhook",
+            f"{attempt.event_type}  {outcome}{f', attempt {attempt.number}' if attempt.number > 1 else ''}",
+            event_id=attempt.event_id,
+            event_type=attempt.event_type,
+            attempt=attempt.number,
+            status=attempt.status,
+            error=attempt.error,
+        )
+
+    def add_publish(self, publish: dict[str, str]) -> None:
+        """Add what was published through SNS: a text message, or a purchase event on the topic."""
+        message = publish["Message"]
+        if "PhoneNumber" in publish:
+            self.add("sms", f"to {publish['PhoneNumber']}: {message}", phone=publish["PhoneNumber"], text=message)
+        else:
+            event = json.loads(message)
+            topic = publish["TopicArn"].rpartition(":")[2]
+            self.add(event.pop("event"), f"{event['payment_id']}  on the topic {topic}", **event)
 
     def all(self) -> list[dict[str, Any]]:
         """Return the events, oldest first."""

@@ -2,29 +2,26 @@
 
 import contextlib
 import http.client
-import os
+import json
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Protocol, TypeVar
 
 from chalicelib import project
 from chalicelib.config import ConfigError, load
 from devstack.aws import AwsServer, leave_own_accounts
+from devstack.child import PROJECT, Child
 from devstack.events import EventLog, EventServer
+from devstack.stage import set_up
 from devstack.stripe.server import StripeServer
 
-_PROJECT = Path(__file__).resolve().parent.parent
 _READY_WITHIN = 30.0  # seconds
-_ENDED_WITHIN = 5.0
 # What chalice and botocore print that tells a user of the stack nothing.
-_NOISE = ("GET /health", "Serving on http", "Found credentials in environment", "Found endpoint for ")
+_NOISE = ("GET /health", "Serving on http")
 
 
 class RunnerError(Exception):
@@ -55,6 +52,15 @@ class Ports:
         return cls(**{name: int(value) for name, value in chosen.items()})
 
 
+class _Part(Protocol):
+    def start(self) -> object: ...
+
+    def stop(self) -> None: ...
+
+
+_P = TypeVar("_P", bound=_Part)
+
+
 class Runner:
     """The whole stack: started, watched and ended together."""
 
@@ -62,106 +68,80 @@ class Runner:
         """Nothing is started yet."""
         self._ports = ports
         self._stop = threading.Event()
-        self._parts: list[Any] = []
-        self._api: subprocess.Popen[str] | None = None
+        self._parts: list[_Part] = []
+        self._children: list[Child] = []
         self._log = EventLog(show=_say)
 
     def run(self) -> int:
-        """Run the stack until Ctrl-C, SIGTERM, or the API's end.
+        """Run the stack until Ctrl-C, SIGTERM, or the end of a part.
 
-        :return: the exit code: 0 if it was ended, 1 if the API ended by itself.
+        :return: the exit code: 0 if it was ended, 1 if a part ended by itself.
         :raises RunnerError: a setting makes no sense, a port is taken, or a part did not become ready.
         """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
         try:
-            project.check(_PROJECT / ".chalice")
+            project.check(PROJECT / ".chalice")
             load()
         except ConfigError as error:
             raise RunnerError(str(error)) from error
         try:
             return self._run()
         finally:
-            self._end()
+            for child in self._children:
+                child.stop()
+            for part in reversed(self._parts):
+                part.stop()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()
 
     def _run(self) -> int:
         leave_own_accounts()
-        aws = self._started("aws_port", AwsServer)
-        stripe = self._started("stripe_port", lambda port: StripeServer(port=port, on_event=self._log.add_stripe_event))
-        key = stripe.keys.issue("test")
-        config = load({"STAGE": "dev"})
-        aws.put_secret(config.stripe_key_parameter, key)
-        aws.client("sns").create_topic(Name=config.note_purchased_topic)
-        console = self._started("console_port", lambda port: EventServer(self._log, port))
-        self._start_api({**aws.environment(), "STRIPE_API_BASE": stripe.url})
+        ports, log = self._ports, self._log
+        aws = self._started("aws_port", lambda: AwsServer(ports.aws_port, on_publish=log.add_publish))
+        payments = self._started(
+            "stripe_port",
+            lambda: StripeServer(ports.stripe_port, on_event=log.add_stripe_event, on_delivery=log.add_delivery),
+        )
+        console = self._started("console_port", lambda: EventServer(log, ports.console_port))
+        key = payments.keys.issue("test")
+        queue = set_up(aws, payments, load({"STAGE": "dev"}), key, f"http://127.0.0.1:{ports.api_port}")
+        _refuse_taken("api_port", ports.api_port)
+        environment = {**aws.environment(), "STRIPE_API_BASE": payments.url}
+        # chalice local warns at every signed route that it lets everybody through; the screen says so once.
+        local = {**environment, "PYTHONWARNINGS": "ignore::UserWarning:chalice.local"}
+        self._children.append(
+            Child(["devstack.local", "--stage", "dev", "--port", str(ports.api_port)], local, _show("api"))
+        )
+        as_lambda = {**environment, "_HANDLER": "app.notify"}
+        self._children.append(Child(["devstack.notify", queue], as_lambda, _show("notify")))
+        self._wait_until_healthy(ports.api_port)
         if not self._stop.is_set():
-            _say(self._screen(console.url, aws.url, stripe.url))
+            _say(self._screen(console.url, aws.url, payments.url))
         while not self._stop.wait(0.2):
-            if self._api is not None and self._api.poll() is not None:
-                _say("The API ended by itself; its last lines are above.")
+            if any(child.ended for child in self._children):
+                _say("A part ended by itself; its last lines are above.")
                 return 1
         return 0
 
-    def _started(self, port: str, make: Any) -> Any:
-        number = getattr(self._ports, port)
+    def _started(self, port: str, make: Callable[[], _P]) -> _P:
         try:
-            part = make(number)
+            part = make()
         except OSError as error:
-            raise _taken(port, number) from error
+            raise _taken(port, getattr(self._ports, port)) from error
         part.start()
         self._parts.append(part)
         return part
 
-    def _start_api(self, environment: dict[str, str]) -> None:
-        port = self._ports.api_port
-        with (
-            contextlib.suppress(ConnectionError),
-            contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as other,
-        ):
-            other.connect()
-            raise _taken("api_port", port)
-        environment = {
-            **environment,
-            "PYTHONUNBUFFERED": "1",
-            # chalice local warns at every signed route that it lets everybody through; the screen says so once.
-            "PYTHONWARNINGS": "ignore::UserWarning:chalice.local",
-        }
-        command = [sys.executable, "-m", "devstack.local", "--stage", "dev", "--port", str(port)]
-        # A session of its own: Ctrl-C reaches the runner alone, which then ends the API in order.
-        self._api = subprocess.Popen(  # noqa: S603
-            command, cwd=_PROJECT, env=environment, text=True, errors="replace",
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-        threading.Thread(target=self._relay, args=(self._api,), name="api output", daemon=True).start()
+    def _wait_until_healthy(self, port: int) -> None:
         give_up = time.monotonic() + _READY_WITHIN
         while not self._stop.is_set() and not _healthy(port):
-            if self._api.poll() is not None:
+            if self._children[0].ended:
                 raise RunnerError("`chalice local` ended at once; what it printed is above.")
             if time.monotonic() > give_up:
                 raise RunnerError(f"`chalice local` was not ready within {_READY_WITHIN:.0f} s.")
             time.sleep(0.02)
-
-    def _relay(self, api: "subprocess.Popen[str]") -> None:
-        assert api.stdout is not None
-        for line in api.stdout:
-            if line.strip() and not any(noise in line for noise in _NOISE):
-                _say(f"          api            {line.rstrip()}")
-
-    def _end(self) -> None:
-        if self._api is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._api.pid, signal.SIGTERM)
-            try:
-                self._api.wait(_ENDED_WITHIN)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._api.pid, signal.SIGKILL)
-                self._api.wait()
-        for part in reversed(self._parts):
-            part.stop()
-        self._parts.clear()
 
     def _screen(self, console: str, aws: str, stripe: str) -> str:
         api = f"http://127.0.0.1:{self._ports.api_port}"
@@ -169,9 +149,10 @@ class Runner:
   notes-billing runs on this machine, stage dev, no account needed.
 
     API       {api:<30}  chalice local --stage dev; nobody signs, every caller is "local"
+    notify    texts the admin's phone for each message on the topic, as the second Lambda function does
     events    {console + "/events":<30}  what happened, as JSON
-    AWS       {aws:<30}  Parameter Store and SNS, emulated
-    Stripe    {stripe:<30}  emulated; cards and tokens by Stripe's test names
+    AWS       {aws:<30}  Parameter Store, SNS and SQS, emulated
+    Stripe    {stripe:<30}  emulated, with webhooks; cards and tokens by Stripe's test names
 
   Charge a card:
 
@@ -179,6 +160,15 @@ class Runner:
 
   Ctrl-C ends all of it. What happens appears below.
 """
+
+
+def _refuse_taken(port: str, number: int) -> None:
+    with (
+        contextlib.suppress(ConnectionError),
+        contextlib.closing(http.client.HTTPConnection("127.0.0.1", number)) as other,
+    ):
+        other.connect()
+        raise _taken(port, number)
 
 
 def _taken(port: str, number: int) -> RunnerError:
@@ -197,6 +187,25 @@ def _healthy(port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _show(part: str) -> Callable[[str], None]:
+    """Return what shows a part's lines: the lines that say more than the events do."""
+
+    def show(line: str) -> None:
+        if line and not any(noise in line for noise in _NOISE) and not _says_nothing_new(line):
+            _say(f"          {part:<14} {line}")
+
+    return show
+
+
+def _says_nothing_new(line: str) -> bool:
+    """Whether it is a request's line of telemetry with nothing to worry about."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(said, dict) and said.get("message") == "request" and "cause" not in said
 
 
 def _say(line: str) -> None:

@@ -1,10 +1,11 @@
 """The stack that the tests talk to: this process serves AWS and Stripe, and the API runs in processes of its own."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
-from tests.support import PROJECT, Api, Container, Stack, transcript
+from tests.support import PROJECT, Api, Container, Stack, logs, transcript
 
 
 @pytest.fixture(scope="session")
@@ -16,10 +17,14 @@ def _running_stack() -> Iterator[Stack]:
 
 def _no_key_was_shown(stack: Stack) -> None:
     """After all tests: no key is in an answer, a log, a traceback, an environment, or a file of the project."""
-    shown = "\n".join(transcript)
+    logged = "\n".join(logs)
+    shown = logged + "\n".join(transcript)
     files = [file for file in PROJECT.rglob("*") if file.is_file() and not {".git", ".venv"} & set(file.parts)]
     written = "\n".join(file.read_text(errors="replace") for file in files)
     assert not [key[:12] for key in stack.keys if key in shown or key in written]
+    # Tokens of cards, callers, e-mail addresses, client secrets, signing secrets.
+    personal = re.compile(r"\b(?:tok|pm|ctoken)_\w+|us-east-1:\w+|[\w.]+@[\w.]+|_secret_\w+|whsec_\w+")
+    assert not set(personal.findall(logged))
 
 
 @pytest.fixture

@@ -24,8 +24,10 @@ LIVE_PARAMETER = "/stripeSecretKey/live"
 PURCHASE = {"source": "tok_visa", "storage": 21}
 
 
-# What the API answered and printed, and the environment it had, in this run: none of it may show a key.
+# What the API answered and printed, and the environment it had, in this run: none of it may show a key. What it
+# printed may show no personal data either.
 transcript: list[str] = []
+logs: list[str] = []
 
 
 class Stack:
@@ -33,8 +35,9 @@ class Stack:
 
     def __init__(self) -> None:
         leave_own_accounts()
-        self.aws = AwsServer().start()
-        self.stripe = StripeServer()
+        self.published: list[dict[str, str]] = []
+        self.aws = AwsServer(on_publish=self.published.append).start()
+        self.stripe = StripeServer(webhook_pause=0.2)
         self.stripe.start()
         # Every test of a run uses this key, so that an API that has read it can serve the next test too.
         self.keys: list[str] = []
@@ -63,8 +66,13 @@ class Stack:
     def reads(self) -> int:
         return self.aws.calls.count("GetParameter")
 
-    def payments_of(self, description: str) -> list[dict[str, Any]]:
-        return [intent for intent in self.stripe.payment_intents if description in json.dumps(intent["metadata"])]
+    def announced(self) -> list[dict[str, Any]]:
+        """The messages that reached a topic."""
+        return [json.loads(publish["Message"]) for publish in self.published if "TopicArn" in publish]
+
+    def texts(self) -> list[str]:
+        """The text messages that were sent."""
+        return [publish["Message"] for publish in self.published if "PhoneNumber" in publish]
 
     def __enter__(self) -> "Stack":
         return self
@@ -77,20 +85,19 @@ class Stack:
 class Api:
     """The API under `chalice local`, in a process of its own."""
 
-    def __init__(self, stack: Stack, stage: str = "dev", **environment: str) -> None:
+    def __init__(self, stack: Stack, stage: str = "dev", port: int = 0, **environment: str) -> None:
         self._stack = stack
         self._stage = stage
+        self._port = port or free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
         self._environment = environment
-        self.url = ""
 
     def __enter__(self) -> "Api":
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        self._output = (PROJECT / ".pytest_cache").joinpath(f"api-{os.getpid()}-{port}.log")
+        self._output = (PROJECT / ".pytest_cache").joinpath(f"api-{os.getpid()}-{self._port}.log")
         self._output.parent.mkdir(exist_ok=True)
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "devstack.local", "--stage", self._stage, "--port", str(port)],
+                [sys.executable, "-m", "devstack.local", "--stage", self._stage, "--port", str(self._port)],
                 cwd=PROJECT,
                 env={**self._stack.environment(), **self._environment},
                 stdin=subprocess.DEVNULL,
@@ -114,7 +121,8 @@ class Api:
         self._output.unlink()
 
     def stop(self, number: int = signal.SIGTERM) -> None:
-        transcript.extend([self.output(), _environment_of(self._process.pid)])
+        logs.append(self.output())
+        transcript.append(_environment_of(self._process.pid))
         self._process.send_signal(number)
         self._process.wait()
 
@@ -179,7 +187,7 @@ class Container:
         """Everything the process printed. Ends it."""
         transcript.append(_environment_of(self._process.pid))
         _, errors = self._process.communicate()
-        transcript.append(errors)
+        logs.append(errors)
         return errors
 
     def invoke(self, event: dict[str, Any]) -> Answer:

@@ -2,7 +2,6 @@
 
 import fnmatch
 import io
-import json
 import subprocess
 import sys
 import zipfile
@@ -33,6 +32,8 @@ def deployable(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
         return import_rest_api(self, document, fail_on_warnings)
 
     monkeypatch.setattr(APIGatewayBackend, "import_rest_api", import_swagger)
+    for stage in ("dev", "prod"):
+        stack.aws.client("sns").create_topic(Name=f"NotePurchased-{stage}")
     return stack
 
 
@@ -69,12 +70,18 @@ def deployed(
     assert deployable.reads() == 0  # app.py was imported, and no secret was read
     left = "".join(file.read_text(errors="replace") for file in tmp_path.rglob("*") if file.is_file())
     assert deployable.key not in left + done.stdout + done.stderr
-    function = deployable.aws.client("lambda").get_function(FunctionName=f"notes-billing-{stage}")["Configuration"]
-    iam, role = deployable.aws.client("iam"), function["Role"].rpartition("/")[2]
-    names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    yield stage, *of_function(deployable, f"notes-billing-{stage}")
+    for name in (f"notes-billing-{stage}", f"notes-billing-{stage}-notify"):
+        deployable.aws.client("lambda").delete_function(FunctionName=name)
+
+
+def of_function(stack: Stack, name: str) -> tuple[Any, list[Any]]:
+    """A deployed function's configuration, and all policies of its role."""
+    function = stack.aws.client("lambda").get_function(FunctionName=name)["Configuration"]
+    iam, role = stack.aws.client("iam"), function["Role"].rpartition("/")[2]
     assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
-    yield stage, function, [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
-    deployable.aws.client("lambda").delete_function(FunctionName=f"notes-billing-{stage}")
+    names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    return function, [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
 
 
 def allows(policies: list[Any], action: str, resource: str) -> bool:
@@ -123,16 +130,22 @@ def test_a_deployed_stage_gets_its_variables_and_its_role_alone(deployed, deploy
     assert not allows(policies, "iam:PassRole", "arn:aws:iam::123456789012:role/x")
 
 
-@pytest.mark.parametrize("stage", ["prod", "dev"])
-def test_notify_may_text_phones_and_nothing_else(stage):
-    policies = [json.loads((PROJECT / f".chalice/policy-{stage}-notify.json").read_text())]
+def test_notify_may_text_phones_and_nothing_else(deployed, deployable: Stack):
+    stage, api, _ = deployed
+    function, policies = of_function(deployable, f"notes-billing-{stage}-notify")
+    resources_stage = "prod" if stage == "prod" else "dev"
+    assert function["Handler"] == "app.notify"
+    assert function["Role"] != api["Role"]
     assert allows(policies, "sns:Publish", "+14151234567")
-    assert not allows(policies, "sns:Publish", ACCOUNT.format("sns", f"NotePurchased-{stage}"))
-    assert not allows(policies, "ssm:GetParameter", TEST_KEY)
-    assert not allows(policies, "ssm:GetParameter", LIVE_KEY)
+    assert not allows(policies, "sns:Publish", ACCOUNT.format("sns", f"NotePurchased-{resources_stage}"))
+    for parameter in (TEST_KEY, LIVE_KEY, ACCOUNT.format("ssm", f"parameter/stripeWebhookSecret/{stage}")):
+        assert not allows(policies, "ssm:GetParameter", parameter)
     own = ACCOUNT.format("logs", f"log-group:/aws/lambda/notes-billing-{stage}-notify:log-stream:x")
     assert allows(policies, "logs:PutLogEvents", own)
     assert not allows(policies, "logs:PutLogEvents", own.replace("-notify", ""))
+    topic = ACCOUNT.format("sns", f"NotePurchased-{resources_stage}")
+    subscribed = deployable.aws.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert function["FunctionArn"] in [subscription["Endpoint"] for subscription in subscribed]
 
 
 def test_the_package_holds_the_app_alone(deployable: Stack, tmp_path: Path):

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -74,12 +75,18 @@ def test_the_printed_curl_charges_a_card_and_the_end_leaves_nothing(run: Run, nu
         run.url("API_PORT") + "/billing", json={"source": "tok_chargeDeclined", "storage": 1}, timeout=30
     )
     assert declined.status_code == 402
-    events = requests.get(run.url("CONSOLE_PORT") + "/events", timeout=30).json()
-    assert [(event["kind"], event["payment_id"], event["status"]) for event in events] == [
-        ("payment", payment.json()["id"], "succeeded"),
-        ("payment", declined.json()["payment_id"], "requires_payment_method"),
-    ]
-    assert events[0]["time"] <= events[1]["time"]
+    events: list[dict[str, Any]] = []
+    while "sms" not in [event["kind"] for event in events]:
+        time.sleep(0.05)
+        events = requests.get(run.url("CONSOLE_PORT") + "/events", timeout=30).json()
+    assert [event["time"] for event in events] == sorted(event["time"] for event in events)
+    of_kind = {event["kind"]: event for event in reversed(events)}
+    assert of_kind["payment"]["payment_id"] == of_kind["note_purchased"]["payment_id"] == payment.json()["id"]
+    assert (of_kind["webhook"]["event_type"], of_kind["webhook"]["status"]) == ("payment_intent.succeeded", 200)
+    assert of_kind["sms"]["text"] == f"Scratch: $42.00 for 21 notes (dev), {payment.json()['id']}"
+    assert of_kind["sms"]["phone"] == "+14151234567"
+    failed = [event for event in events if event.get("payment_id") == declined.json()["payment_id"]]
+    assert [(event["kind"], event["decline_code"]) for event in failed] == [("payment", "generic_decline")]
 
     children = children_of(run.process.pid)
     run.process.send_signal(number)
@@ -90,7 +97,9 @@ def test_the_printed_curl_charges_a_card_and_the_end_leaves_nothing(run: Run, nu
         socket.create_server(("127.0.0.1", port)).close()
     assert f"curl {run.url('API_PORT')}/billing" in output
     assert f"{payment.json()['id']}  42.00 USD  succeeded" in output
+    assert f"to +14151234567: Scratch: $42.00 for 21 notes (dev), {payment.json()['id']}" in output
     assert "sk_test_" not in output
+    assert "Traceback" not in output
 
 
 def test_ended_while_it_starts_it_leaves_nothing(run: Run):

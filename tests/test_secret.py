@@ -275,11 +275,12 @@ def test_a_traceback_with_locals_does_not_show_it():
 
 
 def test_debug_logging_of_everything_does_not_show_it(stack: Stack):
+    """Not even to a handler of somebody else's, which redacts nothing."""
     program = """
 import logging
-logging.basicConfig(level=logging.DEBUG)
-for name in list(logging.root.manager.loggerDict): logging.getLogger(name)
 import app
+logging.getLogger().setLevel(logging.DEBUG)
+logging.getLogger().addHandler(logging.StreamHandler())
 from tests.container import handle
 from tests.support import PURCHASE, billing_event
 print(handle(billing_event(PURCHASE))["statusCode"])
@@ -288,13 +289,14 @@ print(handle(billing_event({}))["statusCode"])
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=PROJECT,
-        env={**stack.environment(), "STRIPE_LOG": "debug"},
+        env={**stack.environment(), "STRIPE_LOG": "debug", "AWS_CHALICE_CLI_MODE": "true"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout.split()[-2:] == ["200", "400"], done.stderr
-    assert len(done.stderr) > 10_000  # it did log
+    assert "200" in done.stdout.split(), done.stderr
+    assert "400" in done.stdout.split()
+    assert len(done.stderr) > 5_000  # it did log
     assert stack.key not in done.stderr + done.stdout
 
 

@@ -1,0 +1,163 @@
+"""A Stripe event -> a purchase event -> the stage's topic; a purchase event -> a text message."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+# The Stripe events that matter here, and what the rest of the company calls them.
+_NAMES = {
+    "payment_intent.succeeded": "note_purchased",
+    "charge.refunded": "note_refunded",
+    "charge.dispute.created": "note_disputed",
+}
+
+# Seconds: two attempts end before Stripe gives up on a webhook, and before API Gateway does.
+_CLIENT_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2, "mode": "standard"})
+
+
+@dataclass(frozen=True)
+class PurchaseEvent:
+    """What the topic's subscribers get, as JSON.
+
+    ``event``: note_purchased, note_refunded or note_disputed. ``amount``: cents that were paid, given back, or are
+    disputed. ``storage``: notes, None where Stripe's event does not say. ``created``: Unix seconds.
+    ``event_id``: Stripe's; delivery is at least once, and this tells a repeat from a second refund.
+    """
+
+    event: str
+    payment_id: str
+    amount: int
+    currency: str
+    storage: int | None
+    stage: str
+    created: int
+    description: str | None
+    event_id: str
+
+
+class EventError(Exception):
+    """What should be an event of Stripe's, or a purchase event, is not."""
+
+
+def purchase_event(event: dict[str, Any], stage: str) -> PurchaseEvent | None:
+    """Return what a verified event of Stripe's means here, or None if it means nothing.
+
+    Several stages share Stripe's test mode, and each gets the events of all: those of another stage's payments, and of
+    payments that are not this service's, mean nothing. A dispute does not say whose it is, and is announced.
+
+    :param event: Stripe's event (https://docs.stripe.com/api/events/object).
+    :param stage: this stage.
+    :raises EventError: a member is missing.
+    """
+    name = _NAMES.get(event["type"])
+    if name is None:
+        return None
+    try:
+        thing = event["data"]["object"]
+        metadata = thing.get("metadata") or {}
+        if name != "note_disputed" and metadata.get("stage") != stage:
+            return None
+        amount = thing["amount"]
+        if name == "note_purchased":
+            payment_id, amount = thing["id"], thing["amount_received"]
+        else:
+            payment_id = thing["payment_intent"]
+        if name == "note_refunded":  # the charge's sum of all refunds; the event says what it was before this one
+            before = (event["data"].get("previous_attributes") or {}).get("amount_refunded", 0)
+            amount = thing["amount_refunded"] - before
+        return PurchaseEvent(
+            event=name,
+            payment_id=str(payment_id),
+            amount=int(amount),
+            currency=str(thing["currency"]),
+            storage=int(metadata["storage"]) if "storage" in metadata else None,
+            stage=stage,
+            created=int(event["created"]),
+            description=thing.get("description"),
+            event_id=str(event["id"]),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise EventError(f"{event['type']}: {type(error).__name__}: {error}") from error
+
+
+def sms_text(message: str) -> str:
+    """Return the text for the admin's phone.
+
+    :param message: a purchase event, as JSON.
+    :raises EventError: it is none.
+    """
+    try:
+        event = PurchaseEvent(**json.loads(message))
+        first = {"note_purchased": "", "note_refunded": "REFUND: ", "note_disputed": "DISPUTE: "}[event.event]
+        price = f"${event.amount / 100:,.2f}" if event.currency == "usd" else f"{event.amount} {event.currency}"
+        notes = "" if event.storage is None else f" for {event.storage} note{'' if event.storage == 1 else 's'}"
+        return f"{first}Scratch: {price}{notes} ({event.stage}), {event.payment_id}"
+    except (KeyError, TypeError, ValueError) as error:
+        raise EventError(f"{type(error).__name__}: {error}") from error
+
+
+class PublishError(Exception):
+    """SNS did not take a message; the text is for logs."""
+
+
+class Publisher:
+    """Publishes through SNS, with one client for the life of the process."""
+
+    def __init__(self, topic: str) -> None:
+        """No client is made yet: most containers never publish.
+
+        :param topic: the topic's name.
+        """
+        self._topic = topic
+
+    @cached_property
+    def _client(self) -> Any:
+        return boto3.client("sns", config=_CLIENT_CONFIG)
+
+    @cached_property
+    def _local_arn(self) -> str:
+        """What stands for the function's ARN under `chalice local`."""
+        account = boto3.client("sts", config=_CLIENT_CONFIG).get_caller_identity()["Account"]
+        return f"arn:aws:lambda:{self._client.meta.region_name}:{account}"
+
+    def announce(self, event: PurchaseEvent, function_arn: str) -> None:
+        """Publish to the stage's topic.
+
+        :param event: what happened.
+        :param function_arn: the running function's, whose region and account are the topic's; empty outside Lambda.
+        :raises PublishError: it was not published.
+        """
+
+        def publish() -> None:
+            _, partition, _, region, account = (function_arn or self._local_arn).split(":")[:5]
+            self._client.publish(
+                TopicArn=f"arn:{partition}:sns:{region}:{account}:{self._topic}",
+                Message=json.dumps(asdict(event)),
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": value}
+                    for name, value in {"event": event.event, "stage": event.stage}.items()
+                },
+            )
+
+        _published(publish)
+
+    def text(self, phone: str, message: str) -> None:
+        """Send a text message.
+
+        :param phone: E.164.
+        :raises PublishError: it was not sent.
+        """
+        _published(lambda: self._client.publish(PhoneNumber=phone, Message=message))
+
+
+def _published(publish: Callable[[], object]) -> None:
+    try:
+        publish()
+    except (BotoCoreError, ClientError) as error:
+        raise PublishError(f"{type(error).__name__}: {error}") from error

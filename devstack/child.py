@@ -1,0 +1,53 @@
+"""A process of the stack: started, its output shown line by line, ended with all it started."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+_ENDED_WITHIN = 5.0  # seconds
+
+
+class Child:
+    """`python -m MODULE ARGUMENTS`, in the project's folder."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str], show: Callable[[str], None]) -> None:
+        """Start it.
+
+        :param arguments: the module's name, and what it gets.
+        :param show: gets each line that it prints.
+        """
+        # A session of its own: Ctrl-C reaches the runner alone, which then ends the parts in order.
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", *arguments], cwd=PROJECT, env={**environment, "PYTHONUNBUFFERED": "1"},
+            text=True, errors="replace", start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        self._reader = threading.Thread(target=self._read, args=(show,), name=arguments[0], daemon=True)
+        self._reader.start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended, by itself or otherwise."""
+        return self._process.poll() is not None
+
+    def stop(self) -> None:
+        """End it, by force if it takes longer than five seconds."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)
+        try:
+            self._process.wait(_ENDED_WITHIN)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._reader.join()
+
+    def _read(self, show: Callable[[str], None]) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            show(line.rstrip())
