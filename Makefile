@@ -18,6 +18,7 @@ lint: setup
 
 bench: setup
 	@.venv/bin/python -m benchmarks.cold_start
+	@.venv/bin/python -m benchmarks.telemetry
 
 package: setup
 	@.venv/bin/chalice package --stage $(STAGE) build/$(STAGE)

@@ -30,7 +30,7 @@ def main() -> None:
     leave_own_accounts()
     aws = AwsServer().start()
     aws.put_secret("/stripeSecretKey/test", "sk_test_" + "0" * 24)
-    environment = {**aws.environment(), "PYTHONPATH": str(PROJECT)}
+    environment = {**aws.environment(), "PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": ""}
     seconds: dict[str, list[float]] = {name: [] for name in STEPS}
     for run in range(RUNS + 1):
         for name, program in STEPS.items():
@@ -41,10 +41,10 @@ def main() -> None:
     aws.stop()
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     idle = medians["interpreter"]
-    print(f"{'step':<28}{'ms':>8}{'less interpreter':>18}{'of the whole':>14}   (medians of {RUNS})")  # noqa: T201
+    print(f"{'step':<28}{'ms':>8}{'less interpreter':>18}{'of the whole':>14}   (medians of {RUNS})")
     for name, median in medians.items():
         share = median / medians[WHOLE]
-        print(f"{name:<28}{median * 1000:>8.0f}{(median - idle) * 1000:>18.0f}{share:>14.2f}")  # noqa: T201
+        print(f"{name:<28}{median * 1000:>8.0f}{(median - idle) * 1000:>18.0f}{share:>14.2f}")
 
 
 if __name__ == "__main__":

@@ -117,6 +117,8 @@ class Payments:
         def retrieve(secret: Secret) -> Payment:
             options: Any = {"api_key": secret.reveal()}
             intent = self._stripe.v1.payment_intents.retrieve(payment_id, {"expand": ["latest_charge"]}, options)
+            if getattr(intent, "id", None) != payment_id:
+                raise UnexpectedAnswer("another object than the one asked for")
             if (_metadata(intent, "caller"), _metadata(intent, "stage")) != (caller, self._config.stage):
                 raise stripe_errors.no_such_payment()
             return _looked_up(intent, self._config)

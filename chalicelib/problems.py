@@ -75,7 +75,8 @@ class Problem(ChaliceUnhandledError):
 
     def metrics(self) -> list[tuple[str, dict[str, str]]]:
         """Return what CloudWatch counts of this problem: metrics and their dimensions."""
-        dimensions = {"code": str(self.members.get("decline_code", self.code))} if self.kind == "card_error" else {}
+        declined = {"reason": str(self.members.get("decline_code", self.code))}
+        dimensions = declined if self.kind == "card_error" else {}
         return [(name, dimensions) for name, kinds in _METRICS.items() if self.kind in kinds]
 
     def response(self, request_id: str) -> Response:

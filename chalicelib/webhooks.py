@@ -47,7 +47,10 @@ def event_of(body: bytes, header: str | None, secret: Parameter) -> dict[str, An
     except ParameterError as error:
         detail = "The stage's signing secret could not be read. Send the event again."
         raise Problem("webhook_secret_unavailable", detail, retry_after=5, cause=str(error)) from error
-    event = json.loads(body)
+    try:
+        event = json.loads(body)
+    except ValueError as error:
+        raise _invalid("the body is not JSON") from error
     if not isinstance(event, dict) or not isinstance(event.get("type"), str):
         raise _invalid("the body is not an event")
     return event

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import PROJECT, Api, Container, Stack, logs, transcript
+from tests.support import PROJECT, Api, Company, Container, Stack, logs, transcript
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def _no_key_was_shown(stack: Stack) -> None:
     written = "\n".join(file.read_text(errors="replace") for file in files)
     assert not [key[:12] for key in stack.keys if key in shown or key in written]
     # Tokens of cards, callers, e-mail addresses, client secrets, signing secrets.
-    personal = re.compile(r"\b(?:tok|pm|ctoken)_\w+|us-east-1:\w+|[\w.]+@[\w.]+|_secret_\w+|whsec_\w+")
+    personal = re.compile(r"\b(?:tok|pm|ctoken)_\w+|us-east-1:\w+|[\w.]+@[\w.]+|pi_\w+_secret_\w+|whsec_\w+")
     assert not set(personal.findall(logged))
 
 
@@ -59,3 +59,14 @@ def container(stack: Stack) -> Iterator[Container]:
     """A Lambda container of the stage dev, just started."""
     with Container(stack) as container:
         yield container
+
+
+@pytest.fixture
+def company(stack: Stack) -> Iterator[Company]:
+    """A Stripe of its own with webhooks to an API of its own, the topic and notify."""
+    own = Stack()
+    own.reset()
+    with Company(own) as company:
+        yield company
+    stack.keys.append(own.key)
+    own.__exit__()

@@ -8,14 +8,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import requests
+import stripe
 
+from chalicelib.config import load
 from devstack.aws import AwsServer, leave_own_accounts
+from devstack.child import Child
+from devstack.stage import set_up
 from devstack.stripe.server import StripeServer
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -69,6 +73,26 @@ class Stack:
     def announced(self) -> list[dict[str, Any]]:
         """The messages that reached a topic."""
         return [json.loads(publish["Message"]) for publish in self.published if "TopicArn" in publish]
+
+    def client(self) -> stripe.StripeClient:
+        """Stripe's own client, as an operator has it."""
+        return stripe.StripeClient(self.key, base_addresses={"api": self.stripe.url})
+
+    def notify_of(self, message: object) -> None:
+        """Have notify invoked with a message, as the topic would, past the API."""
+        text = message if isinstance(message, str) else json.dumps(message)
+        sqs = self.aws.client("sqs")
+        url = sqs.get_queue_url(QueueName="devstack-notify")["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Message": text, "MessageAttributes": {}}))
+
+    def queue_is_empty(self) -> bool:
+        """Wait until notify is done with every message."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        sqs = self.aws.client("sqs")
+        url = sqs.get_queue_url(QueueName="devstack-notify")["QueueUrl"]
+        return eventually(
+            lambda: set(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()) == {"0"}
+        )
 
     def texts(self) -> list[str]:
         """The text messages that were sent."""
@@ -142,6 +166,43 @@ class Api:
         response = self._session.request(method, self.url + path, timeout=30, **arguments)
         transcript.append(f"{response.headers} {response.text}")
         return response
+
+
+class Company:
+    """The API, set up so that Stripe's webhooks reach it, and `notify` on the topic: all that hears of a purchase."""
+
+    def __init__(self, stack: Stack, **environment: str) -> None:
+        self.stack = stack
+        self.api = Api(stack, **environment)
+
+    def __enter__(self) -> "Company":
+        self.queue = set_up(self.stack.aws, self.stack.stripe, load({"STAGE": "dev"}), self.stack.key, self.api.url)
+        self.stack.published.clear()
+        self.api.__enter__()
+        environment = {**self.stack.environment(), "_HANDLER": "app.notify"}
+        self.notify = Child(["devstack.notify", self.queue], environment, logs.append)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.notify.stop()
+        self.api.__exit__()
+        self.stack.stripe.stop()  # what it still would deliver has no receiver any more
+        self.stack.aws.client("sqs").delete_queue(QueueUrl=self.queue)
+
+    def wait_for_texts(self, count: int) -> None:
+        assert eventually(lambda: len(self.stack.texts()) >= count)
+
+    def hears(self, payment_id: str, event: str = "note_purchased") -> bool:
+        """Wait until a payment's event is on the topic and its text was sent."""
+
+        def heard() -> bool:
+            on_topic = {(told["payment_id"], told["event"]) for told in self.stack.announced()}
+            return (payment_id, event) in on_topic and self.was_texted(payment_id)
+
+        return eventually(heard)
+
+    def was_texted(self, payment_id: str) -> bool:
+        return any(payment_id in text for text in self.stack.texts())
 
 
 class Answer:
@@ -245,6 +306,16 @@ def stage_variables(stage: str) -> dict[str, str]:
 
 def _environment_of(pid: int) -> str:
     return Path(f"/proc/{pid}/environ").read_text(errors="replace") if sys.platform == "linux" else ""
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 60) -> bool:
+    """Wait until something holds; say whether it did in time. For what happens in another process."""
+    give_up = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def free_port() -> int:
