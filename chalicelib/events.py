@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 # The Stripe events that matter here, and what the rest of the company calls them.
 _NAMES = {
@@ -159,5 +160,5 @@ class Publisher:
 def _published(publish: Callable[[], object]) -> None:
     try:
         publish()
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ResponseParserError) as error:
         raise PublishError(f"{type(error).__name__}: {error}") from error

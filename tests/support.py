@@ -58,6 +58,10 @@ class Stack:
         self.aws.calls.clear()
         self.stripe.requests.clear()
         self.aws.put_secret(TEST_PARAMETER, self.key)
+        # moto's state is the process's: what an earlier test subscribed, a function or a queue, must not hear more.
+        sns = self.aws.client("sns")
+        for subscription in sns.list_subscriptions()["Subscriptions"]:
+            sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
         self.aws.calls.clear()
 
     def environment(self) -> dict[str, str]:
@@ -188,6 +192,7 @@ class Company:
         self.api.__exit__()
         self.stack.stripe.stop()  # what it still would deliver has no receiver any more
         self.stack.aws.client("sqs").delete_queue(QueueUrl=self.queue)
+        self.stack.reset()
 
     def wait_for_texts(self, count: int) -> None:
         assert eventually(lambda: len(self.stack.texts()) >= count)

@@ -122,8 +122,9 @@ def test_killed_during_the_webhook_the_event_still_arrives(company: Company):
         AwsFault("Publish", 1000, error="AuthorizationError", status=403),
         AwsFault("Publish", 1000, cut=True),
         AwsFault("Publish", 1000, body=b"<html>hello", status=502),
+        AwsFault("Publish", 1000, body=b"<!doctype html>\n<html lang=en>\n<title>500</title>\n<p>Sorry", status=500),
     ],
-    ids=["500", "denied", "cut", "nonsense"],
+    ids=["500", "denied", "cut", "nonsense", "a page"],
 )
 def test_sns_down_for_a_while_loses_nothing(company: Company, fault: AwsFault):
     company.stack.aws.fail(fault)
