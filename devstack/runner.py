@@ -99,6 +99,7 @@ class Runner:
     def _run(self) -> int:
         leave_own_accounts()
         ports, log = self._ports, self._log
+        _refuse_taken("api_port", ports.api_port)
         aws = self._started("aws_port", lambda: AwsServer(ports.aws_port, on_publish=log.add_publish))
         payments = self._started(
             "stripe_port",
@@ -107,7 +108,6 @@ class Runner:
         console = self._started("console_port", lambda: EventServer(log, ports.console_port))
         key = payments.keys.issue("test")
         queue = set_up(aws, payments, load({"STAGE": "dev"}), key, f"http://127.0.0.1:{ports.api_port}")
-        _refuse_taken("api_port", ports.api_port)
         environment = {**aws.environment(), "STRIPE_API_BASE": payments.url}
         # chalice local warns at every signed route that it lets everybody through; the screen says so once.
         local = {**environment, "PYTHONWARNINGS": "ignore::UserWarning:chalice.local"}
