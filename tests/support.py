@@ -1,8 +1,10 @@
 """What the tests start and talk to: the stack, the API under `chalice local`, and Lambda containers."""
 
+import contextlib
 import json
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -324,8 +326,11 @@ def eventually(holds: Callable[[], bool], seconds: float = 60) -> bool:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port to listen on: below those that the system gives to clients, since it is taken only later."""
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def is_problem(response: Any, status: int, code: str) -> bool:
