@@ -120,14 +120,17 @@ def notify(event: SNSEvent) -> None:
     """Text the admin's phone. What can't be read is let go; what was not sent is raised, so that Lambda repeats it."""
     with telemetry.request(trace_header(), route="notify", request_id=_request_id(event.context)):
         try:
-            text = events.sms_text(event.message)
+            told = events.read(event.message)
         except events.EventError as error:
             telemetry.count("NotifyUnreadable")
             telemetry.note(unreadable=str(error))
             return
+        telemetry.note(payment_id=told.payment_id)
+        if told.stage != config.stage:
+            return  # the stages of branches share dev's topic, and each has a notify
         try:
             with telemetry.subsegment("SNS", "aws", operation="Publish"):
-                publisher.text(config.admin_phone, text)
+                publisher.text(config.admin_phone, events.sms_text(told))
         except events.PublishError as error:
             telemetry.count("NotifyFailures")
             telemetry.note(cause=str(error))

@@ -87,20 +87,27 @@ def purchase_event(event: dict[str, Any], stage: str) -> PurchaseEvent | None:
         raise EventError(f"{event['type']}: {type(error).__name__}: {error}") from error
 
 
-def sms_text(message: str) -> str:
-    """Return the text for the admin's phone.
+def read(message: str) -> PurchaseEvent:
+    """Read a purchase event as the topic's subscribers get it.
 
-    :param message: a purchase event, as JSON.
     :raises EventError: it is none.
     """
     try:
         event = PurchaseEvent(**json.loads(message))
-        first = {"note_purchased": "", "note_refunded": "REFUND: ", "note_disputed": "DISPUTE: "}[event.event]
-        price = f"${event.amount / 100:,.2f}" if event.currency == "usd" else f"{event.amount} {event.currency}"
-        notes = "" if event.storage is None else f" for {event.storage} note{'' if event.storage == 1 else 's'}"
-        return f"{first}Scratch: {price}{notes} ({event.stage}), {event.payment_id}"
-    except (KeyError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise EventError(f"{type(error).__name__}: {error}") from error
+    if event.event not in _NAMES.values() or not isinstance(event.amount, int):
+        raise EventError(f"event {event.event!r}, amount {event.amount!r}")
+    return event
+
+
+def sms_text(event: PurchaseEvent) -> str:
+    """Return the text for the admin's phone."""
+    first = {"note_purchased": "", "note_refunded": "REFUND: ", "note_disputed": "DISPUTE: "}[event.event]
+    price = f"${event.amount / 100:,.2f}" if event.currency == "usd" else f"{event.amount} {event.currency}"
+    number = f"{event.storage} note{'' if event.storage == 1 else 's'}"
+    of_what = {"note_purchased": f" for {number}", "note_refunded": f" of a purchase of {number}"}.get(event.event, "")
+    return f"{first}Scratch: {price}{of_what if event.storage else ''} ({event.stage}), {event.payment_id}"
 
 
 class PublishError(Exception):

@@ -18,7 +18,8 @@ from chalicelib.config import SECRET, ConfigError, load
 _TIMEOUT_SECONDS = range(26, 30)
 
 _API, _NOTIFY = "api_handler", "notify"  # Chalice's name for the function of all routes, and ours of app.py
-_UNDECLARED = "a stage that is not declared"
+_UNDECLARED = "outside 'stages' (what a stage that is not declared gets)"
+_APP_NAME = "notes-billing"
 
 
 def check(folder: Path | None = None) -> None:
@@ -28,13 +29,12 @@ def check(folder: Path | None = None) -> None:
     :raises ConfigError: a setting makes no sense; the message names the stage and the setting.
     """
     folder = folder or Path(__file__).resolve().parent.parent / ".chalice"
-    try:
-        project = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f".chalice/config.json can't be read: {error}.") from error
-    stages = project.get("stages") if isinstance(project, dict) else None
+    project = read(folder)
+    if project.get("app_name") != _APP_NAME:
+        raise ConfigError(f".chalice/config.json: app_name must be {_APP_NAME!r}, which the policies name.")
+    stages = project.get("stages")
     if not isinstance(stages, dict) or "prod" not in stages:
-        raise ConfigError(".chalice/config.json must be an object whose 'stages' has 'prod'.")
+        raise ConfigError(".chalice/config.json: 'stages' must be an object that has 'prod'.")
     for path, value in _strings(project, ""):
         if SECRET.search(value):
             raise ConfigError(f".chalice/config.json, {path}: that is a secret; secrets belong in Parameter Store.")
@@ -44,6 +44,21 @@ def check(folder: Path | None = None) -> None:
                 _check_function(folder, project, stage, function)
             except (AttributeError, TypeError, ValueError) as error:  # Chalice takes the file's form for granted
                 raise ConfigError(f".chalice/config.json, {stage}: not of the form Chalice reads: {error}.") from error
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Read the project's configuration.
+
+    :param folder: the project's ``.chalice`` folder.
+    :raises ConfigError: it can't be read, or is no object.
+    """
+    try:
+        project = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f".chalice/config.json can't be read: {error}.") from error
+    if not isinstance(project, dict):
+        raise ConfigError(".chalice/config.json must be an object.")
+    return project
 
 
 def _check_function(folder: Path, project: dict[str, Any], stage: str, function: str) -> None:
@@ -67,7 +82,7 @@ def _check_function(folder: Path, project: dict[str, Any], stage: str, function:
     if stage == "prod" and not config.cors_origin.startswith("https://"):
         raise ConfigError(where + f"CORS_ORIGIN is {config.cors_origin!r}: name the site, such as https://example.com.")
     if function == _API and chalice.lambda_timeout not in _TIMEOUT_SECONDS:
-        raise ConfigError(where + "lambda_timeout must be 26 to 29 (seconds).")
+        raise ConfigError(where + "lambda_timeout must be a number, 26 to 29 (seconds).")
     if chalice.autogen_policy is not False:
         # Chalice's generated policy grants ssm:GetParameter on every parameter.
         raise ConfigError(where + "autogen_policy must be false.")

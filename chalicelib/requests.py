@@ -46,7 +46,7 @@ def purchase(body: bytes, headers: Mapping[str, str], repeated: Collection[str] 
         errors.append(("storage", _STORAGE_RULE))
     paid_by = [name for name in _PAYMENT_FIELDS if name in fields]
     if len(paid_by) != 1:
-        errors += [(name, "must be the only one that says what pays") for name in paid_by]
+        errors += [(name, "is one of several that say what pays: give exactly one") for name in paid_by]
         errors += [] if paid_by else [("payment_method", "or confirmation_token or source must say what pays")]
     for name in paid_by:
         if not _is_token(fields[name], _PAYMENT_FIELDS[name]):

@@ -60,7 +60,9 @@ def of_retrieval(failures: list[Exception]) -> Problem:
     if isinstance(error, stripe.InvalidRequestError) and error.http_status == 404:
         return no_such_payment()
     detail = "The payment could not be looked up. Try again."
-    return _of_key_or_limit(error) or Problem("payment_provider_error", detail, cause=_cause(error))
+    return _of_key_or_limit(error, "The payment could not be looked up. Try again later.") or Problem(
+        "payment_provider_error", detail, cause=_cause(error)
+    )
 
 
 def no_such_payment() -> Problem:
@@ -81,7 +83,8 @@ def _of_charge(error: Exception, purchase: Purchase) -> Problem:
         return invalid_request((purchase.paid_by, "is not known to Stripe, or can't be used (again)"))
     if _timed_out(error):
         return _outcome_unknown(purchase, _cause(error))
-    return _of_key_or_limit(error) or _provider_error(error, purchase)
+    nothing = "This request charged nothing. Repeat it later, with the same Idempotency-Key."
+    return _of_key_or_limit(error, nothing) or _provider_error(error, purchase)
 
 
 def _provider_error(error: Exception, purchase: Purchase) -> Problem:
@@ -89,8 +92,7 @@ def _provider_error(error: Exception, purchase: Purchase) -> Problem:
     return Problem("payment_provider_error", detail, cause=_cause(error))
 
 
-def _of_key_or_limit(error: Exception) -> Problem | None:
-    nothing = "This request charged nothing. Repeat it later, with the same Idempotency-Key."
+def _of_key_or_limit(error: Exception, nothing: str) -> Problem | None:
     if isinstance(error, (ParameterInvalid, *KEY_REFUSED)):
         return Problem("stripe_key_rejected", nothing, cause=_cause(error))
     if isinstance(error, ParameterError):
@@ -125,7 +127,7 @@ def _repeat(purchase: Purchase) -> str:
 
 def _cause(error: Exception) -> str:
     if isinstance(error, KEY_REFUSED):  # the message has the key's last four characters
-        return f"{type(error).__name__}: {error.http_status} {error.code or ''} {error.request_id or ''}"
+        return f"{type(error).__name__}: {error.http_status}, {error.code or 'no code'}, {error.request_id or 'no id'}"
     return f"{type(error).__name__}: {error}"
 
 

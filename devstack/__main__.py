@@ -3,10 +3,19 @@
 import os
 import sys
 
-from devstack.runner import Ports, Runner, RunnerError
+
+def main() -> int:
+    """Run the stack and return the exit code."""
+    from devstack.runner import Ports, Runner, RunnerError  # takes its time, and Ctrl-C may come in it
+
+    try:
+        return Runner(Ports.of(os.environ)).run()
+    except RunnerError as error:
+        sys.exit(f"notes-billing: {error}")
+
 
 if __name__ == "__main__":
     try:
-        sys.exit(Runner(Ports.of(os.environ)).run())
-    except RunnerError as error:
-        sys.exit(f"notes-billing: {error}")
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

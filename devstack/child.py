@@ -13,8 +13,21 @@ PROJECT = Path(__file__).resolve().parent.parent
 _ENDED_WITHIN = 5.0  # seconds
 
 
+def end_with_parent() -> None:
+    """End this process when the one that started it as a :class:`Child` is gone, however it went.
+
+    The parent keeps the other end of standard input open, and writes nothing.
+    """
+
+    def wait() -> None:
+        sys.stdin.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
+
+
 class Child:
-    """`python -m MODULE ARGUMENTS`, in the project's folder."""
+    """`python -m MODULE ARGUMENTS`, in the project's folder. The module calls :func:`end_with_parent`."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str], show: Callable[[str], None]) -> None:
         """Start it.
@@ -26,7 +39,7 @@ class Child:
         self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", *arguments], cwd=PROJECT, env={**environment, "PYTHONUNBUFFERED": "1"},
             text=True, errors="replace", start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self._reader = threading.Thread(target=self._read, args=(show,), name=arguments[0], daemon=True)
         self._reader.start()

@@ -10,7 +10,10 @@ import sys
 
 from chalice.cli import main
 
+from devstack.child import end_with_parent
+
 if __name__ == "__main__":
+    end_with_parent()
     socketserver.TCPServer.request_queue_size = 128
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
     sys.argv[1:1] = ["local", "--no-autoreload"]

@@ -12,6 +12,8 @@ from typing import Any
 
 import boto3
 
+from devstack.child import end_with_parent
+
 # Seconds: how long a message whose handling failed stays away, and how long a call waits for messages.
 RETRY_AFTER = 1
 _WAIT = 1
@@ -55,4 +57,5 @@ def main(queue_url: str) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     main(sys.argv[1])

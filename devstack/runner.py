@@ -1,15 +1,20 @@
 """Starts the parts in order, says what runs where, shows what happens, and ends all of it."""
 
-import contextlib
 import http.client
 import json
+import re
 import signal
+import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from datetime import datetime
 from types import FrameType
 from typing import Protocol, TypeVar
+
+from chalice.config import Config
 
 from chalicelib import project
 from chalicelib.config import ConfigError, load
@@ -21,7 +26,7 @@ from devstack.stripe.server import StripeServer
 
 _READY_WITHIN = 30.0  # seconds
 # What chalice and botocore print that tells a user of the stack nothing.
-_NOISE = ("GET /health", "Serving on http")
+_NOISE = ("GET /health", "Serving on http", "POST /stripe/webhook HTTP")
 
 
 class RunnerError(Exception):
@@ -78,7 +83,7 @@ class Runner:
         :return: the exit code: 0 if it was ended, 1 if a part ended by itself.
         :raises RunnerError: a setting makes no sense, a port is taken, or a part did not become ready.
         """
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         try:
             project.check(PROJECT / ".chalice")
@@ -99,7 +104,7 @@ class Runner:
     def _run(self) -> int:
         leave_own_accounts()
         ports, log = self._ports, self._log
-        _refuse_taken("api_port", ports.api_port)
+        _refuse_taken(ports)
         aws = self._started("aws_port", lambda: AwsServer(ports.aws_port, on_publish=log.add_publish))
         payments = self._started(
             "stripe_port",
@@ -108,7 +113,9 @@ class Runner:
         console = self._started("console_port", lambda: EventServer(log, ports.console_port))
         key = payments.keys.issue("test")
         queue = set_up(aws, payments, load({"STAGE": "dev"}), key, f"http://127.0.0.1:{ports.api_port}")
-        environment = {**aws.environment(), "STRIPE_API_BASE": payments.url}
+        # As Lambda has it: the stage's variables, and none of a shell's.
+        stage = Config(chalice_stage="dev", config_from_disk=project.read(PROJECT / ".chalice")).environment_variables
+        environment = {**aws.environment(), **stage, "STRIPE_API_BASE": payments.url}
         # chalice local warns at every signed route that it lets everybody through; the screen says so once.
         local = {**environment, "PYTHONWARNINGS": "ignore::UserWarning:chalice.local"}
         self._children.append(
@@ -129,7 +136,8 @@ class Runner:
         try:
             part = make()
         except OSError as error:
-            raise _taken(port, getattr(self._ports, port)) from error
+            number = getattr(self._ports, port)
+            raise RunnerError(f"{port.upper()} is {number}, and can't be listened on: {error.strerror}.") from error
         part.start()
         self._parts.append(part)
         return part
@@ -162,20 +170,26 @@ class Runner:
 """
 
 
-def _refuse_taken(port: str, number: int) -> None:
-    with (
-        contextlib.suppress(ConnectionError),
-        contextlib.closing(http.client.HTTPConnection("127.0.0.1", number)) as other,
-    ):
-        other.connect()
-        raise _taken(port, number)
-
-
-def _taken(port: str, number: int) -> RunnerError:
-    name = port.upper()
-    return RunnerError(
-        f"port {number} is taken: stop what listens there, or choose another port with {name}={number + 100} make run."
+def _refuse_taken(ports: Ports) -> None:
+    """Refuse to start while anybody listens on any of the ports; name them all, and ports that are free."""
+    taken = {field.name: getattr(ports, field.name) for field in fields(ports) if _listens(getattr(ports, field.name))}
+    if not taken:
+        return
+    chosen = {field.name: getattr(ports, field.name) for field in fields(ports)}
+    free = (number for number in range(8100, 65536) if number not in chosen.values() and not _listens(number))
+    command = " ".join(
+        f"{name.upper()}={next(free) if name in taken else number}"
+        for name, number in chosen.items()
+        if name in taken or number != getattr(Ports(), name)
     )
+    first, *others = taken.values()
+    numbers = f"port {first} is taken" + "".join(f", and so is {number}" for number in others)
+    raise RunnerError(f"{numbers}: end what listens there (another `make run`?), or choose others: {command} make run")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return bool(client.connect_ex(("127.0.0.1", port)) == 0)
 
 
 def _healthy(port: int) -> bool:
@@ -190,23 +204,32 @@ def _healthy(port: int) -> bool:
 
 
 def _show(part: str) -> Callable[[str], None]:
-    """Return what shows a part's lines: the lines that say more than the events do."""
+    """Return what shows a part's lines: those that say more than the events do."""
 
     def show(line: str) -> None:
-        if line and not any(noise in line for noise in _NOISE) and not _says_nothing_new(line):
-            _say(f"          {part:<14} {line}")
+        text = _readable(line)
+        if text:
+            _say(f"{datetime.now():%H:%M:%S}  {part:<14} {text}")
 
     return show
 
 
-def _says_nothing_new(line: str) -> bool:
-    """Whether it is a request's line of telemetry with nothing to worry about."""
+def _readable(line: str) -> str:
+    """Return what a person wants to read of a line, or nothing."""
+    if not line or any(noise in line for noise in _NOISE):
+        return ""
+    access = re.search(r'"([A-Z]+ \S+) HTTP/[0-9.]+" (\d+)', line)
+    if access:
+        return f"{access[1]}  {access[2]}"
     try:
         said = json.loads(line)
     except ValueError:
-        return False
-    return isinstance(said, dict) and said.get("message") == "request" and "cause" not in said
+        return line.encode("unicode_escape").decode() if not line.isprintable() else line
+    if not isinstance(said, dict) or said.get("message") != "request":
+        return line
+    return f"{said['code']}: {said['cause']}  (request {said['request_id']})" if "cause" in said else ""
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201
+    sys.stdout.write(line + "\n")  # in one piece: several threads write
+    sys.stdout.flush()

@@ -130,7 +130,7 @@ class Api:
                 [sys.executable, "-m", "devstack.local", "--stage", self._stage, "--port", str(self._port)],
                 cwd=PROJECT,
                 env={**self._stack.environment(), **self._environment},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from devstack.runner import Ports, RunnerError
-from tests.support import PROJECT, PURCHASE, free_port
+from tests.support import PROJECT, PURCHASE, eventually, free_port
 
 
 class Run:
@@ -30,6 +30,9 @@ class Run:
             env={
                 **os.environ,
                 **{name: str(port) for name, port in self.ports.items()},
+                "STAGE": "prod",
+                "RESOURCES_STAGE": "prod",
+                "ADMIN_PHONE": "+4915112345678",
                 "AWS_PROFILE": "production",
                 "AWS_ENDPOINT_URL_SSM": "http://127.0.0.1:1",
                 "HTTP_PROXY": "http://127.0.0.1:1",
@@ -66,7 +69,7 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in listed.read_text().split()] if listed.exists() else []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_printed_curl_charges_a_card_and_the_end_leaves_nothing(run: Run, number):
     run.wait_until_ready()
     payment = requests.post(run.url("API_PORT") + "/billing", json=PURCHASE, timeout=30)
@@ -100,6 +103,20 @@ def test_the_printed_curl_charges_a_card_and_the_end_leaves_nothing(run: Run, nu
     assert f"to +14151234567: Scratch: $42.00 for 21 notes (dev), {payment.json()['id']}" in output
     assert "sk_test_" not in output
     assert "Traceback" not in output
+
+
+def test_killed_for_good_it_still_leaves_nothing(run: Run):
+    run.wait_until_ready()
+    children = children_of(run.process.pid)
+    assert len(children) == 2
+    run.process.kill()
+    run.process.communicate()
+    assert eventually(lambda: not any(_alive(child) for child in children))
+
+
+def _alive(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().split()[2] != "Z"
 
 
 def test_ended_while_it_starts_it_leaves_nothing(run: Run):

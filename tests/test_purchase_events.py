@@ -47,8 +47,8 @@ def test_refunds_and_disputes_are_announced_and_say_so_first(company: Company):
     assert sorted(refunds) == [1000, 3200]  # each what it gave back, not the sum so far
     company.wait_for_texts(5)
     texts = set(company.stack.texts())
-    assert f"REFUND: Scratch: $10.00 for 21 notes (dev), {payment['id']}" in texts
-    assert f"REFUND: Scratch: $32.00 for 21 notes (dev), {payment['id']}" in texts
+    assert f"REFUND: Scratch: $10.00 of a purchase of 21 notes (dev), {payment['id']}" in texts
+    assert f"REFUND: Scratch: $32.00 of a purchase of 21 notes (dev), {payment['id']}" in texts
     assert f"DISPUTE: Scratch: $4.00 (dev), {disputed['id']}" in texts
 
 
@@ -155,6 +155,17 @@ def test_a_message_that_is_none_is_let_go(company: Company):
     assert company.hears(payment)
     assert len(company.stack.texts()) == 1
     assert company.stack.queue_is_empty()
+
+
+def test_another_stages_purchase_on_the_shared_topic_is_its_own_notifys_to_text(company: Company):
+    payment = company.api.post(PURCHASE).json()["id"]
+    assert company.hears(payment)
+    told = company.stack.announced()[0]
+    company.stack.notify_of(told | {"stage": "featureX", "payment_id": "pi_other"})
+    company.stack.notify_of(told | {"payment_id": "pi_mine"})
+    assert eventually(lambda: company.was_texted("pi_mine"))
+    assert company.stack.queue_is_empty()
+    assert not company.was_texted("pi_other")
 
 
 def test_rolling_the_signing_secret_loses_no_event(company: Company):

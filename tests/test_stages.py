@@ -108,7 +108,7 @@ MISTAKES = {
     "prod, api_handler: RESOURCES_STAGE": lambda c: c["stages"]["prod"]["environment_variables"].update(
         RESOURCES_STAGE="dev"
     ),
-    "not declared, api_handler: STAGE is 'prod'": lambda c: c["environment_variables"].update(
+    "not declared gets\\), api_handler: STAGE is 'prod'": lambda c: c["environment_variables"].update(
         STAGE="prod", RESOURCES_STAGE="prod", NOTE_PURCHASED_TOPIC="NotePurchased-prod"
     ),
     "'prod'": lambda c: c["stages"].pop("prod"),
@@ -144,7 +144,8 @@ MISTAKES = {
         environment_variables={"STRIPE_KEY": "sk_test_abcdefgh"}
     ),
     r"tags\.note": lambda c: c["tags"].update(note="x_sk_live_abcdefgh"),
-    "'stages' has 'prod'": lambda c: c.update(stages=[]),
+    "app_name": lambda c: c.update(app_name="billing"),
+    "'stages' must be": lambda c: c.update(stages=[]),
     "dev: not of the form": lambda c: c["stages"].update(dev="dev"),
 }
 
