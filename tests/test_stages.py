@@ -158,6 +158,11 @@ def test_a_mistake_in_config_json_is_named_in_one_sentence(tmp_path, names):
     assert "\n" not in str(raised.value)
 
 
+def test_a_stage_for_a_branch_needs_its_name_alone(tmp_path):
+    branch = {"environment_variables": {"STAGE": "staging"}}
+    project.check(_changed(tmp_path, lambda c: c["stages"].update(staging=branch)))
+
+
 def test_config_json_that_is_not_json_is_named(tmp_path):
     folder = _changed(tmp_path, lambda c: None)
     (folder / "config.json").write_text("{")
