@@ -20,8 +20,9 @@ bench: setup
 	@.venv/bin/python -m benchmarks.cold_start
 	@.venv/bin/python -m benchmarks.telemetry
 
+# Chalice wants a region to be set; the template names none.
 package: setup
-	@.venv/bin/chalice package --stage $(STAGE) build/$(STAGE)
+	@AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} .venv/bin/chalice package --stage $(STAGE) build/$(STAGE)
 
 setup: .venv/.ready
 
