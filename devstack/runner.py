@@ -84,7 +84,8 @@ class Runner:
         :raises RunnerError: a setting makes no sense, a port is taken, or a part did not become ready.
         """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
+            if signal.getsignal(number) is not signal.SIG_IGN or number != signal.SIGHUP:  # nohup ignores it for us
+                signal.signal(number, self._on_signal)
         try:
             project.check(PROJECT / ".chalice")
             load()
