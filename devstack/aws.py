@@ -5,7 +5,6 @@ import logging
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -79,6 +78,7 @@ class AwsServer:
         self._on_publish = on_publish
         self._faults: list[AwsFault] = []
         self._lock = threading.Lock()
+        self._stopped = threading.Event()
         self._moto = DomainDispatcherApplication(create_backend_app)
         # Bound here, since werkzeug ends the whole process when a port is taken.
         listener = socket.create_server((host, port), backlog=128)
@@ -96,6 +96,7 @@ class AwsServer:
 
     def stop(self) -> None:
         """Stop serving and free the port."""
+        self._stopped.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -137,8 +138,8 @@ class AwsServer:
         form = dict(parse_qsl(body.decode())) if environ.get("CONTENT_TYPE", "").startswith(_FORM) else {}
         operation = form.get("Action") or str(environ.get("HTTP_X_AMZ_TARGET", "")).rpartition(".")[2]
         fault = self._next_fault(operation)
-        time.sleep(fault.delay if fault else 0)
-        if fault and fault.cut:
+        stopped = self._stopped.wait(fault.delay) if fault else False  # a call that is held ends with the server
+        if stopped or (fault and fault.cut):
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             return []
         if fault and (fault.error or fault.body is not None):
@@ -153,7 +154,7 @@ class AwsServer:
         answer: Iterable[bytes] = self._moto({**environ, "wsgi.input": io.BytesIO(body)}, start)
         if operation == "Publish" and statuses[-1:] == ["200 OK"]:
             self._on_publish(form)
-        time.sleep(fault.delay_after if fault else 0)
+        self._stopped.wait(fault.delay_after if fault else 0)
         return answer
 
 
