@@ -7,14 +7,25 @@ connection 40 ms a request (Nagle's algorithm against delayed acknowledgements).
 
 import socketserver
 import sys
+from typing import Any
 
 from chalice.cli import main
 
 from devstack.child import end_with_parent
 
+_handle_error = socketserver.BaseServer.handle_error
+
+
+def handle_error(server: socketserver.BaseServer, request: Any, client_address: Any) -> None:
+    """Print a traceback for a failure, but not for a caller that hung up."""
+    if not isinstance(sys.exc_info()[1], ConnectionError):
+        _handle_error(server, request, client_address)
+
+
 if __name__ == "__main__":
     end_with_parent()
     socketserver.TCPServer.request_queue_size = 128
+    socketserver.BaseServer.handle_error = handle_error  # type: ignore[method-assign]
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
     sys.argv[1:1] = ["local", "--no-autoreload"]
     sys.exit(main())
