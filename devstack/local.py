@@ -25,7 +25,7 @@ def handle_error(server: socketserver.BaseServer, request: Any, client_address: 
 if __name__ == "__main__":
     end_with_parent()
     socketserver.TCPServer.request_queue_size = 128
-    socketserver.BaseServer.handle_error = handle_error  # type: ignore[method-assign]
+    socketserver.BaseServer.handle_error = handle_error  # type: ignore[assignment,method-assign]
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
     sys.argv[1:1] = ["local", "--no-autoreload"]
     sys.exit(main())
