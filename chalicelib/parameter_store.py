@@ -176,6 +176,7 @@ class Parameter:
         if self._read is None or time.monotonic() >= self._read.deadline:
             context = copy_context()
             read = _Read(
+                self.name,
                 lambda deadline: context.run(self._fetch, renewal, deadline),
                 self._ended,
                 time.monotonic() + self._budget,
@@ -236,11 +237,14 @@ class Parameter:
 class _Read(threading.Thread):
     """One read, and what came of it."""
 
-    def __init__(self, fetch: Callable[[float], Secret], ended: Callable[["_Read"], None], deadline: float) -> None:
+    def __init__(
+        self, parameter: str, fetch: Callable[[float], Secret], ended: Callable[["_Read"], None], deadline: float
+    ) -> None:
         super().__init__(name="parameter", daemon=True)
         self.deadline = deadline
         self.secret: Secret | None = None
         self.error: ParameterError | None = None
+        self._parameter = parameter
         self._fetch = fetch
         self._ended_callback = ended
         self._done = threading.Event()
@@ -252,14 +256,14 @@ class _Read(threading.Thread):
             forget_locals(error)
             self.error = error
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
-            self.error = ParameterUnavailable(type(error).__name__)
+            self.error = ParameterUnavailable(f"{self._parameter}: {type(error).__name__}")
         self._ended_callback(self)
         self._done.set()
 
     def result(self) -> Secret:
         """Wait for the value until the deadline."""
         if not self._done.wait(max(0.0, self.deadline - time.monotonic())):
-            raise ParameterUnavailable("Parameter Store did not answer in time")
+            raise ParameterUnavailable(f"{self._parameter}: Parameter Store did not answer in time")
         if self.error is not None:  # each waiter raises its own: a traceback grows with every raise
             raise type(self.error)(str(self.error)) from self.error
         assert self.secret is not None

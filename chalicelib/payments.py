@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 import stripe
@@ -32,6 +32,8 @@ _CONNECT, _READ, _ATTEMPT = 2.0, 8.0, 10.0
 _ANSWERED = 24.0
 _ATTEMPTS = 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
+
+_T = TypeVar("_T")
 
 _CHARGED = {"succeeded", "processing", "requires_action"}
 
@@ -65,8 +67,8 @@ class Payments:
         """No connection is opened yet.
 
         :param config: the stage's configuration.
-        :param telemetry: traces the calls.
         :param key: the parameter that holds Stripe's key, checked by :meth:`StageConfig.key_misfit`.
+        :param telemetry: traces the calls.
         """
         self._config = config
         self._key = key
@@ -114,16 +116,19 @@ class Payments:
         if not re.fullmatch(r"pi_[A-Za-z0-9_]{1,250}", payment_id):
             raise stripe_errors.no_such_payment()
 
-        def retrieve(secret: Secret) -> Payment:
+        def retrieve(secret: Secret) -> Payment | None:
             options: Any = {"api_key": secret.reveal()}
             intent = self._stripe.v1.payment_intents.retrieve(payment_id, {"expand": ["latest_charge"]}, options)
             if getattr(intent, "id", None) != payment_id:
                 raise UnexpectedAnswer("another object than the one asked for")
             if (_metadata(intent, "caller"), _metadata(intent, "stage")) != (caller, self._config.stage):
-                raise stripe_errors.no_such_payment()
+                return None
             return _looked_up(intent, self._config)
 
-        return self._attempts(retrieve, stripe_errors.of_retrieval)
+        payment = self._attempts(retrieve, stripe_errors.of_retrieval)
+        if payment is None:
+            raise stripe_errors.no_such_payment()
+        return payment
 
     def _params(self, purchase: Purchase, caller: str) -> Any:
         """Return the PaymentIntent's parameters (https://docs.stripe.com/api/payment_intents/create).
@@ -146,7 +151,7 @@ class Payments:
             **pays,
         }
 
-    def _attempts(self, call: Callable[[Secret], Payment], explain: Callable[[list[Exception]], Problem]) -> Payment:
+    def _attempts(self, call: Callable[[Secret], _T], explain: Callable[[list[Exception]], Problem]) -> _T:
         """Call Stripe until there is an answer to give.
 
         :param call: makes the call with a key. A repeat is safe: it reads, or carries the same idempotency key.
@@ -193,14 +198,14 @@ def _keep_authorization(request: requests.PreparedRequest) -> requests.PreparedR
     return request
 
 
-def _within(seconds: float, call: Callable[[], Payment]) -> Payment:
+def _within(seconds: float, call: Callable[[], _T]) -> _T:
     """Return what a call returns, or raise what it raises, within a time.
 
     A socket's time limits start anew with every byte and know nothing of name resolution, so none bounds a whole call.
 
     :raises AttemptTimedOut: the call goes on in its thread, and nobody listens.
     """
-    outcome: list[Payment | Exception] = []
+    outcome: list[_T | Exception] = []
 
     def run() -> None:
         try:

@@ -55,14 +55,10 @@ def of_retrieval(failures: list[Exception]) -> Problem:
     :param failures: what each attempt raised, the last one last.
     """
     error = failures[-1]
-    if isinstance(error, Problem):
-        return error
     if isinstance(error, stripe.InvalidRequestError) and error.http_status == 404:
         return no_such_payment()
-    detail = "The payment could not be looked up. Try again."
-    return _of_key_or_limit(error, "The payment could not be looked up. Try again later.") or Problem(
-        "payment_provider_error", detail, cause=_cause(error)
-    )
+    detail = "The payment could not be looked up. Try again later."
+    return _of_key_or_limit(error, detail) or Problem("payment_provider_error", detail, cause=_cause(error))
 
 
 def no_such_payment() -> Problem:
