@@ -8,9 +8,8 @@ import pytest
 import stripe
 
 from devstack.stripe.server import StripeServer
+from tests.stripe_client import PAY
 
-HERE = {"enabled": True, "allow_redirects": "never"}
-PAY = {"amount": 2200, "currency": "usd", "confirm": True, "automatic_payment_methods": HERE}
 VISA = {**PAY, "payment_method": "pm_card_visa"}
 
 

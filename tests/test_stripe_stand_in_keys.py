@@ -10,6 +10,7 @@ import stripe
 
 from devstack.stripe.keys import Keys, masked
 from devstack.stripe.server import StripeServer
+from tests.stripe_client import client
 
 PAY = {
     "amount": 2200,
@@ -24,10 +25,6 @@ PAY = {
 def server():
     with StripeServer() as running:
         yield running
-
-
-def client(server, key):
-    return stripe.StripeClient(key, base_addresses={"api": server.url}, max_network_retries=0).v1
 
 
 def get_balance(server, **headers):

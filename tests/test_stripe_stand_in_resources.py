@@ -6,9 +6,7 @@ import pytest
 import stripe
 
 from devstack.stripe.server import StripeServer
-
-HERE = {"enabled": True, "allow_redirects": "never"}
-PAY = {"amount": 2200, "currency": "usd", "confirm": True, "automatic_payment_methods": HERE}
+from tests.stripe_client import PAY, client, refused
 
 
 @pytest.fixture(scope="module")
@@ -20,20 +18,6 @@ def server():
 @pytest.fixture(scope="module")
 def v1(server):
     return client(server, server.keys.issue("test"))
-
-
-def client(server, key):
-    return stripe.StripeClient(key, base_addresses={"api": server.url}, max_network_retries=0).v1
-
-
-def refused(call, *args, status=400, **expected):
-    """Assert that Stripe refuses a call, and return the error."""
-    with pytest.raises(stripe.StripeError) as caught:
-        call(*args)
-    error = caught.value
-    assert error.http_status == status, error.user_message
-    assert {name: getattr(error.error, name, None) for name in expected} == expected
-    return error
 
 
 def test_a_charge_is_refunded_in_parts_and_never_more_than_it_was(v1):

@@ -16,10 +16,9 @@ import pytest
 import stripe
 
 from devstack.stripe.server import StripeServer
-from tests.test_stripe_stand_in_resources import assert_whole, refused
+from tests.stripe_client import PAY, refused
+from tests.test_stripe_stand_in_resources import assert_whole
 
-HERE = {"enabled": True, "allow_redirects": "never"}
-PAY = {"amount": 2200, "currency": "usd", "confirm": True, "automatic_payment_methods": HERE}
 VISA = {**PAY, "payment_method": "pm_card_visa"}
 SUCCEEDED = "payment_intent.succeeded"
 PAUSE = 0.01  # seconds
