@@ -6,7 +6,6 @@ Knows nothing of this service: the file can be taken into another Chalice app as
     key.start()      # at import, before the slow imports: the read runs in the background
     import stripe
     key.settle()     # at the end of import: Lambda freezes the sandbox between init and the first event
-    ...
     key.get()        # in a request: no network, unless the read failed
 """
 
