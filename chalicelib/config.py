@@ -124,6 +124,28 @@ def load(environ: Mapping[str, str] = os.environ) -> StageConfig:
     )
 
 
+@dataclass(frozen=True)
+class Network:
+    """How this machine reaches others: all empty where it does so directly, and by the usual certificates.
+
+    ``ca_file``: certificates to verify by instead (``SSL_CERT_FILE``, as OpenSSL has it). ``proxy``: for https
+    (``HTTPS_PROXY``). ``no_proxy``: whom to reach without it, separated by commas (``NO_PROXY``).
+    """
+
+    ca_file: str = ""
+    proxy: str = ""
+    no_proxy: str = ""
+
+
+def network(environ: Mapping[str, str] = os.environ) -> Network:
+    """Read what a company's laptop sets; each name of a proxy also in lower case, which wins (as curl has it)."""
+    return Network(
+        ca_file=environ.get("SSL_CERT_FILE", ""),
+        proxy=environ.get("https_proxy") or environ.get("HTTPS_PROXY", ""),
+        no_proxy=environ.get("no_proxy") or environ.get("NO_PROXY", ""),
+    )
+
+
 def trace_header(environ: Mapping[str, str] = os.environ) -> str:
     """Return X-Ray's trace header of the invocation, which Lambda sets anew each time, or an empty string."""
     return environ.get("_X_AMZN_TRACE_ID", "")
