@@ -22,11 +22,19 @@ from pathlib import Path
 from typing import Any
 
 _RUNTIME = "/2018-06-01/runtime"
+_ARN = "arn:aws:lambda:us-east-1:123456789012:function:notes-billing"
 _CLIENT = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
 
 
 class RuntimeApiError(Exception):
-    """The function gave no answer. The message is the error that the runtime client reported, if it did."""
+    """The function gave no answer. The message is the error that the runtime client reported, if it did.
+
+    ``report`` is what it reported, as whoever invoked the function gets it.
+    """
+
+    def __init__(self, message: str, report: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.report = dict(report or {})
 
 
 class InitError(RuntimeApiError):
@@ -44,13 +52,13 @@ class NoAnswer(RuntimeApiError):
 class RuntimeApi:
     """The Runtime API of one container: hands it one event after the other."""
 
-    def __init__(self, timeout: float = 28.0, function: str = "notes-billing") -> None:
+    def __init__(self, timeout: float = 28.0, arn: str = _ARN) -> None:
         """Bind a free port of loopback; :meth:`start` begins to answer.
 
         :param timeout: the function's time limit in seconds, of which it is told.
-        :param function: the function's name.
+        :param arn: the function's, of which it is told too.
         """
-        self._arn = f"arn:aws:lambda:us-east-1:123456789012:function:{function}"
+        self._arn = arn
         self._timeout = timeout
         self._events: queue.Queue[tuple[str, dict[str, Any], float] | None] = queue.Queue()
         self._answers: queue.Queue[tuple[str, Any]] = queue.Queue()
@@ -74,18 +82,23 @@ class RuntimeApi:
         self._server.server_close()
         self._thread.join()
 
-    def invoke(self, event: Mapping[str, Any], timeout: float | None = None) -> Any:
+    def container_ended(self, message: str) -> None:
+        """Let whoever waits for an answer of the container know that there will be none."""
+        self._answers.put(("", NoAnswer(message)))
+
+    def invoke(self, event: Mapping[str, Any], timeout: float | None = None, request_id: str = "") -> Any:
         """Have the container handle an event, after those that wait already, and return what the function returned.
 
         :param event: what the function gets.
         :param timeout: seconds to wait, with the container's start if it has not asked for an event yet; by default
             the function's own and 10 more.
+        :param request_id: of the invocation; made up if there is none.
         :raises InitError: the function could not be imported.
         :raises FunctionError: it raised.
         :raises NoAnswer: it did neither in time.
         """
         give_up = time.monotonic() + (self._timeout + 10 if timeout is None else timeout)
-        request_id = str(uuid.uuid4())
+        request_id = request_id or str(uuid.uuid4())
         with self._one_at_a_time:
             self._events.put((request_id, dict(event), time.time() + self._timeout))
             while True:
@@ -93,7 +106,7 @@ class RuntimeApi:
                     answered, answer = self._answers.get(timeout=max(0.0, give_up - time.monotonic()))
                 except queue.Empty:
                     raise NoAnswer("the container did not answer in time") from None
-                if answered == request_id or isinstance(answer, InitError):  # not that of an invocation given up
+                if answered in (request_id, ""):  # not that of an invocation given up
                     break
         if isinstance(answer, RuntimeApiError):
             raise answer
@@ -119,13 +132,13 @@ class RuntimeApi:
     def _told(self, path: str, body: bytes) -> bool:
         """Take what the runtime client reports; say whether there is such an address."""
         if path == f"{_RUNTIME}/init/error":
-            self._answers.put(("", InitError(_said(body))))
+            self._answers.put(("", InitError(*_said(body))))
             return True
         kind, _, rest = path.removeprefix(f"{_RUNTIME}/").partition("/")
         request_id, _, outcome = rest.partition("/")
         if kind != "invocation" or outcome not in ("response", "error"):
             return False
-        self._answers.put((request_id, json.loads(body) if outcome == "response" else FunctionError(_said(body))))
+        self._answers.put((request_id, json.loads(body) if outcome == "response" else FunctionError(*_said(body))))
         return True
 
 
@@ -176,6 +189,7 @@ class LambdaContainer:
         *,
         isolated: bool = False,
         timeout: float = 28.0,
+        arn: str = _ARN,
     ) -> None:
         """Nothing is started yet.
 
@@ -185,10 +199,11 @@ class LambdaContainer:
         :param isolated: nothing is imported but the folder's content and Python's own library, so that what is missing
             in a package is missed.
         :param timeout: the function's time limit in seconds.
+        :param arn: the function's.
         """
-        self._folder, self._handler, self._isolated = folder, handler, isolated
+        self._folder, self._handler, self._isolated, self._arn = folder, handler, isolated, arn
         self._environment = dict(environment)
-        self.api = RuntimeApi(timeout)
+        self.api = RuntimeApi(timeout, arn)
 
     def __enter__(self) -> "LambdaContainer":
         self._client = tempfile.TemporaryDirectory(prefix="runtime-client-")
@@ -225,7 +240,7 @@ class LambdaContainer:
         """Return https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, as far as it is used here."""
         variables = {
             "AWS_LAMBDA_RUNTIME_API": self.api.address,
-            "AWS_LAMBDA_FUNCTION_NAME": "notes-billing",
+            "AWS_LAMBDA_FUNCTION_NAME": self._arn.rpartition(":")[2],
             "LAMBDA_TASK_ROOT": str(self._folder),
             "_HANDLER": self._handler,
             "PYTHONDONTWRITEBYTECODE": "1",  # what is deployed is read-only
@@ -246,8 +261,8 @@ def _link_client(folder: Path) -> None:
         (folder / origin.name).symlink_to(origin)
 
 
-def _said(body: bytes) -> str:
+def _said(body: bytes) -> tuple[str, dict[str, Any]]:
     with contextlib.suppress(ValueError, AttributeError):
         error = json.loads(body)
-        return f"{error.get('errorType')}: {error.get('errorMessage')}"
-    return body.decode(errors="replace")
+        return f"{error.get('errorType')}: {error.get('errorMessage')}", error
+    return body.decode(errors="replace"), {}
