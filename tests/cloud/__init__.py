@@ -23,6 +23,7 @@ from tests.cloud.gateway import HOSTS, Gateway
 from tests.cloud.internet import Internet
 from tests.cloud.replacements import Replacements
 from tests.cloud.signing import Signer
+from tests.cloud.stacks import Stacks
 from tests.support import Stack, logs, transcript
 
 __all__ = ["Account", "Cloud"]
@@ -45,11 +46,15 @@ class Cloud:
         self.gateway = Gateway(self.functions)
         stripe = "127.0.0.1", stack.stripe.port
         self.internet = Internet(folder, {r"api\.stripe\.com": stripe, HOSTS: self.gateway.address})
+        self.stacks = Stacks()
         self._replacements = Replacements()
 
     def __enter__(self) -> "Cloud":
         gaps.fill(self._replacements)
         events.connect(self._replacements, self.functions)
+        self.stacks.connect(
+            self._replacements, lambda account, region, service: self.account(account).client(service, region)
+        )
         self.gateway.start()
         self.internet.start()
         self._connect = self.stack.stripe.webhooks.connect
@@ -57,6 +62,7 @@ class Cloud:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stacks.settle()
         self.functions.stop()
         self.internet.stop()
         self.gateway.stop()

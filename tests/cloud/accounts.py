@@ -27,7 +27,7 @@ class Account:
         self._iam = iam_backends[account_id][PARTITION]
         if "operator" not in self._iam.users:
             self._iam.create_user(REGION, "operator")
-        self.deny()
+            self.deny()
         keys = self._iam.list_access_keys("operator")
         self.key = keys[0] if keys else self._iam.create_access_key("operator")
 

@@ -26,6 +26,10 @@ _RESOURCES = {
 _REGIONLESS = ("iam",)
 
 
+class AwsError(ServiceException):
+    """An error's code and message. moto takes the service of its own exceptions from where they are defined."""
+
+
 def call_action(answer: Any) -> Any:
     """Wrap moto's ``BaseResponse.call_action``: a call that is not allowed is answered as AWS does."""
 
@@ -55,7 +59,7 @@ def _refusal(call: BaseResponse, principal: Principal) -> ServiceException | Non
         if decided != "allowed":
             return _denied(service, principal, action, resource, decided)
         if service == "ssm" and not _may_decrypt(call, principal, resource):
-            return ServiceException("AccessDeniedException", _NO_KEY)
+            return AwsError("AccessDeniedException", _NO_KEY)
     return None
 
 
@@ -70,8 +74,13 @@ def _denied(service: str, principal: Principal, action: str, resource: str, deci
     if decided != EXPLICIT_DENY:
         because = f"because no identity-based policy allows the {action} action"
     message = f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource} {because}"
-    code = {"sns": "AuthorizationError", "iam": "AccessDenied", "cloudformation": "AccessDenied"}.get(service)
-    return ServiceException(code or "AccessDeniedException", message)
+    code = {
+        "sns": "AuthorizationError",
+        "iam": "AccessDenied",
+        "cloudformation": "AccessDenied",
+        "cloudwatch": "AccessDenied",
+    }.get(service)
+    return AwsError(code or "AccessDeniedException", message)
 
 
 def _resources(call: BaseResponse, service: str) -> list[str]:

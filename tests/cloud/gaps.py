@@ -5,7 +5,6 @@ from typing import Any
 
 from moto.apigateway.models import APIGatewayBackend, RestAPI
 from moto.awslambda.models import LambdaFunction
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import utcnow
 from moto.iam.exceptions import NotFoundException
@@ -14,6 +13,7 @@ from moto.ssm.models import Parameter, SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 
 from tests.cloud import enforcement
+from tests.cloud.enforcement import AwsError
 from tests.cloud.policies import context_keys, decision, matching
 from tests.cloud.principals import holder_of, policies_of, principal_of
 from tests.cloud.replacements import Replacements
@@ -45,7 +45,7 @@ def simulate_principal_policy(self: IamResponse) -> ActionResult:
     try:
         policies = policies_of(holder_of(arn))
     except NotFoundException as error:
-        raise ServiceException("NoSuchEntity", f"The entity {arn} cannot be found.") from error
+        raise AwsError("NoSuchEntity", f"The entity {arn} cannot be found.") from error
     context = {
         entry["ContextKeyName"]: entry["ContextKeyValues"][0] for entry in self._get_param("ContextEntries") or []
     }
@@ -91,7 +91,7 @@ def _settings(backend: SimpleSystemManagerBackend) -> dict[str, str]:
 
 def _setting(call: SimpleSystemManagerResponse, setting: str) -> ActionResult:
     if setting not in _SETTINGS:
-        raise ServiceException("ServiceSettingNotFound", f"Setting {setting} is not found.")
+        raise AwsError("ServiceSettingNotFound", f"Setting {setting} is not found.")
     changed = _settings(call.ssm_backend)
     arn = f"arn:aws:ssm:{call.region}:{call.current_account}:servicesetting{setting}"
     status = "Customized" if setting in changed else "Default"
@@ -109,7 +109,7 @@ def put_parameter(answer: Any) -> Any:
         key = self._get_param("KeyId")
         managed = not key or key == "alias/aws/ssm"
         if not managed and not enforcement.key_arn(self.current_account, self.region, key):
-            raise ServiceException("InvalidKeyId", f"Invalid keyId {key}")
+            raise AwsError("InvalidKeyId", f"Invalid keyId {key}")
         answered = answer(self)
         principal = principal_of(self.access_key)
         parameter = self.ssm_backend.get_parameter(self._get_param("Name"))

@@ -10,14 +10,14 @@ class Replacements:
     """What was replaced, to be put back by :meth:`undo`. moto's classes are the process's, as its state is."""
 
     def __init__(self) -> None:
-        self._originals: list[tuple[type, str, Any]] = []
+        self._originals: list[tuple[Any, str, Any]] = []
 
-    def add(self, owner: type, name: str, method: Callable[..., Any]) -> None:
-        """Give a class a method, in place of any that it has."""
+    def add(self, owner: Any, name: str, method: Any) -> None:
+        """Give a class (or a module) a method, in place of any that it has."""
         self._originals.append((owner, name, owner.__dict__.get(name, _MISSING)))
         setattr(owner, name, method)
 
-    def wrap(self, owner: type, name: str, wrapper: Callable[[Any], Callable[..., Any]]) -> None:
+    def wrap(self, owner: Any, name: str, wrapper: Callable[[Any], Callable[..., Any]]) -> None:
         """Replace a method by what a wrapper makes of it."""
         self.add(owner, name, wrapper(getattr(owner, name)))
 
