@@ -22,7 +22,11 @@ def _deployments(_running_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory
     return Deployments(_running_cloud, tmp_path_factory.mktemp("deployed"))
 
 
-@pytest.fixture(params=["prod", "dev", "featureX"])
+# Each stage is deployed once, in the process that runs all tests of it.
+STAGES = [pytest.param(stage, marks=pytest.mark.xdist_group(stage)) for stage in ("prod", "dev", "featureX")]
+
+
+@pytest.fixture(params=STAGES)
 def deployed(request: pytest.FixtureRequest, cloud: Cloud, _deployments: Deployments) -> Iterator[Deployment]:
     """A stage that was deployed into an account of its own. .chalice/config.json does not declare featureX."""
     cloud.stack.published.clear()
