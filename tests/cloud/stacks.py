@@ -12,6 +12,7 @@ from typing import Any
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import CloudFormationBackend, Event, Stack, cloudformation_backends
+from moto.cloudformation.responses import CloudFormationResponse
 
 from tests.cloud import stack_resources
 from tests.cloud.replacements import Replacements
@@ -43,6 +44,7 @@ class Stacks:
         replacements.wrap(parsing, "parse_and_update_resource", self._with_events("UPDATE"))
         replacements.wrap(parsing.ResourceMap, "_delete_resource", self._deleting)
         replacements.wrap(parsing, "get_references_from_template", _with_substitutions)
+        replacements.add(CloudFormationResponse, "_validate_different_update", _refuse_no_difference)
         replacements.wrap(Stack, "create_resources", self._creating)
         replacements.wrap(Stack, "update", self._updating)
         replacements.wrap(CloudFormationBackend, "delete_stack", self._deleting_stack)
@@ -155,6 +157,25 @@ def _refuse_while_changing(stack: Stack, wanted: str) -> None:
     if not _AT_REST.fullmatch(stack.status):
         said = f"Stack:{stack.stack_id} is in {stack.status} state and can not be {wanted}."
         raise ValidationError(stack.name, said)
+
+
+def _refuse_no_difference(
+    call: CloudFormationResponse, incoming_params: Any, stack_body: str, old_stack: Stack
+) -> None:
+    """moto finds none only if there are parameters, and none of them is a number."""
+    call._validate_status(old_stack)
+    _refuse_while_changing(old_stack, "updated")
+    template = Stack.parse_template(stack_body)
+    before = {name: str(value) for name, value in old_stack.stack_parameters.items()}
+    wanted = {
+        name: str(about["Default"]) for name, about in template.get("Parameters", {}).items() if "Default" in about
+    }
+    for given in incoming_params or []:
+        name = given["ParameterKey"]
+        wanted[name] = before.get(name, "") if given.get("UsePreviousValue") else str(given["ParameterValue"])
+    tags = {tag["Key"]: tag["Value"] for tag in call._get_param("Tags", [])}
+    if (old_stack.template_dict, before) == (template, wanted) and tags in ({}, old_stack.tags):
+        raise ValidationError(old_stack.name, message="No updates are to be performed.")
 
 
 def _stack(resources: Any) -> Stack:
