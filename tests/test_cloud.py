@@ -26,7 +26,7 @@ def account(cloud: Cloud) -> Account:
     return cloud.account()
 
 
-def allow(action: str, resource: str, **more: Any) -> dict[str, Any]:
+def allow(action: str | list[str], resource: str, **more: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
@@ -99,11 +99,8 @@ def test_a_role_reads_a_parameter_under_a_key_of_ours_with_leave_to_decrypt_alon
     account.client("ssm").put_parameter(Name="/p", Value="v", Type="SecureString", KeyId="alias/ours")
     parameter = f"arn:aws:ssm:us-east-1:{account.id}:parameter/p"
     read = allow("ssm:GetParameter", parameter)
-    session = account.client("sts").assume_role(RoleArn=role(account, read), RoleSessionName="worker")["Credentials"]
-    ssm = boto3.client(
-        "ssm", endpoint_url=cloud.stack.aws.url, aws_access_key_id=session["AccessKeyId"],
-        aws_secret_access_key=session["SecretAccessKey"], aws_session_token=session["SessionToken"],
-    )  # fmt: skip
+    role(account, read)
+    ssm = as_role(cloud, account, "ssm")
     with pytest.raises(ClientError, match="not allowed to access"):
         ssm.get_parameter(Name="/p", WithDecryption=True)
     context = {"StringEquals": {"kms:EncryptionContext:PARAMETER_ARN": parameter}}
@@ -111,6 +108,28 @@ def test_a_role_reads_a_parameter_under_a_key_of_ours_with_leave_to_decrypt_alon
     assert ssm.get_parameter(Name="/p", WithDecryption=True)["Parameter"]["Value"] == "v"
     assert simulated(account, arn, "kms:Decrypt", key) == ("implicitDeny", ["kms:EncryptionContext:PARAMETER_ARN"])
     assert simulated(account, arn, "kms:Decrypt", key, parameter) == ("allowed", [])
+
+
+def test_a_role_publishes_to_a_topic_under_a_key_of_ours_with_leave_to_use_the_key_alone(
+    cloud: Cloud, account: Account
+):
+    key = account.client("kms").create_key()["KeyMetadata"]["Arn"]
+    topic = account.client("sns").create_topic(Name="T", Attributes={"KmsMasterKeyId": key})["TopicArn"]
+    role(account, allow("sns:Publish", topic))
+    sns = as_role(cloud, account, "sns")
+    assert code_of(lambda: sns.publish(TopicArn=topic, Message="m")) == "KMSAccessDenied"
+    role(account, allow("sns:Publish", topic), allow(["kms:GenerateDataKey", "kms:Decrypt"], key))
+    sns.publish(TopicArn=topic, Message="m")
+
+
+def as_role(cloud: Cloud, account: Account, service: str) -> Any:
+    """A client of a service that acts as the role."""
+    arn = f"arn:aws:iam::{account.id}:role/worker"
+    session = account.client("sts").assume_role(RoleArn=arn, RoleSessionName="worker")["Credentials"]
+    return boto3.client(
+        service, endpoint_url=cloud.stack.aws.url, aws_access_key_id=session["AccessKeyId"],
+        aws_secret_access_key=session["SecretAccessKey"], aws_session_token=session["SessionToken"],
+    )  # fmt: skip
 
 
 def simulated(account: Account, arn: str, action: str, resource: str, parameter: str = "") -> tuple[str, list[str]]:

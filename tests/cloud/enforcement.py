@@ -5,6 +5,7 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 from moto.kms.models import kms_backends
+from moto.sns.models import sns_backends
 from moto.ssm.models import ssm_backends
 
 from tests.cloud.policies import EXPLICIT_DENY, decision
@@ -60,6 +61,8 @@ def _refusal(call: BaseResponse, principal: Principal) -> ServiceException | Non
             return _denied(service, principal, action, resource, decided)
         if service == "ssm" and not _may_decrypt(call, principal, resource):
             return AwsError("AccessDeniedException", _NO_KEY)
+        if action == "sns:Publish" and not _may_encrypt(call, principal, resource):
+            return AwsError("KMSAccessDenied", _NO_KEY)
     return None
 
 
@@ -128,6 +131,20 @@ def _may_decrypt(call: BaseResponse, principal: Principal, resource: str) -> boo
     }
     key = key_arn(call.current_account, call.region, parameter.keyid)
     return decision(principal.policies.values(), "kms:Decrypt", key or "none", context) == "allowed"
+
+
+def _may_encrypt(call: BaseResponse, principal: Principal, topic: str) -> bool:
+    """A topic under a key of the customer's own wants more of its publishers.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+    """
+    found = sns_backends[call.current_account][call.region].topics.get(topic)
+    if found is None or found.kms_master_key_id in ("", None, "alias/aws/sns"):
+        return True
+    key = key_arn(call.current_account, call.region, found.kms_master_key_id)
+    context = {"kms:EncryptionContext:aws:sns:topicArn": topic, "kms:ViaService": f"sns.{call.region}.amazonaws.com"}
+    wanted = ("kms:GenerateDataKey", "kms:Decrypt")
+    return all(decision(principal.policies.values(), action, key or "none", context) == "allowed" for action in wanted)
 
 
 def key_arn(account: str, region: str, key: str) -> str | None:

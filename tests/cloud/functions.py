@@ -4,6 +4,7 @@ import base64
 import contextlib
 import io
 import json
+import os
 import sys
 import sysconfig
 import tempfile
@@ -184,7 +185,8 @@ class _Container(LambdaContainer):
     def _variables(self) -> dict[str, str]:
         variables = super()._variables()
         if not (self._folder / "stripe").exists():  # packaged without its dependencies
-            variables["PYTHONPATH"] = sysconfig.get_path("purelib")
+            installed = {sysconfig.get_path("purelib"): None, sysconfig.get_path("platlib"): None}
+            variables["PYTHONPATH"] = os.pathsep.join(installed)
         return variables
 
     def _watch(self) -> None:
