@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 # The Stripe events that matter here, and what the rest of the company calls them.
-_NAMES = {
+ANNOUNCED = {
     "payment_intent.succeeded": "note_purchased",
     "charge.refunded": "note_refunded",
     "charge.dispute.created": "note_disputed",
@@ -56,7 +56,7 @@ def purchase_event(event: dict[str, Any], stage: str) -> PurchaseEvent | None:
     :param stage: this stage.
     :raises EventError: a member is missing.
     """
-    name = _NAMES.get(event["type"])
+    name = ANNOUNCED.get(event["type"])
     if name is None:
         return None
     try:
@@ -96,7 +96,7 @@ def read(message: str) -> PurchaseEvent:
         event = PurchaseEvent(**json.loads(message))
     except (TypeError, ValueError) as error:
         raise EventError(f"{type(error).__name__}: {error}") from error
-    if event.event not in _NAMES.values() or not isinstance(event.amount, int):
+    if event.event not in ANNOUNCED.values() or not isinstance(event.amount, int):
         raise EventError(f"event {event.event!r}, amount {event.amount!r}")
     return event
 
