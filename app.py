@@ -143,7 +143,7 @@ def one_line_a_request(request: Request | None, get_response: Callable[[Any], Re
     about = {"method": request.method, "route": request.path} if request else {}
     with telemetry.request(trace_header(), request_id=_request_id(getattr(request, "lambda_context", None)), **about):
         response = get_response(request)
-        telemetry.note(status=response.status_code)
+        telemetry.note(status=response.status_code, key_version=stripe_key.version)
         return response
 
 

@@ -1,34 +1,31 @@
 """Charging through Stripe. The only module that talks to Stripe, and the only one that uses its key."""
 
 import hashlib
-import logging
 import random
 import re
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-import requests
 import stripe
-from requests.adapters import HTTPAdapter
 
 from chalicelib import stripe_errors
-from chalicelib.config import StageConfig
+from chalicelib.config import StageConfig, network
 from chalicelib.parameter_store import Parameter, ParameterError, Secret, forget_locals
 from chalicelib.pricing import amount
 from chalicelib.problems import Problem
 from chalicelib.requests import Purchase
-from chalicelib.stripe_errors import AttemptTimedOut, UnexpectedAnswer
+from chalicelib.stripe_errors import UnexpectedAnswer
+from chalicelib.stripe_transport import ConnectionStale, StripeTransport
 from chalicelib.telemetry import Telemetry
 
 # Pinned, so that an answer keeps its form whatever the account's default version is (https://docs.stripe.com/api/versioning).
 API_VERSION = "2026-10-28.endive"
 
-# Seconds. An answer must be out within 25: reading the key takes up to 3, an attempt ends after _ATTEMPT whatever it
-# is doing, and none begins that could end after _ANSWERED.
-_CONNECT, _READ, _ATTEMPT = 2.0, 8.0, 10.0
+# Seconds. An answer must be out within 25: reading the key takes up to 3, an attempt ends after _CONNECT and _ANSWER
+# whatever Stripe does, and none begins that could end after _ANSWERED.
+_CONNECT, _ANSWER = 2.0, 8.0
 _ANSWERED = 24.0
 _ATTEMPTS = 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
@@ -36,9 +33,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
 _T = TypeVar("_T")
 
 _CHARGED = {"succeeded", "processing", "requires_action"}
-
-# stripe-python logs each call at INFO, with the last four characters of a key that was refused.
-logging.getLogger("stripe").setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True)
@@ -73,16 +67,11 @@ class Payments:
         self._config = config
         self._key = key
         self._telemetry = telemetry
-        session = requests.Session()
-        # One session for all threads: stripe-python's own default is one a thread, so one connection a thread.
-        session.mount(config.stripe_api_base, HTTPAdapter(pool_maxsize=32))
-        session.auth = _keep_authorization
-        session.max_redirects = 0  # Stripe never redirects; what follows one would take its answer for Stripe's
-        http_client = stripe.RequestsClient(timeout=(_CONNECT, _READ), session=session)
+        self.transport = StripeTransport(network(), config.stripe_api_base, connect=_CONNECT, answer=_ANSWER)
         # The key goes with each call, since it may be replaced between two.
         self._stripe = stripe.StripeClient(
             "none",
-            http_client=http_client,
+            http_client=self.transport,
             stripe_version=API_VERSION,
             base_addresses={"api": config.stripe_api_base},
             max_network_retries=0,
@@ -166,7 +155,7 @@ class Payments:
                 wait = 0.0
                 try:
                     with self._telemetry.subsegment("api.stripe.com", "remote"):
-                        return _within(_ATTEMPT, lambda: call(secret))  # noqa: B023 - called before secret changes
+                        return call(secret)
                 except stripe_errors.KEY_REFUSED as error:
                     failures.append(error)
                     refused, secret = secret, self._key.renew(secret)
@@ -176,8 +165,9 @@ class Payments:
                     failures.append(error)
                     if not stripe_errors.worth_repeating(error):
                         break
-                    wait, pause = random.uniform(0, pause), min(2 * pause, _LONGEST_PAUSE)
-                if attempt == _ATTEMPTS or time.monotonic() + wait + _ATTEMPT > answered:
+                    if not isinstance(error, ConnectionStale):
+                        wait, pause = random.uniform(0, pause), min(2 * pause, _LONGEST_PAUSE)
+                if attempt == _ATTEMPTS or time.monotonic() + wait + _CONNECT + _ANSWER > answered:
                     break
                 time.sleep(wait)
         except ParameterError as error:
@@ -191,36 +181,6 @@ def scoped_key(stage: str, caller: str, idempotency_key: str) -> str:
     """Return the Idempotency-Key that Stripe gets: two callers, or two stages, with the same key do not meet."""
     scope = "\0".join((stage, caller, idempotency_key))  # none of the three can hold a NUL
     return f"notes-billing-{hashlib.sha256(scope.encode()).hexdigest()}"
-
-
-def _keep_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Leave the header as it is: without an auth of its own, requests puts a laptop's ~/.netrc in the key's place."""
-    return request
-
-
-def _within(seconds: float, call: Callable[[], _T]) -> _T:
-    """Return what a call returns, or raise what it raises, within a time.
-
-    A socket's time limits start anew with every byte and know nothing of name resolution, so none bounds a whole call.
-
-    :raises AttemptTimedOut: the call goes on in its thread, and nobody listens.
-    """
-    outcome: list[_T | Exception] = []
-
-    def run() -> None:
-        try:
-            outcome.append(call())
-        except Exception as error:  # noqa: BLE001 - raised where it is waited for
-            outcome.append(error)
-
-    thread = threading.Thread(target=run, name="stripe", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not outcome:
-        raise AttemptTimedOut(f"no answer within {seconds:.0f} s")
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0]
 
 
 def _charged(intent: Any, purchase: Purchase, config: StageConfig) -> Payment:

@@ -1,11 +1,11 @@
 """What went wrong at Stripe, or on the way there -> the Problem that a caller is told."""
 
-import requests
 import stripe
 
 from chalicelib.parameter_store import ParameterError, ParameterInvalid
 from chalicelib.problems import Problem, invalid_request
 from chalicelib.requests import Purchase
+from chalicelib.stripe_transport import CallTimedOut
 
 KEY_REFUSED = (stripe.AuthenticationError, stripe.PermissionError)
 
@@ -14,15 +14,11 @@ class UnexpectedAnswer(Exception):
     """Stripe answered 200 with something that is not the PaymentIntent asked for."""
 
 
-class AttemptTimedOut(Exception):
-    """Stripe did not answer completely within the time of an attempt."""
-
-
 def worth_repeating(error: Exception) -> bool:
     """Say whether the same call, with the same idempotency key, may have another outcome."""
     if isinstance(error, stripe.APIConnectionError):
         return error.should_retry
-    if isinstance(error, (UnexpectedAnswer, AttemptTimedOut)):
+    if isinstance(error, UnexpectedAnswer):
         return True
     if not isinstance(error, stripe.StripeError):
         return False
@@ -41,7 +37,7 @@ def of_charge(failures: list[Exception], purchase: Purchase) -> Problem:
     if problem.kind in ("card_error", "invalid_request", "idempotency_key_reused"):
         return problem  # Stripe's final word on this key
     unsure = [error for error in failures[:-1] if not isinstance(error, KEY_REFUSED) and not _is_conflict(error)]
-    if any(map(_timed_out, unsure)):
+    if any(isinstance(error, CallTimedOut) for error in unsure):
         problem = _outcome_unknown(purchase, problem.cause)
     elif unsure and problem.kind != "outcome_unknown":
         problem = _provider_error(unsure[-1], purchase)
@@ -77,7 +73,7 @@ def _of_charge(error: Exception, purchase: Purchase) -> Problem:
         return Problem("idempotency_key_in_use", detail, retry_after=1)
     if isinstance(error, stripe.InvalidRequestError) and _is_about_token(error):
         return invalid_request((purchase.paid_by, "is not known to Stripe, or can't be used (again)"))
-    if _timed_out(error):
+    if isinstance(error, CallTimedOut):
         return _outcome_unknown(purchase, _cause(error))
     nothing = "This request charged nothing. Repeat it later, with the same Idempotency-Key."
     return _of_key_or_limit(error, nothing) or _provider_error(error, purchase)
@@ -134,12 +130,3 @@ def _is_conflict(error: Exception) -> bool:
 def _is_about_token(error: stripe.InvalidRequestError) -> bool:
     about = ("payment_method", "confirmation_token", "source")
     return error.code == "token_already_used" or str(error.param or "").startswith(about)
-
-
-def _timed_out(error: Exception) -> bool:
-    cause = error.__cause__
-    # requests calls a timeout in the middle of an answer a ConnectionError, and hands on what urllib3 said.
-    return isinstance(error, AttemptTimedOut) or (
-        isinstance(cause, requests.exceptions.ReadTimeout)
-        or (isinstance(cause, requests.exceptions.ConnectionError) and "Read timed out" in str(cause))
-    )

@@ -1,0 +1,86 @@
+"""What stripe-python sends its requests through: certificates verified, each call within a time, connections kept.
+
+Its own ways need `requests`, which brings netrc files, redirects and 44 ms of import, and can't bound a whole call.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import stripe
+
+from chalicelib.config import STRIPE_API_BASE, Network
+from chalicelib.http_client import HttpClient, HttpError, NotConnected, Stale, TimedOut, Untrusted
+
+# stripe-python logs each call at INFO, with the last four characters of a key that was refused.
+logging.getLogger("stripe").setLevel(logging.WARNING)
+
+
+class CallTimedOut(stripe.APIConnectionError):
+    """Stripe got the call, and did not answer it completely in time: it is not known what became of it."""
+
+
+class ConnectionStale(stripe.APIConnectionError):
+    """Stripe had closed the connection that was kept: the same call can be made again at once."""
+
+
+class StripeTransport(stripe.HTTPClient):
+    """Give it to ``stripe.StripeClient(key, http_client=StripeTransport(network()))``. Safe to use from many threads.
+
+    Repeats are the caller's, or stripe-python's where ``max_network_retries`` asks for them: whoever repeats must know
+    that the call before may have had its effect.
+    """
+
+    name = "notes-billing"
+
+    def __init__(
+        self, network: Network, base: str = STRIPE_API_BASE, *, connect: float = 2.0, answer: float = 8.0
+    ) -> None:
+        """No connection is opened yet.
+
+        :param network: proxy and CA file of the environment; without the latter, stripe-python's own certificates
+            (https://docs.stripe.com/tls-certificates) are verified by, which are there on every system.
+        :param base: the one origin that is called.
+        :param connect: seconds for opening a connection.
+        :param answer: seconds from sending a call to the last byte of its answer.
+        """
+        super().__init__()
+        self._base = base
+        self._client = HttpClient(base, network, ca_file=stripe.ca_bundle_path, connect=connect, answer=answer)
+
+    def open(self) -> None:
+        """Begin to open a connection in the background."""
+        self._client.open()
+
+    def settle(self) -> None:
+        """Wait until it is open, or was not to be had."""
+        self._client.settle()
+
+    def request(  # type: ignore[override]
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        """Make a call, as stripe-python asks for it.
+
+        :raises stripe.APIConnectionError: there is no answer.
+        """
+        if not url.startswith(f"{self._base}/"):  # the key goes nowhere else
+            raise _error(stripe.APIConnectionError, f"{url} is not an address of {self._base}", should_retry=False)
+        body = post_data.encode() if isinstance(post_data, str) else post_data
+        try:
+            answer = self._client.exchange(method.upper(), url[len(self._base) :], headers or {}, body)
+        except HttpError as error:
+            what = "Stripe was not reached" if isinstance(error, NotConnected) else "Stripe's answer was lost"
+            kind = _KINDS.get(type(error), stripe.APIConnectionError)
+            raise _error(kind, f"{what}: {error}", should_retry=not isinstance(error, Untrusted)) from error
+        return answer.body, answer.status, answer.headers
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        self._client.close()
+
+
+_KINDS: dict[type[HttpError], type[stripe.APIConnectionError]] = {TimedOut: CallTimedOut, Stale: ConnectionStale}
+
+
+def _error(kind: type[stripe.APIConnectionError], message: str, *, should_retry: bool) -> stripe.APIConnectionError:
+    return kind(message, should_retry=should_retry)

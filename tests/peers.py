@@ -1,0 +1,127 @@
+"""The other side of a connection, as badly behaved as a test wants it: servers, an authority, a proxy."""
+
+import contextlib
+import datetime
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+class Authority:
+    """A certificate authority, its certificate in a file, and what it vouches for."""
+
+    def __init__(self, folder: Path, name: str = "authority") -> None:
+        self._folder = folder
+        self._key, self._name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string(f"CN={name}")
+        signed = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, None), critical=True)
+        self.file = folder / f"{name}.pem"
+        self.file.write_bytes(signed.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+
+    def server_context(self, host: str) -> ssl.SSLContext:
+        """TLS for a server that shows a certificate for a host."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+        named = x509.SubjectAlternativeName([x509.DNSName(host)])
+        certificate = self._builder(subject, key).add_extension(named, critical=False).sign(self._key, hashes.SHA256())
+        file = self._folder / f"{self.file.stem}-{host}.pem"
+        pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+        written = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + certificate.public_bytes(pem)
+        file.write_bytes(written)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        return context
+
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        builder = x509.CertificateBuilder(self._name, subject, key.public_key(), x509.random_serial_number())
+        builder = builder.not_valid_before(now - datetime.timedelta(days=1))
+        builder = builder.not_valid_after(now + datetime.timedelta(days=1))
+        own = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        return builder.add_extension(own, critical=False)
+
+
+class Peer:
+    """Listens on loopback, and has a function talk on each connection, in a thread of its own."""
+
+    def __init__(self, talk: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None) -> None:
+        self.accepted = 0
+        self.stopped = threading.Event()
+        self._talk, self._tls = talk, tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"{'https' if tls else 'http'}://localhost:{self.port}"
+
+    def __enter__(self) -> "Peer":
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped.set()
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self.accepted += 1
+                threading.Thread(target=self._serve, args=[connection], daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection:
+            secured = self._tls.wrap_socket(connection, server_side=True) if self._tls else connection
+            with secured:
+                self._talk(secured)
+
+
+def request(connection: socket.socket) -> bytes:
+    """Receive a whole request; nothing if the other side has closed."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += (more := connection.recv(65536))
+        if not more:
+            return b""
+    head, _, body = received.partition(b"\r\n\r\n")
+    lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+    while lengths and len(body) < int(lengths[0]):
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+def answering(*answers: bytes) -> Callable[[socket.socket], None]:
+    """Talk: answer every request, the last answer for ever."""
+
+    def talk(connection: socket.socket) -> None:
+        for number in range(10_000):
+            if not request(connection):
+                return
+            connection.sendall(answers[min(number, len(answers) - 1)])
+
+    return talk
+
+
+def tunnelling(asked: list[bytes], port: int) -> Callable[[socket.socket], None]:
+    """Talk: a proxy that takes CONNECT for any host, and connects to a port of this machine."""
+
+    def talk(connection: socket.socket) -> None:
+        asked.append(request(connection))
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", port)) as other:
+            threading.Thread(target=_pump, args=(other, connection), daemon=True).start()
+            _pump(connection, other)
+
+    return talk
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while received := source.recv(65536):
+            target.sendall(received)
