@@ -15,7 +15,12 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from devstack.throttle import TokenBucket
+
 _FORM = "application/x-www-form-urlencoded"
+
+# These share one limit (https://docs.aws.amazon.com/general/latest/gr/ssm.html).
+_PARAMETER_READS = {"GetParameter", "GetParameters", "GetParametersByPath"}
 
 # The emulated account's credentials are accepted by moto alone; the files are those of a laptop's own accounts.
 _ACCOUNT = {
@@ -75,6 +80,7 @@ class AwsServer:
         """
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         self.calls: list[str] = []
+        self._reads: TokenBucket | None = None
         self._on_publish = on_publish
         self._faults: list[AwsFault] = []
         self._lock = threading.Lock()
@@ -101,9 +107,9 @@ class AwsServer:
         self._server.server_close()
         self._thread.join()
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, config: Config | None = None) -> Any:
         """Return boto3's client of a service of this AWS."""
-        return boto3.client(service, endpoint_url=self.url, config=Config(proxies={}))
+        return boto3.client(service, endpoint_url=self.url, config=Config(proxies={}).merge(config or Config()))
 
     def put_secret(self, name: str, value: str) -> None:
         """Store a SecureString, replacing what is there."""
@@ -118,8 +124,13 @@ class AwsServer:
         with self._lock:
             self._faults.append(fault)
 
+    def limit_reads(self, per_second: float | None) -> None:
+        """Let Parameter Store give so many parameters a second, and throttle the rest; None for no limit."""
+        self._reads = TokenBucket(per_second) if per_second else None
+
     def heal(self) -> None:
-        """Take all faults away."""
+        """Take all faults away, and the limit."""
+        self.limit_reads(None)
         with self._lock:
             self._faults.clear()
 
@@ -145,6 +156,9 @@ class AwsServer:
         if fault and (fault.error or fault.body is not None):
             start_response(f"{fault.status} Fault", [("Content-Type", "application/x-amz-json-1.1")])
             return [_error(fault, form)]
+        if operation in _PARAMETER_READS and self._reads and not self._reads.take():
+            start_response("400 Bad Request", [("Content-Type", "application/x-amz-json-1.1")])
+            return [b'{"__type":"ThrottlingException","message":"Rate exceeded"}']
         statuses: list[str] = []
 
         def start(status: str, *rest: Any) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cloud import Cloud
 from tests.support import PROJECT, Api, Company, Container, Stack, logs, transcript
 
 
@@ -74,3 +75,15 @@ def company(stack: Stack) -> Iterator[Company]:
         yield company
     stack.keys.append(own.key)
     own.__exit__()
+
+
+@pytest.fixture(scope="session")
+def _running_cloud(_running_stack: Stack) -> Iterator[Cloud]:
+    with Cloud(_running_stack) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(stack: Stack, _running_cloud: Cloud) -> Cloud:
+    """AWS accounts, in which what is deployed runs, and an internet that leads to it and to Stripe."""
+    return _running_cloud

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from devstack.stripe.account import Account, Object, owner, tell
 from devstack.stripe.ids import new_id
@@ -84,7 +84,8 @@ class Webhooks:
     ``attempts`` lists them in the order they ended, and may be cleared. What Stripe's network does now and then is
     there on request: every ``duplicate_every``-th delivery is made twice, the first attempt of every
     ``fail_every``-th is lost, and each delivery is held for up to ``shuffle`` seconds, by ``random``, so that the
-    order changes. 0 is never.
+    order changes. 0 is never. ``connect`` makes the connection to an address, with a time limit in seconds; it is for
+    those who have hosts that no name service knows.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class Webhooks:
         self.fail_every = 0
         self.shuffle = 0.0
         self.random = random.Random()
+        self.connect: Callable[[SplitResult, float], http.client.HTTPConnection] = _connection
         self._accounts = accounts
         self._clock = clock
         self._first_pause = first_pause
@@ -348,9 +350,8 @@ class Webhooks:
         }
         try:
             url = urlsplit(letter.url)
-            connect = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
             target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-            connection = connect(url.hostname or "", url.port, timeout=_ANSWERED_WITHIN)
+            connection = self.connect(url, _ANSWERED_WITHIN)
             with contextlib.closing(connection), self._connected(connection):
                 connection.request("POST", target, letter.body, headers)
                 with connection.getresponse() as response:
@@ -373,6 +374,11 @@ class Webhooks:
         finally:
             with self._lock:
                 self._sockets.discard(opened)
+
+
+def _connection(url: SplitResult, timeout: float) -> http.client.HTTPConnection:
+    connect = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    return connect(url.hostname or "", url.port, timeout=timeout)
 
 
 def signature(body: bytes, timestamp: int, secrets: Iterable[str]) -> str:

@@ -1,0 +1,268 @@
+"""Lambda's Runtime API on loopback, and containers that run a function with AWS's own runtime client.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. One API serves one container, as in Lambda. ::
+
+    with LambdaContainer(folder, "app.app", environment) as container:
+        answer = container.invoke(event)
+"""
+
+import contextlib
+import importlib.util
+import json
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+_RUNTIME = "/2018-06-01/runtime"
+_ARN = "arn:aws:lambda:us-east-1:123456789012:function:notes-billing"
+_CLIENT = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
+
+
+class RuntimeApiError(Exception):
+    """The function gave no answer. The message is the error that the runtime client reported, if it did.
+
+    ``report`` is what it reported, as whoever invoked the function gets it.
+    """
+
+    def __init__(self, message: str, report: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.report = dict(report or {})
+
+
+class InitError(RuntimeApiError):
+    """The function could not be imported."""
+
+
+class FunctionError(RuntimeApiError):
+    """The function raised."""
+
+
+class NoAnswer(RuntimeApiError):
+    """Nothing came in time."""
+
+
+class RuntimeApi:
+    """The Runtime API of one container: hands it one event after the other."""
+
+    def __init__(self, timeout: float = 28.0, arn: str = _ARN) -> None:
+        """Bind a free port of loopback; :meth:`start` begins to answer.
+
+        :param timeout: the function's time limit in seconds, of which it is told.
+        :param arn: the function's, of which it is told too.
+        """
+        self._arn = arn
+        self._timeout = timeout
+        self._events: queue.Queue[tuple[str, dict[str, Any], float] | None] = queue.Queue()
+        self._answers: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self._one_at_a_time = threading.Lock()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.api = self
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="runtime", daemon=True)
+        self.initialized = threading.Event()
+        self.initialized_at = 0.0
+        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+
+    def start(self) -> "RuntimeApi":
+        """Answer in the background."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Free the port. Whoever waits for an event gets none any more."""
+        self._events.put(None)
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def container_ended(self, message: str) -> None:
+        """Let whoever waits for an answer of the container know that there will be none."""
+        self._answers.put(("", NoAnswer(message)))
+
+    def invoke(self, event: Mapping[str, Any], timeout: float | None = None, request_id: str = "") -> Any:
+        """Have the container handle an event, after those that wait already, and return what the function returned.
+
+        :param event: what the function gets.
+        :param timeout: seconds to wait, with the container's start if it has not asked for an event yet; by default
+            the function's own and 10 more.
+        :param request_id: of the invocation; made up if there is none.
+        :raises InitError: the function could not be imported.
+        :raises FunctionError: it raised.
+        :raises NoAnswer: it did neither in time.
+        """
+        give_up = time.monotonic() + (self._timeout + 10 if timeout is None else timeout)
+        request_id = request_id or str(uuid.uuid4())
+        with self._one_at_a_time:
+            self._events.put((request_id, dict(event), time.time() + self._timeout))
+            while True:
+                try:
+                    answered, answer = self._answers.get(timeout=max(0.0, give_up - time.monotonic()))
+                except queue.Empty:
+                    raise NoAnswer("the container did not answer in time") from None
+                if answered in (request_id, ""):  # not that of an invocation given up
+                    break
+        if isinstance(answer, RuntimeApiError):
+            raise answer
+        return answer
+
+    def _next(self) -> tuple[dict[str, str], bytes] | None:
+        """Wait for an event; return the headers and the body of the answer that tells of it."""
+        if not self.initialized.is_set():
+            self.initialized_at = time.monotonic()
+            self.initialized.set()
+        waiting = self._events.get()
+        if waiting is None:
+            return None
+        request_id, event, deadline = waiting
+        trace = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Parent={uuid.uuid4().hex[:16]};Sampled=0"
+        return {
+            "Lambda-Runtime-Aws-Request-Id": request_id,
+            "Lambda-Runtime-Deadline-Ms": str(int(deadline * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": self._arn,
+            "Lambda-Runtime-Trace-Id": trace,
+        }, json.dumps(event).encode()
+
+    def _told(self, path: str, body: bytes) -> bool:
+        """Take what the runtime client reports; say whether there is such an address."""
+        if path == f"{_RUNTIME}/init/error":
+            self._answers.put(("", InitError(*_said(body))))
+            return True
+        kind, _, rest = path.removeprefix(f"{_RUNTIME}/").partition("/")
+        request_id, _, outcome = rest.partition("/")
+        if kind != "invocation" or outcome not in ("response", "error"):
+            return False
+        self._answers.put((request_id, json.loads(body) if outcome == "response" else FunctionError(*_said(body))))
+        return True
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    api: RuntimeApi
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 1 << 16
+    server: _Server
+
+    def do_GET(self) -> None:
+        told = self.server.api._next() if self.path == f"{_RUNTIME}/invocation/next" else ({}, b"")
+        if told is None:
+            self.close_connection = True
+        else:
+            self._answer(200 if told[1] else 404, *told)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        known = self.server.api._told(self.path, body)
+        self._answer(202 if known else 404, {}, b'{"status":"OK"}')
+
+    def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        with contextlib.suppress(OSError):  # a container that was ended meanwhile
+            self.send_response(status)
+            for name, value in {**headers, "Content-Type": "application/json", "Content-Length": len(body)}.items():
+                self.send_header(name, str(value))
+            self.end_headers()
+            self.wfile.write(body)
+            self.wfile.flush()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Print nothing."""
+
+
+class LambdaContainer:
+    """A function in a process of its own, run by AWS's runtime client as Lambda runs it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        handler: str,
+        environment: Mapping[str, str],
+        *,
+        isolated: bool = False,
+        timeout: float = 28.0,
+        arn: str = _ARN,
+    ) -> None:
+        """Nothing is started yet.
+
+        :param folder: what was deployed: the source tree, or the package's content.
+        :param handler: module and function, such as ``app.app``.
+        :param environment: the process's environment; Lambda's own variables are added.
+        :param isolated: nothing is imported but the folder's content and Python's own library, so that what is missing
+            in a package is missed.
+        :param timeout: the function's time limit in seconds.
+        :param arn: the function's.
+        """
+        self._folder, self._handler, self._isolated, self._arn = folder, handler, isolated, arn
+        self._environment = dict(environment)
+        self.api = RuntimeApi(timeout, arn)
+
+    def __enter__(self) -> "LambdaContainer":
+        self._client = tempfile.TemporaryDirectory(prefix="runtime-client-")
+        self._output = tempfile.TemporaryFile()
+        self.started_at = time.monotonic()
+        self.process = subprocess.Popen(  # noqa: S603 - this Python
+            [sys.executable, *(["-S"] if self._isolated else []), "-m", "awslambdaric", self._handler],
+            cwd=self._folder,
+            env={**self._environment, **self._variables()},
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+        )
+        self.api.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.api.stop()
+        self._output.close()
+        self._client.cleanup()
+
+    def invoke(self, event: Mapping[str, Any], timeout: float | None = None) -> Any:
+        """Do as :meth:`RuntimeApi.invoke`."""
+        return self.api.invoke(event, timeout)
+
+    def output(self) -> str:
+        """Return what the process printed so far: the function's log."""
+        self._output.seek(0)
+        return self._output.read().decode(errors="replace")
+
+    def _variables(self) -> dict[str, str]:
+        """Return https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, as far as it is used here."""
+        variables = {
+            "AWS_LAMBDA_RUNTIME_API": self.api.address,
+            "AWS_LAMBDA_FUNCTION_NAME": self._arn.rpartition(":")[2],
+            "LAMBDA_TASK_ROOT": str(self._folder),
+            "_HANDLER": self._handler,
+            "PYTHONDONTWRITEBYTECODE": "1",  # what is deployed is read-only
+        }
+        if self._isolated:
+            _link_client(Path(self._client.name))
+            variables["PYTHONPATH"] = self._client.name
+        return variables
+
+
+def _link_client(folder: Path) -> None:
+    for name in _CLIENT:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            continue  # runtime_client is compiled for Linux alone
+        origin = Path(spec.origin)
+        origin = origin.parent if origin.name == "__init__.py" else origin
+        (folder / origin.name).symlink_to(origin)
+
+
+def _said(body: bytes) -> tuple[str, dict[str, Any]]:
+    with contextlib.suppress(ValueError, AttributeError):
+        error = json.loads(body)
+        return f"{error.get('errorType')}: {error.get('errorMessage')}", error
+    return body.decode(errors="replace"), {}

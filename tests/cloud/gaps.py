@@ -1,0 +1,182 @@
+"""What moto lacks of IAM, Parameter Store, API Gateway and Lambda, answered from moto's own state."""
+
+import copy
+from typing import Any
+
+from moto.apigateway.models import APIGatewayBackend, RestAPI
+from moto.awslambda.models import LambdaFunction
+from moto.core.responses import ActionResult, BaseResponse
+from moto.core.utils import utcnow
+from moto.iam.exceptions import NotFoundException
+from moto.iam.responses import IamResponse
+from moto.ssm.models import Parameter, SimpleSystemManagerBackend
+from moto.ssm.responses import SimpleSystemManagerResponse
+
+from tests.cloud import enforcement
+from tests.cloud.enforcement import AwsError
+from tests.cloud.policies import context_keys, decision, matching
+from tests.cloud.principals import holder_of, policies_of, principal_of
+from tests.cloud.replacements import Replacements
+
+_SETTINGS = {
+    "/ssm/parameter-store/high-throughput-enabled": "false",
+    "/ssm/parameter-store/default-parameter-tier": "Standard",
+}
+
+
+def fill(replacements: Replacements) -> None:
+    """Teach moto what it lacks, until the replacements are undone."""
+    replacements.wrap(BaseResponse, "call_action", enforcement.call_action)
+    replacements.add(IamResponse, "simulate_principal_policy", simulate_principal_policy)
+    replacements.add(SimpleSystemManagerResponse, "get_service_setting", get_service_setting)
+    replacements.add(SimpleSystemManagerResponse, "update_service_setting", update_service_setting)
+    replacements.add(SimpleSystemManagerResponse, "reset_service_setting", reset_service_setting)
+    replacements.wrap(SimpleSystemManagerResponse, "put_parameter", put_parameter)
+    replacements.wrap(Parameter, "describe_response_object", with_last_modified_user)
+    replacements.wrap(APIGatewayBackend, "import_rest_api", import_rest_api)
+    replacements.wrap(APIGatewayBackend, "put_rest_api", put_rest_api)
+    replacements.wrap(RestAPI, "create_deployment", create_deployment)
+    replacements.wrap(LambdaFunction, "update_configuration", update_configuration)
+
+
+def simulate_principal_policy(self: IamResponse) -> ActionResult:
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html"""
+    arn = self._get_param("PolicySourceArn")
+    try:
+        policies = policies_of(holder_of(arn))
+    except NotFoundException as error:
+        raise AwsError("NoSuchEntity", f"The entity {arn} cannot be found.") from error
+    context = {
+        entry["ContextKeyName"]: entry["ContextKeyValues"][0] for entry in self._get_param("ContextEntries") or []
+    }
+    results = [
+        _evaluated(policies, action, resource, context)
+        for action in self._get_param("ActionNames")
+        for resource in self._get_param("ResourceArns") or ["*"]
+    ]
+    return ActionResult({"EvaluationResults": results, "IsTruncated": False})
+
+
+def _evaluated(policies: dict[str, Any], action: str, resource: str, context: dict[str, str]) -> dict[str, Any]:
+    given = {key.lower() for key in context}
+    matched = [name for name, policy in policies.items() if matching([policy], action, resource, context)]
+    return {
+        "EvalActionName": action,
+        "EvalResourceName": resource,
+        "EvalDecision": decision(policies.values(), action, resource, context),
+        "MatchedStatements": [{"SourcePolicyId": name, "SourcePolicyType": "IAM Policy"} for name in matched],
+        "MissingContextValues": sorted(k for k in context_keys(policies.values()) if k.lower() not in given),
+    }
+
+
+def get_service_setting(self: SimpleSystemManagerResponse) -> ActionResult:
+    return _setting(self, self._get_param("SettingId"))
+
+
+def update_service_setting(self: SimpleSystemManagerResponse) -> ActionResult:
+    setting = self._get_param("SettingId")
+    _setting(self, setting)
+    _settings(self.ssm_backend)[setting] = self._get_param("SettingValue")
+    return ActionResult({})
+
+
+def reset_service_setting(self: SimpleSystemManagerResponse) -> ActionResult:
+    _settings(self.ssm_backend).pop(self._get_param("SettingId"), None)
+    return _setting(self, self._get_param("SettingId"))
+
+
+def _settings(backend: SimpleSystemManagerBackend) -> dict[str, str]:
+    return backend.__dict__.setdefault("service_settings", {})
+
+
+def _setting(call: SimpleSystemManagerResponse, setting: str) -> ActionResult:
+    if setting not in _SETTINGS:
+        raise AwsError("ServiceSettingNotFound", f"Setting {setting} is not found.")
+    changed = _settings(call.ssm_backend)
+    arn = f"arn:aws:ssm:{call.region}:{call.current_account}:servicesetting{setting}"
+    status = "Customized" if setting in changed else "Default"
+    value = changed.get(setting, _SETTINGS[setting])
+    return ActionResult({
+        "ServiceSetting": {"SettingId": setting, "SettingValue": value, "Status": status, "ARN": arn,
+                           "LastModifiedDate": utcnow(), "LastModifiedUser": "System"}
+    })  # fmt: skip
+
+
+def put_parameter(answer: Any) -> Any:
+    """Remember who put a version, and refuse a KMS key that is not there."""
+
+    def put(self: SimpleSystemManagerResponse) -> ActionResult:
+        key = self._get_param("KeyId")
+        managed = not key or key == "alias/aws/ssm"
+        if not managed and not enforcement.key_arn(self.current_account, self.region, key):
+            raise AwsError("InvalidKeyId", f"Invalid keyId {key}")
+        answered = answer(self)
+        principal = principal_of(self.access_key)
+        parameter = self.ssm_backend.get_parameter(self._get_param("Name"))
+        parameter.last_modified_user = principal.arn if principal else "N/A"
+        return answered
+
+    return put
+
+
+def with_last_modified_user(describe: Any) -> Any:
+    def described(self: Parameter, *arguments: Any, **named: Any) -> dict[str, Any]:
+        return describe(self, *arguments, **named) | {"LastModifiedUser": getattr(self, "last_modified_user", "N/A")}
+
+    return described
+
+
+def import_rest_api(answer: Any) -> Any:
+    """Chalice sends Swagger 2.0, and moto wants OpenAPI 3; the API serves what it was sent."""
+
+    def imported(self: APIGatewayBackend, api_doc: dict[str, Any], fail_on_warnings: bool) -> RestAPI:
+        api = answer(self, _as_openapi(api_doc), fail_on_warnings)
+        api.swagger = api_doc
+        return api
+
+    return imported
+
+
+def put_rest_api(answer: Any) -> Any:
+    def put(
+        self: Any, function_id: str, api_doc: dict[str, Any], fail_on_warnings: bool, mode: str = "merge"
+    ) -> RestAPI:
+        document = _as_openapi(api_doc) if "swagger" in api_doc else api_doc
+        api = answer(self, function_id, document, fail_on_warnings, mode)
+        api.swagger = api_doc
+        return api
+
+    return put
+
+
+def _as_openapi(swagger: dict[str, Any]) -> dict[str, Any]:
+    """As far as moto reads it. It knows no integration without an address, so what answers OPTIONS is left out."""
+    document = {name: value for name, value in swagger.items() if name != "swagger"}
+    document |= {"openapi": "3.0.1", "info": {"description": "", **swagger["info"]}}
+    document["paths"] = {
+        path: {name: value for name, value in operations.items() if name != "options"}
+        for path, operations in swagger["paths"].items()
+    }
+    return document
+
+
+def create_deployment(answer: Any) -> Any:
+    """What a stage serves is the API as it was when it was deployed."""
+
+    def deployed(self: Any, name: str, description: str, stage_variables: Any = None) -> Any:
+        deployment = answer(self, name, description, stage_variables)
+        self.__dict__.setdefault("served", {})[name] = copy.deepcopy(getattr(self, "swagger", None))
+        return deployment
+
+    return deployed
+
+
+def update_configuration(answer: Any) -> Any:
+    """moto forgets that tracing was changed, and when the function was."""
+
+    def updated(self: LambdaFunction, config_updates: dict[str, Any]) -> dict[str, Any]:
+        self.tracing_config = config_updates.get("TracingConfig", self.tracing_config)
+        self.last_modified = utcnow().strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+        return answer(self, config_updates)
+
+    return updated

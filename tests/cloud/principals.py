@@ -1,0 +1,70 @@
+"""Who calls: the user or role behind an access key of moto's IAM, and what its policies say."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from moto.iam.models import AccessKey, iam_backends
+from moto.sts.models import sts_backends
+
+PARTITION = "aws"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """A user, or a session of a role. ``policies`` are by name, as IAM's simulator names them."""
+
+    arn: str
+    id: str
+    account: str
+    key: AccessKey
+    session_token: str | None
+    policies: dict[str, Any]
+
+
+def principal_of(access_key: str) -> Principal | None:
+    """Return who has an access key; None if no account of moto's gave it out."""
+    for account, partitions in list(iam_backends.items()):
+        iam = partitions[PARTITION]
+        key = iam.access_keys.get(access_key)
+        if key is None:
+            continue
+        session = sts_backends[account][PARTITION].get_assumed_role_from_access_key(access_key)
+        if session:
+            policies = policies_of(iam.get_role_by_arn(session.role_arn))
+            return Principal(session.arn, session.user_id, account, key, session.session_token, policies)
+        user = iam.get_user(key.user_name)
+        return Principal(user.arn, user.id, account, key, None, policies_of(user))
+    return None
+
+
+def policies_of(holder: Any) -> dict[str, Any]:
+    """Return the policies of one of moto's users or roles, inline and attached."""
+    inline = {name: _document(text) for name, text in holder.policies.items()}
+    attached = {
+        policy.arn: _document(version.document)
+        for policy in holder.managed_policies.values()
+        for version in policy.versions
+        if version.version_id == policy.default_version_id
+    }
+    return inline | attached
+
+
+def holder_of(arn: str) -> Any:
+    """Return moto's user or role of an ARN.
+
+    :raises moto.iam.exceptions.NotFoundException: there is none.
+    """
+    account, path = arn.split(":")[4], arn.split(":")[5]
+    iam, name = iam_backends[account][PARTITION], path.rpartition("/")[2]
+    return iam.get_role(name) if path.startswith("role/") else iam.get_user(name)
+
+
+def assume(role_arn: str, session_name: str, region: str) -> Any:
+    """Return credentials of a role, as a service gets them that acts as it."""
+    sts = sts_backends[role_arn.split(":")[4]][PARTITION]
+    return sts.assume_role(region, session_name, role_arn, "", 3600, "")
+
+
+def _document(text: Any) -> Any:
+    return json.loads(text) if isinstance(text, str) else text
