@@ -50,7 +50,7 @@ def of_stage(target: Target, key: Secret, api_url: str | None) -> list[Endpoint]
             found.api_version,
         )
         for found in _all(target, key)
-        if _owner(found) == (APP_NAME, target.stage) or (api_url and found.url == api_url + PATH)
+        if _metadata(found) == _mark(target) or (api_url and found.url == api_url + PATH)
     ]
 
 
@@ -78,7 +78,7 @@ def up(target: Target, key: Secret, api_url: str) -> str:
     kept = next((found for found in endpoints if _keepable(found, stored)), None)
     client = stripe_account.client(target.config, key).v1.webhook_endpoints
     if kept:
-        done = _updated(client, kept, api_url, target.stage)
+        done = _updated(target, client, kept, api_url)
     else:
         kept = _made(target, client, api_url)
         done = f"{kept.id} was made, and its signing secret stored."
@@ -113,7 +113,7 @@ def _made(target: Target, client: Any, api_url: str) -> Endpoint:
             "enabled_events": list(WANTED),
             "api_version": API_VERSION,
             "description": f"{APP_NAME}, stage {target.stage}",
-            "metadata": {"service": APP_NAME, "stage": target.stage},
+            "metadata": _mark(target),
         }
     )
     ssm, name = target.client("ssm"), target.config.webhook_secret_parameter
@@ -121,7 +121,7 @@ def _made(target: Target, client: Any, api_url: str) -> Endpoint:
     return Endpoint(made.id, made.url, True, frozenset(made.enabled_events), API_VERSION)
 
 
-def _updated(client: Any, endpoint: Endpoint, api_url: str, stage: str) -> str:
+def _updated(target: Target, client: Any, endpoint: Endpoint, api_url: str) -> str:
     if endpoint.enabled and endpoint.url == api_url + PATH and endpoint.events == frozenset(WANTED):
         return f"{endpoint.id} points here already; nothing was changed."
     client.update(
@@ -130,15 +130,23 @@ def _updated(client: Any, endpoint: Endpoint, api_url: str, stage: str) -> str:
             "url": api_url + PATH,
             "enabled_events": list(WANTED),
             "disabled": False,
-            "metadata": {"service": APP_NAME, "stage": stage},
+            "metadata": _mark(target),
         },
     )
     return f"{endpoint.id} was updated: enabled, {', '.join(WANTED)}, {api_url + PATH}."
 
 
-def _owner(found: Any) -> tuple[str | None, str | None]:
-    metadata = dict(found.metadata or {})
-    return metadata.get("service"), metadata.get("stage")
+def _mark(target: Target) -> dict[str, str]:
+    """Return what an endpoint that was made for a stage bears.
+
+    Several AWS accounts can share one of Stripe's, and each can have a stage of that name.
+    """
+    home = target.home
+    return {"service": APP_NAME, "stage": target.stage, "account": home.account, "region": home.region}
+
+
+def _metadata(found: Any) -> dict[str, str]:
+    return dict(found.metadata.to_dict()) if found.metadata else {}
 
 
 def _all(target: Target, key: Secret) -> Iterator[stripe.WebhookEndpoint]:

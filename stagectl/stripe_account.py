@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 import stripe
 
-from chalicelib.config import StageConfig
+from chalicelib.config import StageConfig, network
 from chalicelib.parameter_store import Secret
 from chalicelib.payments import API_VERSION
+from chalicelib.stripe_transport import StripeTransport
 from stagectl.errors import Failure
+
+_CONNECT, _ANSWER = 5.0, 30.0  # seconds
 
 # No objects have these names: what is asked of them changes nothing, and a permission that lacks is noticed first.
 _NO_PAYMENT, _NO_CHARGE = "pi_stagectl_asks_for_a_permission", "ch_stagectl_asks_for_a_permission"
@@ -28,8 +31,10 @@ WEBHOOKS_WRITE = Permission("Webhook Endpoints: Write", "stagectl webhook up")
 
 def client(config: StageConfig, key: Secret) -> stripe.StripeClient:
     """Return Stripe's client for a stage, with the key given."""
+    transport = StripeTransport(network(), config.stripe_api_base, connect=_CONNECT, answer=_ANSWER)
     return stripe.StripeClient(
         key.reveal(),
+        http_client=transport,
         stripe_version=API_VERSION,
         base_addresses={"api": config.stripe_api_base},
         max_network_retries=2,
