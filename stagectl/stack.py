@@ -129,7 +129,7 @@ class Stack:
         if self._told is not None:
             for event in reversed(events):
                 if event["EventId"] not in self._told and event["LogicalResourceId"] != self.name:
-                    self._progress(f"{event['LogicalResourceId']}: {event['ResourceStatus']}")
+                    self._progress(f"  {event['LogicalResourceId']}: {event['ResourceStatus']}")
         self._told = (self._told or set()) | {event["EventId"] for event in events}
 
     def _events(self) -> list[dict[str, Any]]:
