@@ -9,7 +9,7 @@ run: setup
 	@.venv/bin/python -m devstack
 
 test: setup
-	@.venv/bin/python -m pytest -n 4 $(ARGS)
+	@.venv/bin/python -m pytest -n 4 --dist loadgroup $(ARGS)
 
 lint: setup
 	@.venv/bin/ruff check .

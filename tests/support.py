@@ -22,6 +22,7 @@ from chalicelib.config import load
 from devstack.aws import AwsServer, leave_own_accounts
 from devstack.child import Child
 from devstack.stage import set_up
+from devstack.stripe.keys import Mode
 from devstack.stripe.server import StripeServer
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -49,9 +50,9 @@ class Stack:
         self.keys: list[str] = []
         self.key = self.issue_key()
 
-    def issue_key(self, restricted_to: Iterable[str] | None = None) -> str:
-        """A new test key that Stripe accepts; at the end of the run none of these may have been shown."""
-        self.keys.append(self.stripe.keys.issue("test", restricted_to))
+    def issue_key(self, restricted_to: Iterable[str] | None = None, mode: Mode = "test") -> str:
+        """A new key that Stripe accepts; at the end of the run none of these may have been shown."""
+        self.keys.append(self.stripe.keys.issue(mode, restricted_to))
         return self.keys[-1]
 
     def reset(self) -> None:

@@ -11,12 +11,13 @@ moto has the state; what it lacks is added to it for as long as the cloud is ope
 import os
 import re
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from tests.cloud import events, gaps
+from tests.cloud import events, gaps, rest_apis
 from tests.cloud.accounts import Account
 from tests.cloud.functions import Functions, scratch
 from tests.cloud.gateway import HOSTS, Gateway
@@ -51,6 +52,7 @@ class Cloud:
 
     def __enter__(self) -> "Cloud":
         gaps.fill(self._replacements)
+        rest_apis.fill(self._replacements)
         events.connect(self._replacements, self.functions)
         self.stacks.connect(
             self._replacements, lambda account, region, service: self.account(account).client(service, region)
@@ -82,14 +84,24 @@ class Cloud:
         }
         return Account(account_id or f"{secrets.randbelow(10**12):012}", self.stack.aws.url, environment)
 
-    def request(self, method: str, url: str, signed_by: Account | None = None, **arguments: Any) -> requests.Response:
-        """Make a request over the internet, signed by an account's operator if there is one."""
+    def request(
+        self,
+        method: str,
+        url: str,
+        signed_by: Account | None = None,
+        spoiled: Mapping[str, Any] | None = None,
+        **arguments: Any,
+    ) -> requests.Response:
+        """Make a request over the internet, signed by an account's operator if there is one.
+
+        :param spoiled: what is wrong with the signature; see :class:`Signer`.
+        """
         internet = self.internet.environment()
         with requests.Session() as session:
             session.trust_env = False
             session.proxies = {"https": internet["HTTPS_PROXY"]}
             session.verify = internet["SSL_CERT_FILE"]
-            auth = Signer(signed_by) if signed_by else None
+            auth = Signer(signed_by, **spoiled or {}) if signed_by else None
             return session.request(method, url, auth=auth, timeout=60, **arguments)
 
     def _in_a_container(self) -> dict[str, str]:

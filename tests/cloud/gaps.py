@@ -1,9 +1,7 @@
-"""What moto lacks of IAM, Parameter Store, API Gateway and Lambda, answered from moto's own state."""
+"""What moto lacks of IAM, Parameter Store and Lambda, answered from moto's own state."""
 
-import copy
 from typing import Any
 
-from moto.apigateway.models import APIGatewayBackend, RestAPI
 from moto.awslambda.models import LambdaFunction
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import utcnow
@@ -33,9 +31,6 @@ def fill(replacements: Replacements) -> None:
     replacements.add(SimpleSystemManagerResponse, "reset_service_setting", reset_service_setting)
     replacements.wrap(SimpleSystemManagerResponse, "put_parameter", put_parameter)
     replacements.wrap(Parameter, "describe_response_object", with_last_modified_user)
-    replacements.wrap(APIGatewayBackend, "import_rest_api", import_rest_api)
-    replacements.wrap(APIGatewayBackend, "put_rest_api", put_rest_api)
-    replacements.wrap(RestAPI, "create_deployment", create_deployment)
     replacements.wrap(LambdaFunction, "update_configuration", update_configuration)
 
 
@@ -124,51 +119,6 @@ def with_last_modified_user(describe: Any) -> Any:
         return describe(self, *arguments, **named) | {"LastModifiedUser": getattr(self, "last_modified_user", "N/A")}
 
     return described
-
-
-def import_rest_api(answer: Any) -> Any:
-    """Chalice sends Swagger 2.0, and moto wants OpenAPI 3; the API serves what it was sent."""
-
-    def imported(self: APIGatewayBackend, api_doc: dict[str, Any], fail_on_warnings: bool) -> RestAPI:
-        api = answer(self, _as_openapi(api_doc), fail_on_warnings)
-        api.swagger = api_doc
-        return api
-
-    return imported
-
-
-def put_rest_api(answer: Any) -> Any:
-    def put(
-        self: Any, function_id: str, api_doc: dict[str, Any], fail_on_warnings: bool, mode: str = "merge"
-    ) -> RestAPI:
-        document = _as_openapi(api_doc) if "swagger" in api_doc else api_doc
-        api = answer(self, function_id, document, fail_on_warnings, mode)
-        api.swagger = api_doc
-        return api
-
-    return put
-
-
-def _as_openapi(swagger: dict[str, Any]) -> dict[str, Any]:
-    """As far as moto reads it. It knows no integration without an address, so what answers OPTIONS is left out."""
-    document = {name: value for name, value in swagger.items() if name != "swagger"}
-    document |= {"openapi": "3.0.1", "info": {"description": "", **swagger["info"]}}
-    document["paths"] = {
-        path: {name: value for name, value in operations.items() if name != "options"}
-        for path, operations in swagger["paths"].items()
-    }
-    return document
-
-
-def create_deployment(answer: Any) -> Any:
-    """What a stage serves is the API as it was when it was deployed."""
-
-    def deployed(self: Any, name: str, description: str, stage_variables: Any = None) -> Any:
-        deployment = answer(self, name, description, stage_variables)
-        self.__dict__.setdefault("served", {})[name] = copy.deepcopy(getattr(self, "swagger", None))
-        return deployment
-
-    return deployed
 
 
 def update_configuration(answer: Any) -> Any:

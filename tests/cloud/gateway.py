@@ -21,7 +21,9 @@ from moto.awslambda.utils import get_backend
 from tests.cloud.events import may_invoke
 from tests.cloud.functions import Functions
 from tests.cloud.policies import allows
+from tests.cloud.principals import Principal
 from tests.cloud.proxy_event import Request, proxy_event
+from tests.cloud.rest_apis import is_signed
 from tests.cloud.signatures import MISSING, Refused, signer
 
 HOSTS = r"\w+\.execute-api\.[a-z0-9-]+\.amazonaws\.com"
@@ -86,18 +88,12 @@ class Gateway:
         operation = operations.get(request.method.lower()) or operations.get("x-amazon-apigateway-any-method")
         if operation is None:
             return message(403, MISSING)
-        caller = None
-        if _is_signed(found.document, operation):
-            try:
-                caller = signer(
-                    request.method, request.url, request.single_headers, request.body, "execute-api", found.region
-                )
-            except Refused as refused:
-                return message(403, str(refused))
-            invoked = found.arn(request.method, request.path_in_stage)
-            if caller.account != found.account or not allows(caller.policies.values(), "execute-api:Invoke", invoked):
-                said = f"User: {caller.arn} is not authorized to perform: execute-api:Invoke on resource: {invoked}"
-                return message(403, said, "Message")
+        try:
+            caller = _caller(found, operation, request)
+        except Refused as refused:
+            return message(403, str(refused))
+        except _NotAllowed as refused:
+            return message(403, str(refused), "Message")
         integration = operation["x-amazon-apigateway-integration"]
         if integration["type"] == "mock":
             return _mock(integration)
@@ -119,6 +115,21 @@ class Gateway:
             return _proxied(json.loads(answer.payload), event["requestContext"]["requestId"])
         except (TypeError, KeyError, ValueError, AttributeError):
             return message(502, "Internal server error")  # what the function returned is no proxy response
+
+
+class _NotAllowed(Exception):
+    """Who signed may not call this."""
+
+
+def _caller(found: _Api, operation: dict[str, Any], request: Request) -> Principal | None:
+    """Return who calls, where IAM is to authorize it."""
+    if not is_signed(found.document, operation):
+        return None
+    caller = signer(request.method, request.url, request.single_headers, request.body, "execute-api", found.region)
+    invoked = found.arn(request.method, request.path_in_stage)
+    if caller.account != found.account or not allows(caller.policies.values(), "execute-api:Invoke", invoked):
+        raise _NotAllowed(f"User: {caller.arn} is not authorized to perform: execute-api:Invoke on resource: {invoked}")
+    return caller
 
 
 def _find(request: Request) -> _Api | None:
@@ -146,12 +157,6 @@ def _route(paths: dict[str, Any], path: str) -> tuple[str, dict[str, str] | None
     variable, resource, parts = min(candidates)
     values = {p[1:-1]: unquote(g) for p, g, v in zip(parts, given, variable, strict=True) if v}
     return resource, values or None
-
-
-def _is_signed(document: dict[str, Any], operation: dict[str, Any]) -> bool:
-    schemes = document.get("securityDefinitions", {})
-    asked = [name for requirement in operation.get("security", []) for name in requirement]
-    return any(schemes.get(name, {}).get("x-amazon-apigateway-authtype") == "awsSigv4" for name in asked)
 
 
 def _function(uri: str) -> LambdaFunction | None:

@@ -1,6 +1,9 @@
-"""Requests that are signed as a client of a deployed API signs them."""
+"""Requests that are signed as a client of a deployed API signs them, or nearly so."""
 
-from botocore.auth import SigV4Auth
+from datetime import datetime
+from typing import Any
+
+from botocore.auth import SIGV4_TIMESTAMP, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from requests import PreparedRequest
@@ -10,15 +13,34 @@ from tests.cloud.accounts import REGION, Account
 
 
 class Signer(AuthBase):
-    """Signs with the key of an account's operator."""
+    """Signs with the key of an account's operator.
 
-    def __init__(self, account: Account) -> None:
-        self._credentials = Credentials(account.key.access_key_id, account.key.secret_access_key)
+    What is to go wrong: ``data`` is signed in place of the body, ``secret`` signs in place of the key's, and ``at`` is
+    when.
+    """
+
+    def __init__(
+        self, account: Account, *, data: bytes | None = None, secret: str = "", at: datetime | None = None
+    ) -> None:
+        self._credentials = Credentials(account.key.access_key_id, secret or account.key.secret_access_key)
+        self._data, self._at = data, at
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        signed = AWSRequest(str(request.method), str(request.url), data=request.body or b"")
+        data = request.body or b"" if self._data is None else self._data
+        signed = AWSRequest(str(request.method), str(request.url), data=data)
         if "Content-Type" in request.headers:
             signed.headers["Content-Type"] = request.headers["Content-Type"]
-        SigV4Auth(self._credentials, "execute-api", REGION).add_auth(signed)
+        _SigV4(self._credentials, self._at).add_auth(signed)
         request.headers.update(dict(signed.headers.items()))
         return request
+
+
+class _SigV4(SigV4Auth):
+    def __init__(self, credentials: Credentials, at: datetime | None) -> None:
+        super().__init__(credentials, "execute-api", REGION)
+        self._at = at
+
+    def _modify_request_before_signing(self, request: Any) -> None:
+        if self._at:
+            request.context["timestamp"] = self._at.strftime(SIGV4_TIMESTAMP)
+        super()._modify_request_before_signing(request)

@@ -1,4 +1,4 @@
-"""The resources of CloudFormation that moto has not, or not whole. Each is made by the calls that an operator would make.
+"""The resources of CloudFormation that moto has not, or not whole, made by the calls that an operator would make.
 
 moto finds them by their base class.
 """
