@@ -20,9 +20,8 @@ bench: setup
 	@.venv/bin/python -m benchmarks.cold_start
 	@.venv/bin/python -m benchmarks.telemetry
 
-# Chalice wants a region to be set; the template names none.
 package: setup
-	@AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} .venv/bin/chalice package --stage $(STAGE) build/$(STAGE)
+	@.venv/bin/python -m stagectl.package --stage $(STAGE)
 
 setup: .venv/.ready
 

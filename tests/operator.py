@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.cloud import Account, Cloud
 from tests.support import PROJECT, transcript
 
-# What a checkout has that stagectl and Chalice work on. Without requirements.txt, so that deploying downloads nothing.
-_CHECKOUT = ("app.py", "chalicelib", "stagectl", "infrastructure", ".chalice")
+# What a checkout has that stagectl and Chalice work on.
+_CHECKOUT = ("app.py", "chalicelib", "stagectl", "infrastructure", ".chalice", "requirements.txt")
 
 
 class Operator:

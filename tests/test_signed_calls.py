@@ -1,5 +1,6 @@
 """Calls to AWS without its SDK: signed as the SDK signs, and only where the environment says all there is to know."""
 
+import contextlib
 import datetime
 import json
 from pathlib import Path
@@ -9,10 +10,13 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from chalicelib import sns
 from chalicelib.config import aws_access
 from chalicelib.parameter_store import Parameter, ParameterUnavailable
 from chalicelib.sigv4 import signed
+from devstack.aws import AwsFault
 from tests.peers import Authority, Peer, request
+from tests.support import Stack
 
 LAMBDA = {
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
@@ -150,3 +154,48 @@ def test_an_endpoint_of_the_service_goes_before_one_of_all():
 )
 def test_what_the_environment_alone_does_not_tell_is_left_to_the_sdk(change):
     assert aws_access("ssm", {**LAMBDA, **change}) is None
+
+
+@pytest.fixture
+def _on_emulated_aws(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in stack.aws.environment().items():
+        monkeypatch.setenv(name, value)
+    stack.published.clear()
+
+
+@pytest.mark.usefixtures("_on_emulated_aws")
+def test_a_text_and_a_message_are_published_as_they_are(stack: Stack):
+    text = "50 % off & more = é €\n"
+    sns.publish(text, {"PhoneNumber": "+14151234567"})
+    topic = stack.aws.client("sns").create_topic(Name="signed")["TopicArn"]
+    sns.publish(text, {"TopicArn": topic}, {"event": "note_purchased", "stage": "dev"})
+    first, second = stack.published
+    assert (first["PhoneNumber"], first["Message"]) == ("+14151234567", text)
+    assert (second["TopicArn"], second["Message"]) == (topic, text)
+    attributes = {
+        second[f"MessageAttributes.entry.{n}.Name"]: second[f"MessageAttributes.entry.{n}.Value.StringValue"]
+        for n in (1, 2)
+    }
+    assert attributes == {"event": "note_purchased", "stage": "dev"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "calls", "why"),
+    [
+        (AwsFault("Publish", 1, error="InternalError", status=500), 2, ""),
+        (AwsFault("Publish", 1, cut=True), 2, ""),
+        (AwsFault("Publish", 1, error="Throttled", status=429), 2, ""),
+        (AwsFault("Publish", 9, error="InternalError", status=500), 2, "InternalError"),
+        (AwsFault("Publish", 9, error="AuthorizationError", status=403), 1, "AuthorizationError"),
+        (AwsFault("Publish", 9, cut=True), 2, "HttpError"),
+        (AwsFault("Publish", 9, body=b"<html>hello", status=200), 2, "none"),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("_on_emulated_aws")
+def test_what_sns_does_not_take_is_published_once_more_or_an_error(stack: Stack, fault, calls, why):
+    stack.aws.fail(fault)
+    with pytest.raises(sns.PublishError, match=why) if why else contextlib.nullcontext():
+        sns.publish("hello", {"PhoneNumber": "+14151234567"})
+    assert stack.aws.calls == ["Publish"] * calls
+    assert len(stack.published) == (0 if why else 1)
