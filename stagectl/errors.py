@@ -9,6 +9,7 @@ from botocore import exceptions as aws
 from requests import RequestException
 
 from chalicelib.config import ConfigError
+from stagectl.package import PackageError
 
 # What AWS's services call the same thing (each service's API reference, Common Errors).
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
@@ -52,6 +53,8 @@ def explain(error: Exception) -> Failure | None:
         return error
     if isinstance(error, ConfigError):
         return Failure(str(error), "Nothing was changed; mend the setting that is named.")
+    if isinstance(error, PackageError):
+        return Failure(f"The package can't be built: {error}.", "Mend that, and repeat; nothing was deployed.")
     if isinstance(error, aws.ClientError):
         return _of_answer(error)
     if isinstance(error, stripe.StripeError):

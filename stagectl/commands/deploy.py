@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import click
 
-from stagectl import chalice_deploy, deployed, endpoint, examination
+from stagectl import chalice_deploy, deployed, endpoint, examination, package, stages
 from stagectl.commands import doctor, resources_up, smoke
 from stagectl.context import Context, stage_option, stripe_key
 from stagectl.errors import Failure
@@ -28,6 +28,12 @@ def _preflight(context: Context, target: Target) -> None:
 
 def _resources(context: Context, target: Target) -> None:
     resources_up.run(context, target)
+
+
+def _package(context: Context, target: Target) -> None:
+    with context.output.working("Building the package"):
+        built = package.build(target.stage, stages.FOLDER / "build" / target.stage, stages.FOLDER)
+    context.output.mark("ok", f"{built.relative_to(stages.FOLDER)}: {built.stat().st_size / 1e6:.1f} MB.")
 
 
 def _chalice(context: Context, target: Target) -> None:
@@ -56,6 +62,7 @@ def _smoke(context: Context, target: Target) -> None:
 _STEPS = (
     _Step("preflight", "checks before anything is made", _preflight),
     _Step("resources", "topic, alarms, dashboard", _resources),
+    _Step("package", "the app, its dependencies, bytecode", _package),
     _Step("chalice", "functions, roles, API", _chalice),
     _Step("webhook", "Stripe's events reach the API", _webhook),
     _Step("doctor", "checks of what is there now", _doctor),

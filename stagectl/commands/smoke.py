@@ -14,7 +14,6 @@ from stagectl.signed import Answer
 from stagectl.target import Target
 
 _NOTES = 1
-_ANNOUNCED_WITHIN = 60.0  # seconds; Stripe usually calls within a few
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,10 @@ class Probe:
 @click.command("smoke", epilog="Example:  stagectl smoke --stage dev")
 @stage_option
 @click.option("--url", metavar="URL", help="The API's address, where it has a domain of its own.")
+@click.option("--wait", type=float, default=60, metavar="SECONDS", help="How long Stripe's webhook may take (60).")
 @json_option
 @click.pass_obj
-def command(context: Context, stage: str, url: str | None, as_json: bool) -> int:
+def command(context: Context, stage: str, url: str | None, wait: float, as_json: bool) -> int:
     """Ask the deployed API: health, quote, an unsigned purchase (refused); on test stages also for a purchase.
 
     The purchase is paid with Stripe's test card and followed to the topic; the admin's phone gets its text. On prod
@@ -42,15 +42,16 @@ def command(context: Context, stage: str, url: str | None, as_json: bool) -> int
     address = url or deployed.url(target)
     if address is None:
         raise Failure(f"{stage} is not deployed.", f"stagectl deploy --stage {stage}")
-    return 0 if run(context, target, address.rstrip("/"), as_json=as_json) else 1
+    return 0 if run(context, target, address.rstrip("/"), wait=wait, as_json=as_json) else 1
 
 
-def run(context: Context, target: Target, url: str, *, as_json: bool = False) -> bool:
+def run(context: Context, target: Target, url: str, *, wait: float = 60, as_json: bool = False) -> bool:
     """Make the probes and show each.
 
+    :param wait: seconds for a purchase to reach the topic; Stripe usually calls within a few.
     :return: whether all were well.
     """
-    probes, remaining = [], _probes(target, url)
+    probes, remaining = [], _probes(target, url, wait)
     while True:
         with context.output.working("Asking the API", piped=False):
             probe = next(remaining, None)
@@ -65,7 +66,7 @@ def run(context: Context, target: Target, url: str, *, as_json: bool = False) ->
     return well
 
 
-def _probes(target: Target, url: str) -> Iterator[Probe]:
+def _probes(target: Target, url: str, wait: float) -> Iterator[Probe]:
     logs = f"aws logs tail /aws/lambda/{target.function_name} --since 5m"
     health = signed.call(target, "GET", f"{url}/health")
     yield _probe(
@@ -83,10 +84,10 @@ def _probes(target: Target, url: str) -> Iterator[Probe]:
         "Anybody can charge cards: the route lacks its authorizer. Undo the change to app.py, and deploy.",
     )
     if not target.config.livemode:
-        yield from _purchase(target, url, body, logs)
+        yield from _purchase(target, url, body, logs, wait)
 
 
-def _purchase(target: Target, url: str, body: object, logs: str) -> Iterator[Probe]:
+def _purchase(target: Target, url: str, body: object, logs: str, wait: float) -> Iterator[Probe]:
     topic = f"arn:aws:sns:{target.region}:{target.home.account}:{target.config.note_purchased_topic}"
     with topic_probe.listening(target, topic) as listener:
         paid = signed.call(target, "POST", f"{url}/billing", body, Idempotency_Key=str(uuid.uuid4()))
@@ -94,7 +95,7 @@ def _purchase(target: Target, url: str, body: object, logs: str) -> Iterator[Pro
         if paid.status != 200:
             return
         payment = str(_of(paid)["id"])
-        told = listener.wait_for(payment, _ANNOUNCED_WITHIN)
+        told = listener.wait_for(payment, wait)
         if told is None:
             remedy = (
                 f"stagectl doctor --stage {target.stage} checks the webhook; Stripe's dashboard shows its attempts."
