@@ -20,18 +20,21 @@ bench: setup
 	@.venv/bin/python -m benchmarks.cold_start
 	@.venv/bin/python -m benchmarks.telemetry
 
-# Chalice wants a region to be set; the template names none.
 package: setup
-	@AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} .venv/bin/chalice package --stage $(STAGE) build/$(STAGE)
+	@.venv/bin/python -m stagectl.package --stage $(STAGE)
 
 setup: .venv/.ready
 
+# stagectl begins as pip's scripts do, so that a path may have spaces: sh sees exec, Python a string.
 # The mark is set last, so that a set-up that was broken off is begun again.
 .venv/.ready: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("notes-billing needs Python 3.10 or later: make $(MAKECMDGOALS) PYTHON=python3.12")'
 	@echo "Setting up .venv; this happens once and takes about half a minute."
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@printf "%s\n" "#!/bin/sh" "'''exec' '$(CURDIR)/.venv/bin/python' \"\$$0\" \"\$$@\"" "' '''" \
+		"import sys" "sys.path.insert(0, '$(CURDIR)')" "from stagectl.cli import main" "main()" > .venv/bin/stagectl
+	@chmod +x .venv/bin/stagectl
 	@touch $@
 
 clean:

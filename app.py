@@ -44,6 +44,7 @@ if config.serves_api and not config.on_chalice_cli:
 from chalicelib import events, pricing, requests, webhooks  # noqa: E402
 from chalicelib.payments import Payments  # noqa: E402
 from chalicelib.problems import Problem, of_chalice  # noqa: E402
+from chalicelib.sns import PublishError  # noqa: E402
 
 webhook_secret = Parameter(config.webhook_secret_parameter, check=webhooks.misfit, around_read=_watched)
 payments = Payments(config, stripe_key, telemetry)
@@ -90,7 +91,7 @@ def webhook() -> dict[str, Any]:
             telemetry.note(payment_id=announced.payment_id)
             with telemetry.subsegment("SNS", "aws", operation="Publish"):
                 publisher.announce(announced, getattr(request.lambda_context, "invoked_function_arn", ""))
-    except (events.EventError, events.PublishError) as error:
+    except (events.EventError, PublishError) as error:
         detail = "The event was not passed on. Send it again."
         raise Problem("announcement_failed", detail, retry_after=5, cause=str(error)) from error
     if announced and announced.event == "note_purchased":
@@ -131,7 +132,7 @@ def notify(event: SNSEvent) -> None:
         try:
             with telemetry.subsegment("SNS", "aws", operation="Publish"):
                 publisher.text(config.admin_phone, events.sms_text(told))
-        except events.PublishError as error:
+        except PublishError as error:
             telemetry.count("NotifyFailures")
             telemetry.note(cause=str(error))
             raise
@@ -143,7 +144,7 @@ def one_line_a_request(request: Request | None, get_response: Callable[[Any], Re
     about = {"method": request.method, "route": request.path} if request else {}
     with telemetry.request(trace_header(), request_id=_request_id(getattr(request, "lambda_context", None)), **about):
         response = get_response(request)
-        telemetry.note(status=response.status_code)
+        telemetry.note(status=response.status_code, key_version=stripe_key.version)
         return response
 
 

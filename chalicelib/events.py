@@ -1,25 +1,18 @@
 """A Stripe event -> a purchase event -> the stage's topic; a purchase event -> a text message."""
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
+from chalicelib import sns
 
 # The Stripe events that matter here, and what the rest of the company calls them.
-_NAMES = {
+ANNOUNCED = {
     "payment_intent.succeeded": "note_purchased",
     "charge.refunded": "note_refunded",
     "charge.dispute.created": "note_disputed",
 }
-
-# Seconds: two attempts end before Stripe gives up on a webhook, and before API Gateway does.
-_CLIENT_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2, "mode": "standard"})
 
 
 @dataclass(frozen=True)
@@ -56,7 +49,7 @@ def purchase_event(event: dict[str, Any], stage: str) -> PurchaseEvent | None:
     :param stage: this stage.
     :raises EventError: a member is missing.
     """
-    name = _NAMES.get(event["type"])
+    name = ANNOUNCED.get(event["type"])
     if name is None:
         return None
     try:
@@ -96,7 +89,7 @@ def read(message: str) -> PurchaseEvent:
         event = PurchaseEvent(**json.loads(message))
     except (TypeError, ValueError) as error:
         raise EventError(f"{type(error).__name__}: {error}") from error
-    if event.event not in _NAMES.values() or not isinstance(event.amount, int):
+    if event.event not in ANNOUNCED.values() or not isinstance(event.amount, int):
         raise EventError(f"event {event.event!r}, amount {event.amount!r}")
     return event
 
@@ -110,62 +103,36 @@ def sms_text(event: PurchaseEvent) -> str:
     return f"{first}Scratch: {price}{of_what if event.storage else ''} ({event.stage}), {event.payment_id}"
 
 
-class PublishError(Exception):
-    """SNS did not take a message; the text is for logs."""
-
-
 class Publisher:
-    """Publishes through SNS, with one client for the life of the process."""
+    """Publishes to the stage's topic, and to phones."""
 
     def __init__(self, topic: str) -> None:
-        """No client is made yet: most containers never publish.
+        """Nothing is called yet.
 
         :param topic: the topic's name.
         """
         self._topic = topic
 
     @cached_property
-    def _client(self) -> Any:
-        return boto3.client("sns", config=_CLIENT_CONFIG)
-
-    @cached_property
-    def _local_arn(self) -> str:
+    def _account(self) -> str:
         """What stands for the function's ARN under `chalice local`."""
-        account = boto3.client("sts", config=_CLIENT_CONFIG).get_caller_identity()["Account"]
-        return f"arn:aws:lambda:{self._client.meta.region_name}:{account}"
+        return sns.account()
 
     def announce(self, event: PurchaseEvent, function_arn: str) -> None:
         """Publish to the stage's topic.
 
         :param event: what happened.
         :param function_arn: the running function's, whose region and account are the topic's; empty outside Lambda.
-        :raises PublishError: it was not published.
+        :raises sns.PublishError: it was not published.
         """
-
-        def publish() -> None:
-            _, partition, _, region, account = (function_arn or self._local_arn).split(":")[:5]
-            self._client.publish(
-                TopicArn=f"arn:{partition}:sns:{region}:{account}:{self._topic}",
-                Message=json.dumps(asdict(event)),
-                MessageAttributes={
-                    name: {"DataType": "String", "StringValue": value}
-                    for name, value in {"event": event.event, "stage": event.stage}.items()
-                },
-            )
-
-        _published(publish)
+        _, partition, _, region, account = (function_arn or self._account).split(":")[:5]
+        to = {"TopicArn": f"arn:{partition}:sns:{region}:{account}:{self._topic}"}
+        sns.publish(json.dumps(asdict(event)), to, {"event": event.event, "stage": event.stage})
 
     def text(self, phone: str, message: str) -> None:
         """Send a text message.
 
         :param phone: E.164.
-        :raises PublishError: it was not sent.
+        :raises sns.PublishError: it was not sent.
         """
-        _published(lambda: self._client.publish(PhoneNumber=phone, Message=message))
-
-
-def _published(publish: Callable[[], object]) -> None:
-    try:
-        publish()
-    except (BotoCoreError, ClientError, ResponseParserError) as error:
-        raise PublishError(f"{type(error).__name__}: {error}") from error
+        sns.publish(message, {"PhoneNumber": phone})

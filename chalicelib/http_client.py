@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
@@ -53,8 +53,8 @@ class Answer:
     """What the other side answered. The names of ``headers`` are looked up in any case."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 class HttpClient:
@@ -90,7 +90,7 @@ class HttpClient:
     def open(self) -> None:
         """Begin to open a connection in the background, for the first exchange."""
         with contextlib.suppress(NotConnected):  # the first exchange tries again
-            self._early = _Opening(self._dial)
+            self._early = _Opening(lambda: self._dial(self._connection()))
 
     def settle(self) -> None:
         """Wait until what :meth:`open` began has ended. A connection that was not made is tried again when needed."""
@@ -108,7 +108,8 @@ class HttpClient:
         connection = self._kept()
         kept = connection is not None
         if connection is None:
-            connection = _Opening(self._dial).result(self._connect)
+            unopened = self._connection()  # here: to load certificates takes a slow machine some of its time
+            connection = _Opening(lambda: self._dial(unopened)).result(self._connect)
         try:
             answer = _answer(connection, method, target, headers, body, time.monotonic() + self._answer)
         except TimeoutError as error:
@@ -146,8 +147,7 @@ class HttpClient:
         with self._lock:
             self._idle.append((connection, time.time()))
 
-    def _dial(self) -> HTTPConnection:
-        connection = self._connection()
+    def _dial(self, connection: HTTPConnection) -> HTTPConnection:
         if self._proxy:
             proxy = urlsplit(self._proxy if "://" in self._proxy else f"http://{self._proxy}")
             if proxy.scheme != "http" or not proxy.hostname:

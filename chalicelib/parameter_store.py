@@ -1,6 +1,7 @@
 """One SecureString of AWS Systems Manager Parameter Store: read once a container, read again when it stops working.
 
-Knows nothing of this service: the file can be taken into another Chalice app as it is. ::
+Knows nothing of this service: the file and those it stands on (ssm, aws, sigv4, http_client, and two functions of
+config) can be taken into another Chalice app as they are. ::
 
     key = Parameter("/stripeSecretKey/test")
     key.start()      # at import, before the slow imports: the read runs in the background
@@ -18,25 +19,14 @@ import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from typing import NoReturn
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
-from botocore.parsers import ResponseParserError
+from chalicelib.ssm import ANSWER, CONNECT, ParameterStore, Transient
 
 _log = logging.getLogger(__name__)
 
-# botocore writes whole response bodies, so the decrypted value too, into its debug log.
-logging.getLogger("botocore.parsers").setLevel(logging.INFO)
-
-# https://docs.aws.amazon.com/systems-manager/latest/APIReference/CommonErrors.html; GetParameter throttles at 40 a
-# second for a whole account and region.
-_THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
-
-# Seconds. The client's own retries are off: they know no common deadline.
-_CONNECT, _ANSWER = 0.5, 1.0
-_CLIENT_CONFIG = Config(connect_timeout=_CONNECT, read_timeout=_ANSWER, retries={"total_max_attempts": 1})
+# Seconds.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 
 
@@ -105,12 +95,18 @@ class Parameter:
         self._renewal_interval = renewal_interval
         self._around_read = around_read
         self._lock = threading.Lock()
-        self._client: Any = None
-        self._secret: Secret | None = None
+        self._store = ParameterStore()
+        self._kept: _Found | None = None
         self._read: _Read | None = None
         self._started: _Read | None = None
         self._read_at: float | None = None
         self._renewed_at: float | None = None
+
+    @property
+    def version(self) -> int | None:
+        """Parameter Store's number of the value that is kept, which counts up from 1; None if none is kept."""
+        kept = self._kept
+        return kept.version if kept else None
 
     def start(self) -> None:
         """Begin the read in the background."""
@@ -138,8 +134,8 @@ class Parameter:
         :raises ParameterInvalid: the value is not what ``check`` wants.
         """
         with self._lock:
-            if self._secret is not None:
-                return self._secret
+            if self._kept is not None:
+                return self._kept.secret
             read = self._join_or_begin()
         return read.result()
 
@@ -156,8 +152,8 @@ class Parameter:
         :raises ParameterError: the read failed; the old value is kept unless its replacement is invalid.
         """
         with self._lock:
-            if self._secret is not None and self._secret != refused:
-                return self._secret
+            if self._kept is not None and self._kept.secret != refused:
+                return self._kept.secret
             if asked_at is not None and self._read_at is not None and self._read_at >= asked_at:
                 self._renewed_at = self._read_at
                 return refused
@@ -192,56 +188,59 @@ class Parameter:
             if self._read is not read:
                 return  # it was left, and what it brings is older than what its successor brought
             self._read = None
-            if read.secret is not None:
-                self._secret, self._read_at = read.secret, time.monotonic()
+            if read.found is not None:
+                self._kept, self._read_at = read.found, time.monotonic()
             elif isinstance(read.error, ParameterInvalid):
-                self._secret = None
+                self._kept = None
 
-    def _fetch(self, renewal: bool, deadline: float) -> Secret:
+    def _fetch(self, renewal: bool, deadline: float) -> "_Found":
         with self._around_read(renewal):
             return self._fetch_until(deadline)
 
-    def _fetch_until(self, deadline: float) -> Secret:
+    def _fetch_until(self, deadline: float) -> "_Found":
         """Read the parameter, again where that may help, such that the last attempt ends before the deadline."""
         pause = _FIRST_PAUSE
         while True:
             try:
                 return self._fetch_once()
-            except _Transient as error:
+            except Transient as error:
                 # Full jitter: containers that were throttled together must not come back together.
                 wait = random.uniform(0, pause)
-                if time.monotonic() + wait + _CONNECT + _ANSWER > deadline:
+                if time.monotonic() + wait + CONNECT + ANSWER > deadline:
                     raise ParameterUnavailable(f"{self.name}: {error}") from error
                 time.sleep(wait)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _fetch_once(self) -> Secret:
+    def _fetch_once(self) -> "_Found":
         try:
-            # A session of its own: boto3's default one would keep credentials that were not there the first time.
-            self._client = self._client or boto3.session.Session().client("ssm", config=_CLIENT_CONFIG)
-            kind, value = _get_parameter(self._client, self.name)
-        except (ParameterError, _Transient):
+            stored = self._store.get(self.name)
+        except Transient:
             raise
         except Exception as error:
-            self._client = None
             raise ParameterUnavailable(f"{self.name}: {type(error).__name__}: {error}") from error
-        if kind != "SecureString":
-            raise ParameterInvalid(f"{self.name} is a {kind}, not a SecureString: store it again, encrypted")
-        problem = self._check(value) if value else "is empty"
+        if stored.kind != "SecureString":
+            raise ParameterInvalid(f"{self.name} is a {stored.kind}, not a SecureString: store it again, encrypted")
+        problem = self._check(stored.value) if stored.value else "is empty"
         if problem:
             raise ParameterInvalid(f"{self.name} {problem}")
-        return Secret(value)
+        return _Found(Secret(stored.value), stored.version)
+
+
+@dataclass(frozen=True)
+class _Found:
+    secret: Secret
+    version: int | None
 
 
 class _Read(threading.Thread):
     """One read, and what came of it."""
 
     def __init__(
-        self, parameter: str, fetch: Callable[[float], Secret], ended: Callable[["_Read"], None], deadline: float
+        self, parameter: str, fetch: Callable[[float], _Found], ended: Callable[["_Read"], None], deadline: float
     ) -> None:
         super().__init__(name="parameter", daemon=True)
         self.deadline = deadline
-        self.secret: Secret | None = None
+        self.found: _Found | None = None
         self.error: ParameterError | None = None
         self._parameter = parameter
         self._fetch = fetch
@@ -250,7 +249,7 @@ class _Read(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.secret = self._fetch(self.deadline)
+            self.found = self._fetch(self.deadline)
         except ParameterError as error:
             forget_locals(error)
             self.error = error
@@ -265,12 +264,8 @@ class _Read(threading.Thread):
             raise ParameterUnavailable(f"{self._parameter}: Parameter Store did not answer in time")
         if self.error is not None:  # each waiter raises its own: a traceback grows with every raise
             raise type(self.error)(str(self.error)) from self.error
-        assert self.secret is not None
-        return self.secret
-
-
-class _Transient(Exception):
-    """Worth another try; the message says what happened."""
+        assert self.found is not None
+        return self.found.secret
 
 
 def forget_locals(error: BaseException | None) -> None:
@@ -281,20 +276,3 @@ def forget_locals(error: BaseException | None) -> None:
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
-
-
-def _get_parameter(client: Any, name: str) -> tuple[str, str]:
-    """Make one GetParameter call, the one place that knows how, and return type and value."""
-    try:
-        parameter = client.get_parameter(Name=name, WithDecryption=True)["Parameter"]
-        return parameter["Type"], parameter["Value"].strip()
-    except ClientError as error:
-        code, status = error.response["Error"].get("Code"), error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
-        if code in _THROTTLED or status >= 500:
-            raise _Transient(f"{code} ({status})") from error
-        raise ParameterUnavailable(f"{name}: {error}") from error
-    except HTTPClientError as error:
-        raise _Transient(str(error)) from error
-    except (ResponseParserError, KeyError, TypeError, AttributeError) as error:
-        # No cause: what botocore quotes of an answer that it can't parse may hold the value.
-        raise _Transient(f"an answer that is none ({type(error).__name__})") from None

@@ -5,12 +5,12 @@ from typing import Any
 import stripe
 
 from chalicelib.config import StageConfig
+from chalicelib.events import ANNOUNCED
 from devstack import notify
 from devstack.aws import AwsServer
 from devstack.stripe.server import StripeServer
 
-# What chalicelib/events.py has a use for.
-WEBHOOK_EVENTS: Any = ["payment_intent.succeeded", "charge.refunded", "charge.dispute.created"]
+WEBHOOK_EVENTS: Any = sorted(ANNOUNCED)
 
 
 def set_up(aws: AwsServer, payments: StripeServer, config: StageConfig, key: str, api: str) -> str:

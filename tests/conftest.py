@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.cloud import Cloud
+from tests.operator import Operator
 from tests.support import PROJECT, Api, Company, Container, Stack, logs, transcript
 
 
@@ -87,3 +89,22 @@ def _running_cloud(_running_stack: Stack) -> Iterator[Cloud]:
 def cloud(stack: Stack, _running_cloud: Cloud) -> Cloud:
     """AWS accounts, in which what is deployed runs, and an internet that leads to it and to Stripe."""
     return _running_cloud
+
+
+@pytest.fixture
+def operator(cloud: Cloud, tmp_path: Path) -> Operator:
+    """An operator with a checkout and two accounts in which nothing is yet."""
+    return Operator(cloud, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def _operator_of_dev(_running_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Operator:
+    operator = Operator(_running_cloud, tmp_path_factory.mktemp("checkout"))
+    operator.deploys("dev")
+    return operator
+
+
+@pytest.fixture
+def operator_of_dev(cloud: Cloud, _operator_of_dev: Operator) -> Operator:
+    """An operator who has deployed dev, shared by the tests of a run: whoever breaks something mends it again."""
+    return _operator_of_dev

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from chalicelib.telemetry import Telemetry, redact
-from tests.support import PURCHASE, Container, Stack, billing_event
+from devstack.aws import AwsFault
+from tests.support import PURCHASE, TEST_PARAMETER, Api, Container, Stack, billing_event
 
 
 def lines(log: str) -> list[dict[str, Any]]:
@@ -34,6 +35,31 @@ def test_a_request_is_one_line_that_finds_it_again(stack: Stack):
     assert "the-callers-key" not in json.dumps(logged)
     assert "tok_" not in json.dumps(logged)
     assert "us-east-1:" not in json.dumps(logged)
+
+
+def test_a_line_says_which_version_of_the_key_is_used(stack: Stack):
+    """So that an operator sees when a rotated key has arrived."""
+    old, new = stack.issue_key(), stack.issue_key()
+    ssm = stack.aws.client("ssm")
+    versions = []
+    stack.aws.fail(AwsFault("GetParameter", count=100, error="AccessDeniedException"))
+    with Container(stack) as container:
+        container.post({})
+        stack.aws.heal()
+        for key in (old, new):
+            stack.aws.put_secret(TEST_PARAMETER, key)
+            versions.append(ssm.get_parameter(Name=TEST_PARAMETER)["Parameter"]["Version"])
+            container.post(PURCHASE)
+            container.post(PURCHASE)
+            stack.stripe.keys.revoke(key)
+        logged = [line.get("key_version") for line in lines(container.output()) if line["message"] == "request"]
+    assert logged == [None, versions[0], versions[0], versions[1], versions[1]]
+
+
+def test_chalice_local_says_it_too(fresh_api: Api, stack: Stack):
+    fresh_api.post(PURCHASE)
+    version = stack.aws.client("ssm").get_parameter(Name=TEST_PARAMETER)["Parameter"]["Version"]
+    assert f'"key_version": {version}' in fresh_api.output()
 
 
 def metrics(line: dict[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Dripping:
                 connection.sendall(b"x")
 
 
-@pytest.mark.parametrize(
+every_failure_of_parameter_store = pytest.mark.parametrize(
     "fault",
     [
         AwsFault("GetParameter", ALWAYS, error="AccessDeniedException"),
@@ -77,6 +77,9 @@ class Dripping:
         "nothing",
     ],
 )
+
+
+@every_failure_of_parameter_store
 def test_parameter_store_fails_and_recovers(fresh_api: Api, stack: Stack, fault):
     stack.aws.fail(fault)
     response = fresh_api.post(PURCHASE)
@@ -86,6 +89,18 @@ def test_parameter_store_fails_and_recovers(fresh_api: Api, stack: Stack, fault)
     assert f"{TEST_PARAMETER}: " in fresh_api.output()  # the log says what happened, for whoever is on call
     stack.aws.heal()
     assert fresh_api.post(PURCHASE).status_code == 200
+
+
+@every_failure_of_parameter_store
+def test_parameter_store_fails_a_container_and_recovers(stack: Stack, fault):
+    """The same, by a call that is signed without the SDK."""
+    stack.aws.fail(fault)
+    with Container(stack) as container:
+        assert is_problem(container.post(PURCHASE), 503, "stripe_key_unavailable")
+        assert stack.stripe.requests == []
+        stack.aws.heal()
+        assert container.post(PURCHASE).status_code == 200
+        assert f"{TEST_PARAMETER}: " in container.output()
 
 
 def test_a_parameter_that_is_not_there_yet(stack: Stack):

@@ -1,0 +1,5 @@
+"""``python -m stagectl``."""
+
+from stagectl.cli import main
+
+main()

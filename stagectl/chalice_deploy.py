@@ -1,0 +1,77 @@
+"""Runs `chalice deploy` for a stage, with AWS's view of what is deployed already."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from stagectl import deployed, stages
+from stagectl.errors import Failure
+from stagectl.output import Output
+from stagectl.target import Target
+
+
+def run(target: Target, output: Output, project: Path = stages.FOLDER) -> None:
+    """Deploy a stage's functions and API.
+
+    :param project: the folder that Chalice is to deploy.
+    :raises Failure: Chalice refused; it has said why.
+    """
+    _recall(target, project)
+    command = [str(Path(sys.executable).with_name("chalice")), "deploy", "--stage", target.stage]
+    environment = _environment(target)
+    process = subprocess.Popen(  # noqa: S603 - the stage is a declared one
+        command, cwd=project, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdout
+    lines = []
+    try:
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            output.note("  " + lines[-1])
+    finally:
+        process.wait()  # an interruption reaches Chalice too, which ends what it is doing
+    if process.returncode:
+        said = next((line for line in reversed(lines) if line.strip()), "nothing")
+        raise Failure(f"chalice deploy failed: {said}", "Mend that, and repeat; what is deployed already stays.")
+
+
+def _recall(target: Target, project: Path) -> None:
+    """Tell Chalice of the API that the stage has.
+
+    Chalice knows it only from a file that is written at the very end of a deploy, and stays in that checkout: without
+    it, a deploy after an interrupted one, or from another checkout, would make a second API with another address.
+    """
+    apis = deployed.apis(target)
+    if not apis:
+        return
+    file = project / ".chalice" / "deployed" / f"{target.stage}.json"
+    known: dict[str, Any] = {"schema_version": "2.0", "backend": "api", "resources": []}
+    if file.exists():
+        known = json.loads(file.read_text(encoding="utf-8"))
+    recorded = next((it for it in known["resources"] if it["name"] == "rest_api"), None)
+    if recorded and recorded["rest_api_id"] in [api.id for api in apis]:
+        return
+    api = {
+        "name": "rest_api",
+        "resource_type": "rest_api",
+        "rest_api_id": apis[0].id,
+        "rest_api_url": apis[0].url + "/",
+    }
+    known["resources"] = [it for it in known["resources"] if it["name"] != "rest_api"] + [api]
+    stages.write_json(file, known)
+
+
+def _environment(target: Target) -> dict[str, str]:
+    """Return the shell's environment with the chosen profile and region, and without a stage of its own."""
+    environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHALICE}
+    environment["AWS_DEFAULT_REGION"] = target.region
+    if target.session.profile_name != "default":
+        environment["AWS_PROFILE"] = target.session.profile_name
+    return environment
+
+
+# app.py is imported by Chalice, and reads these of the shell: a stage of the shell's would contradict --stage.
+_NOT_FOR_CHALICE = {"STAGE", "RESOURCES_STAGE", "STRIPE_API_BASE", "NOTE_PURCHASED_TOPIC", "ADMIN_PHONE", "CORS_ORIGIN"}

@@ -1,0 +1,150 @@
+"""What went wrong in an operator's words: one sentence what happened, one what to do."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import stripe
+from botocore import exceptions as aws
+from requests import RequestException
+
+from chalicelib.config import ConfigError
+from stagectl.package import PackageError
+
+# What AWS's services call the same thing (each service's API reference, Common Errors).
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+_UNKNOWN_CREDENTIALS = {
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "IncompleteSignature",
+    "AuthFailure",
+}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
+_THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
+
+# The names that IAM gives to services whose client is called otherwise.
+_IAM_PREFIXES = {"events": "events", "monitoring": "cloudwatch"}
+
+_SIGN_IN = "Sign in again (aws sso login, or new access keys), or choose credentials with --profile."
+
+
+class Failure(Exception):
+    """A command can't go on.
+
+    :param what: a sentence that says what happened.
+    :param remedy: a sentence that says what to do.
+    """
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what} {remedy}")
+        self.what = what
+        self.remedy = remedy
+
+
+def explain(error: Exception) -> Failure | None:
+    """Translate an error of AWS, Stripe or the configuration.
+
+    :return: what to show, or None for an error that only a programmer can explain.
+    """
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, ConfigError):
+        return Failure(str(error), "Nothing was changed; mend the setting that is named.")
+    if isinstance(error, PackageError):
+        return Failure(f"The package can't be built: {error}.", "Mend that, and repeat; nothing was deployed.")
+    if isinstance(error, aws.ClientError):
+        return _of_answer(error)
+    if isinstance(error, stripe.StripeError):
+        return _of_stripe(error)
+    for kind, make in _WITHOUT_ANSWER:
+        if isinstance(error, kind):
+            return make(error)
+    return None
+
+
+def denied_action(error: aws.ClientError) -> str:
+    """Return the IAM action that a refused call needed, such as ``ssm:PutParameter``.
+
+    Most services name it in the message; the others' operation has the action's name.
+    """
+    found = re.search(r"perform:? ([a-z0-9-]+:[A-Za-z]+)", str(error))
+    return found[1] if found else f"the action {error.operation_name}"
+
+
+def code_of(error: aws.ClientError) -> str:
+    """Return the error code of an answer of AWS, such as ``ResourceNotFoundException``."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _of_answer(error: aws.ClientError) -> Failure:
+    code = code_of(error)
+    message = str(error.response.get("Error", {}).get("Message", ""))
+    if code in _EXPIRED:
+        return Failure("The AWS session has expired.", _SIGN_IN)
+    if code in _UNKNOWN_CREDENTIALS:
+        return Failure(
+            f"AWS does not accept the credentials ({code}).",
+            "Check the profile and the clock; in a region that the account has to opt in to, enable it first.",
+        )
+    if code in _DENIED:
+        on = re.search(r"on resource: (\S+)", message)
+        where = f" on {on[1]}" if on else ""
+        return Failure(
+            f"These credentials may not do {denied_action(error)}{where}.",
+            "Let an administrator allow it, or choose other credentials with --profile.",
+        )
+    if code in _THROTTLED:
+        return Failure(f"AWS limits the rate of {error.operation_name}.", "Repeat the command in a minute.")
+    return Failure(f"AWS refused {error.operation_name} ({code}): {message}", "Nothing more was done; mend it, repeat.")
+
+
+def _of_stripe(error: stripe.StripeError) -> Failure:
+    """Translate without quoting: Stripe's messages have parts of a key that was refused."""
+    if isinstance(error, stripe.AuthenticationError):
+        return Failure(
+            "Stripe does not accept the key.", "Copy it again from Stripe's dashboard, Developers, API keys."
+        )
+    if isinstance(error, stripe.PermissionError):
+        needed = re.search(r"'(rak_\w+)'", str(error))
+        return Failure(
+            f"The restricted key lacks a permission at Stripe{f' ({needed[1]})' if needed else ''}.",
+            "Give it that permission in Stripe's dashboard, Developers, API keys, and repeat.",
+        )
+    if isinstance(error, stripe.RateLimitError):
+        return Failure("Stripe limits the rate of calls.", "Repeat the command in a minute.")
+    if isinstance(error, stripe.APIConnectionError):
+        return Failure("Stripe can't be reached.", "Check the network and HTTPS_PROXY, and repeat the command.")
+    return Failure(
+        f"Stripe refused the call ({type(error).__name__}, HTTP status {error.http_status}).",
+        "Look into Stripe's dashboard, Developers, Logs, and repeat the command.",
+    )
+
+
+_WITHOUT_ANSWER: list[tuple[type[Exception], Callable[[Any], Failure]]] = [
+    (aws.UnauthorizedSSOTokenError, lambda _: Failure("The AWS single sign-on session has expired.", _SIGN_IN)),
+    (aws.SSOTokenLoadError, lambda _: Failure("There is no AWS single sign-on session.", _SIGN_IN)),
+    (aws.TokenRetrievalError, lambda _: Failure("The AWS single sign-on session has expired.", _SIGN_IN)),
+    (aws.NoCredentialsError, lambda _: Failure("There are no AWS credentials.", _SIGN_IN)),
+    (aws.PartialCredentialsError, lambda _: Failure("The AWS credentials are incomplete.", _SIGN_IN)),
+    (aws.CredentialRetrievalError, lambda _: Failure("The AWS credentials could not be fetched.", _SIGN_IN)),
+    (
+        aws.ProfileNotFound,
+        lambda error: Failure(f"{error}.", "`aws configure list-profiles` lists those that there are."),
+    ),
+    (
+        aws.NoRegionError,
+        lambda _: Failure("No AWS region is set.", "Set AWS_DEFAULT_REGION, or give --region us-east-1."),
+    ),
+    (
+        aws.EndpointConnectionError,
+        lambda error: Failure(f"{error}.", "Check that the region exists (--region) and the network."),
+    ),
+    (aws.HTTPClientError, lambda _: Failure("AWS can't be reached.", "Check the network and HTTPS_PROXY, and repeat.")),
+    (
+        RequestException,
+        lambda error: Failure(f"The API can't be reached ({type(error).__name__}).", "Check the network, and repeat."),
+    ),
+]

@@ -1,0 +1,175 @@
+"""Builds what is deployed: the app, its dependencies, and bytecode of exactly these, the same bytes for the same input.
+
+Chalice ships sources alone, so that every cold start compiles every import again, since Lambda's file system can't be
+written to; and all that pip resolves, which is more than the app can reach. Chalice does take a package that is in its
+cache already, under a name that is a hash of what goes in. So the package is put there: ``chalice deploy`` and
+``chalice package`` ship it as it is, until a source changes. ::
+
+    python -m stagectl.package --stage prod     # build/prod/deployment.zip, and sam.json beside it
+    chalice deploy --stage prod                 # uploads the same bytes
+"""
+
+import argparse
+import compileall
+import hashlib
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import chalice.app
+from chalice.deploy.packager import LambdaDeploymentPackager
+from chalice.utils import UI, OSUtils
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+# Where Lambda unpacks the package: it goes into the bytecode, so that tracebacks name no path of this machine.
+_IN_LAMBDA = "/var/task"
+
+# Not reached by a request or an event: checks of .chalice/config.json, and types of Stripe's parameters, a half of it,
+# which stripe-python imports for type checkers alone.
+_LEFT_OUT = ("chalicelib/project.py", "stripe/params/")
+_DATA = {"stripe/data/ca-certificates.crt"}
+
+
+class PackageError(Exception):
+    """The package can't be built; the message says what to do."""
+
+
+def build(stage: str, out: Path, project: Path = PROJECT) -> Path:
+    """Build a stage's package and template, and put the package where Chalice finds it.
+
+    :param stage: the stage; the package is the same for all, the template is not.
+    :param out: the folder for ``deployment.zip`` and ``sam.json``, made if needed.
+    :param project: the folder of app.py.
+    :return: the path of ``deployment.zip``.
+    :raises PackageError: a dependency is not installed as ``requirements.txt`` pins it, or Chalice fails.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        contents, archive = Path(folder, "contents"), Path(folder, "deployment.zip")
+        for name, file in _files(project):
+            (contents / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, contents / name)
+        _compile(contents)
+        _zip(contents, archive)
+        cached = _place_in_cache(project)
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(archive, cached)
+        _chalice_package(stage, out, project)
+        built = out / "deployment.zip"
+        if built.read_bytes() != archive.read_bytes():
+            raise PackageError(
+                f"Chalice has not taken {cached.name} from its cache: a source changed meanwhile, build again"
+            )
+    return built
+
+
+def _files(project: Path) -> Iterator[tuple[str, Path]]:
+    """Yield every source, and what is read beside it: its name in the package, and where it is here."""
+    yield "app.py", project / "app.py"
+    for file in (project / "chalicelib").glob("*.py"):
+        name = f"chalicelib/{file.name}"
+        if not name.startswith(_LEFT_OUT):
+            yield name, file
+    runtime = Path(chalice.app.__file__).parent  # of chalice, the rest is for deploying
+    yield from ((f"chalice/{name}", runtime / name) for name in ("__init__.py", "app.py"))
+    for line in (PROJECT / "requirements.txt").read_text(encoding="utf-8").splitlines():
+        if pinned := re.match(r"([A-Za-z0-9._-]+)==([^ ;#]+)", line):
+            yield from _files_of(*pinned.groups())
+
+
+def _files_of(distribution: str, version: str) -> Iterator[tuple[str, Path]]:
+    """Yield an installed distribution's files, as they were when it was installed."""
+    try:
+        installed = importlib.metadata.distribution(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        raise PackageError(f"{distribution} is not installed: make setup") from None
+    if installed.version != version:
+        raise PackageError(f"{distribution} {version} is required, {installed.version} is installed: make setup")
+    if "Root-Is-Purelib: true" not in (installed.read_text("WHEEL") or ""):
+        raise PackageError(f"{distribution} is not pure Python: what is installed here may not run in Lambda")
+    for file in installed.files or []:
+        if (file.suffix == ".py" or str(file) in _DATA) and not str(file).startswith((*_LEFT_OUT, "..")):
+            path = Path(str(file.locate()))
+            if file.hash and file.hash.value != _record_hash(path):
+                raise PackageError(f"{PurePosixPath(file)} is not what {distribution} installed: make clean setup")
+            yield str(file), path
+
+
+def _record_hash(file: Path) -> str:
+    """Return a file's hash as wheels record it (PEP 376)."""
+    return urlsafe_b64encode(hashlib.sha256(file.read_bytes()).digest()).decode().rstrip("=")
+
+
+def _compile(contents: Path) -> None:
+    """Write bytecode beside every source, marked as never to be checked against it: they are shipped together.
+
+    In a process of its own, with the hash seed that the order of sets in the bytecode depends on until Python 3.11.
+    """
+    command = [sys.executable, "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
+    command += ["-s", str(contents), "-p", _IN_LAMBDA, str(contents)]
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONOPTIMIZE": "", "PYTHONPYCACHEPREFIX": ""}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode != 0:
+        raise PackageError(f"The sources do not compile: {done.stdout}{done.stderr}")
+
+
+def _zip(contents: Path, archive: Path) -> None:
+    """Pack files such that the same contents are the same bytes: sorted, without times and owners."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
+        for file in sorted(file for file in contents.rglob("*") if file.is_file()):
+            entry = zipfile.ZipInfo(file.relative_to(contents).as_posix(), (1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o100644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            packed.writestr(entry, file.read_bytes(), compresslevel=9)
+
+
+def _place_in_cache(project: Path) -> Path:
+    """Return where Chalice looks for the package of these sources before it builds one."""
+    # The name depends on all of chalicelib, caches too; Chalice imports app.py first, which writes what is not there.
+    compileall.compile_dir(project / "chalicelib", quiet=1)
+    packager = LambdaDeploymentPackager(OSUtils(), None, UI())  # type: ignore[arg-type]
+    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return Path(packager.deployment_package_filename(str(project), python))
+
+
+def _chalice_package(stage: str, out: Path, project: Path) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from chalice.cli import main; main()",
+        "package",
+        "--stage",
+        stage,
+        str(out.resolve()),
+    ]
+    # Chalice wants a region to be set; the template names none.
+    environment = {"AWS_DEFAULT_REGION": "us-east-1", **os.environ}
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode != 0:
+        raise PackageError(f"chalice package failed: {done.stdout}{done.stderr}")
+
+
+def main() -> None:
+    """Build a stage's package from the command line."""
+    parser = argparse.ArgumentParser(prog="stagectl.package", description="Build what is deployed to a stage.")
+    parser.add_argument("--stage", default="dev")
+    parser.add_argument("--out", type=Path, help="the folder to write to; build/STAGE if left out")
+    arguments = parser.parse_args()
+    try:
+        built = build(arguments.stage, arguments.out or PROJECT / "build" / arguments.stage)
+    except PackageError as error:
+        sys.exit(f"notes-billing: {error}")
+    size = built.stat().st_size
+    print(f"{built}: {size / 1e6:.1f} MB, sha256 {hashlib.sha256(built.read_bytes()).hexdigest()}")
+
+
+if __name__ == "__main__":
+    main()

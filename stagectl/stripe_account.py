@@ -1,0 +1,93 @@
+"""A stage's account at Stripe, as an operator sees it: does it take the key, and what may the key do."""
+
+from dataclasses import dataclass
+
+import stripe
+
+from chalicelib.config import StageConfig, network
+from chalicelib.parameter_store import Secret
+from chalicelib.payments import API_VERSION
+from chalicelib.stripe_transport import StripeTransport
+from stagectl.errors import Failure
+
+_CONNECT, _ANSWER = 5.0, 30.0  # seconds
+
+# No objects have these names: what is asked of them changes nothing, and a permission that lacks is noticed first.
+_NO_PAYMENT, _NO_CHARGE = "pi_stagectl_asks_for_a_permission", "ch_stagectl_asks_for_a_permission"
+
+
+@dataclass(frozen=True)
+class Permission:
+    """``needed_for``: what fails without it. ``name``: as Stripe's dashboard shows it."""
+
+    name: str
+    needed_for: str
+
+
+PAYMENTS_WRITE = Permission("PaymentIntents: Write", "charging")
+CHARGES_READ = Permission("Charges: Read", "looking up what became of a payment")
+WEBHOOKS_WRITE = Permission("Webhook Endpoints: Write", "stagectl webhook up")
+
+
+def client(config: StageConfig, key: Secret) -> stripe.StripeClient:
+    """Return Stripe's client for a stage, with the key given."""
+    transport = StripeTransport(network(), config.stripe_api_base, connect=_CONNECT, answer=_ANSWER)
+    return stripe.StripeClient(
+        key.reveal(),
+        http_client=transport,
+        stripe_version=API_VERSION,
+        base_addresses={"api": config.stripe_api_base},
+        max_network_retries=2,
+    )
+
+
+def verify(config: StageConfig, key: Secret) -> None:
+    """Check that Stripe accepts a key, with a call that changes nothing.
+
+    :raises Failure: it does not.
+    :raises stripe.StripeError: Stripe can't be asked.
+    """
+    try:
+        client(config, key).v1.balance.retrieve()
+    except stripe.PermissionError:
+        return  # a restricted key that may not do this was accepted all the same
+    except stripe.AuthenticationError as error:
+        raise Failure(
+            "Stripe does not accept the key: it was revoked, or mistyped.",
+            "Nothing was stored; copy it again from Stripe's dashboard, Developers, API keys.",
+        ) from error
+
+
+def missing_permissions(config: StageConfig, key: Secret) -> list[Permission]:
+    """Return what the API needs and a restricted key may not do.
+
+    :raises stripe.StripeError: Stripe can't be asked.
+    """
+    asked = client(config, key).v1
+    missing = []
+    for permission, ask, name in (
+        (PAYMENTS_WRITE, asked.payment_intents.cancel, _NO_PAYMENT),
+        (CHARGES_READ, asked.charges.retrieve, _NO_CHARGE),
+    ):
+        try:
+            ask(name)
+        except stripe.PermissionError:
+            missing.append(permission)
+        except stripe.InvalidRequestError:
+            pass  # there is no such object, which is as far as a key gets that may
+    return missing
+
+
+def check(config: StageConfig, key: Secret) -> None:
+    """Check that Stripe accepts a key and that the key may do what the API does.
+
+    :raises Failure: it does not, or may not.
+    :raises stripe.StripeError: Stripe can't be asked.
+    """
+    verify(config, key)
+    missing = missing_permissions(config, key)
+    if missing:
+        raise Failure(
+            f"The restricted key lacks {' and '.join(permission.name for permission in missing)}.",
+            "Nothing was stored; edit the key in Stripe's dashboard, Developers, API keys, and repeat.",
+        )
