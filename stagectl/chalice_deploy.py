@@ -44,34 +44,37 @@ def _recall(target: Target, project: Path) -> None:
     Chalice knows it only from a file that is written at the very end of a deploy, and stays in that checkout: without
     it, a deploy after an interrupted one, or from another checkout, would make a second API with another address.
     """
-    apis = deployed.apis(target)
-    if not apis:
-        return
     file = project / ".chalice" / "deployed" / f"{target.stage}.json"
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
     known: dict[str, Any] = {"schema_version": "2.0", "backend": "api", "resources": []}
-    if file.exists():
-        known = json.loads(file.read_text(encoding="utf-8"))
-    recorded = next((it for it in known["resources"] if it["name"] == "rest_api"), None)
-    if recorded and recorded["rest_api_id"] in [api.id for api in apis]:
-        return
-    api = {
-        "name": "rest_api",
-        "resource_type": "rest_api",
-        "rest_api_id": apis[0].id,
-        "rest_api_url": apis[0].url + "/",
-    }
-    known["resources"] = [it for it in known["resources"] if it["name"] != "rest_api"] + [api]
-    stages.write_json(file, known)
+    # A stage that was in another account before has nothing there that is Chalice's to change now.
+    if before and f":{target.region}:{target.home.account}:" in json.dumps(before):
+        known = before
+    apis = deployed.apis(target)
+    if apis and not any(it.get("rest_api_id") in [api.id for api in apis] for it in known["resources"]):
+        api = {
+            "name": "rest_api",
+            "resource_type": "rest_api",
+            "rest_api_id": apis[0].id,
+            "rest_api_url": apis[0].url + "/",
+        }
+        known = {**known, "resources": [it for it in known["resources"] if it["name"] != "rest_api"] + [api]}
+    if known["resources"] or before:
+        stages.write_json(file, known)
 
 
 def _environment(target: Target) -> dict[str, str]:
     """Return the shell's environment with the chosen profile and region, and without a stage of its own."""
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHALICE}
     environment["AWS_DEFAULT_REGION"] = target.region
-    if target.session.profile_name != "default":
-        environment["AWS_PROFILE"] = target.session.profile_name
+    if target.profile:
+        # To boto3 the environment's keys go before AWS_PROFILE, and they may be another account's.
+        environment = {name: value for name, value in environment.items() if name not in _KEYS}
+        environment["AWS_PROFILE"] = target.profile
     return environment
 
+
+_KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"}
 
 # app.py is imported by Chalice, and reads these of the shell: a stage of the shell's would contradict --stage.
 _NOT_FOR_CHALICE = {"STAGE", "RESOURCES_STAGE", "STRIPE_API_BASE", "NOTE_PURCHASED_TOPIC", "ADMIN_PHONE", "CORS_ORIGIN"}

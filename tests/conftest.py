@@ -81,13 +81,16 @@ def company(stack: Stack) -> Iterator[Company]:
 
 @pytest.fixture(scope="session")
 def _running_cloud(_running_stack: Stack) -> Iterator[Cloud]:
-    with Cloud(_running_stack) as cloud:
+    """A Stripe and an AWS of its own: what is deployed stays, and hears of every payment."""
+    with Stack() as own, Cloud(own) as cloud:
         yield cloud
+        _running_stack.keys += own.keys
 
 
 @pytest.fixture
-def cloud(stack: Stack, _running_cloud: Cloud) -> Cloud:
+def cloud(_running_cloud: Cloud) -> Cloud:
     """AWS accounts, in which what is deployed runs, and an internet that leads to it and to Stripe."""
+    _running_cloud.stack.reset()
     return _running_cloud
 
 
