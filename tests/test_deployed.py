@@ -68,7 +68,7 @@ def test_a_purchase_is_charged_announced_and_texted(deployed: Deployment, cloud:
         assert bought.status_code == 200, bought.text
         payment = bought.json()
         assert payment["status"] == "succeeded"
-        assert eventually(lambda: any(payment["id"] in text for text in cloud.stack.texts()))
+        assert eventually(lambda: any(payment["id"] in text for text in deployed.account.texts()))
     (charged,) = [intent for intent in cloud.stack.stripe.payment_intents if intent["id"] == payment["id"]]
     assert charged["livemode"] is (deployed.stage == "prod")
     topic = f"arn:aws:sns:us-east-1:{deployed.account.id}:NotePurchased-{deployed.resources_stage}"

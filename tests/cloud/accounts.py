@@ -6,6 +6,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from moto.iam.models import iam_backends
+from moto.sns.models import sns_backends
 
 from tests.cloud.principals import PARTITION
 
@@ -51,6 +52,10 @@ class Account:
             aws_secret_access_key=self.key.secret_access_key,
             config=Config(proxies={}),
         )
+
+    def texts(self) -> list[str]:
+        """Return the text messages that this account sent."""
+        return [text for _, text in list(sns_backends[self.id][REGION].sms_messages.values())]
 
     def deny(self, *actions: str) -> None:
         """Let the operator do everything but these, such as ``ssm:PutParameter`` or ``cloudformation:*``."""
