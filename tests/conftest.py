@@ -90,7 +90,7 @@ def _running_cloud(_running_stack: Stack) -> Iterator[Cloud]:
 @pytest.fixture
 def cloud(_running_cloud: Cloud) -> Cloud:
     """AWS accounts, in which what is deployed runs, and an internet that leads to it and to Stripe."""
-    _running_cloud.stack.reset()
+    _running_cloud.reset()
     return _running_cloud
 
 

@@ -2,7 +2,6 @@
 
 import copy
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -71,9 +70,8 @@ class Stack:
 
 
 @pytest.fixture
-def stack_(cloud: Cloud) -> Iterator[Stack]:
-    yield Stack(cloud.account())
-    cloud.stacks.pace = 0
+def stack_(cloud: Cloud) -> Stack:
+    return Stack(cloud.account())
 
 
 def test_a_stack_makes_its_resources_and_tells_of_each(stack_: Stack):

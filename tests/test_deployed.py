@@ -29,7 +29,6 @@ STAGES = [pytest.param(stage, marks=pytest.mark.xdist_group(stage)) for stage in
 @pytest.fixture(params=STAGES)
 def deployed(request: pytest.FixtureRequest, cloud: Cloud, _deployments: Deployments) -> Iterator[Deployment]:
     """A stage that was deployed into an account of its own. .chalice/config.json does not declare featureX."""
-    cloud.stack.published.clear()
     yield _deployments.of(request.param)
     cloud.functions.forget()
 

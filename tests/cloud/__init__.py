@@ -72,6 +72,14 @@ class Cloud:
         self._replacements.undo()
         self._folder.cleanup()
 
+    def reset(self) -> None:
+        """Forget what happened; what is deployed stays, and so do the accounts."""
+        self.stack.reset()
+        self.stack.published.clear()
+        self.functions.invoked.clear()
+        self.internet.refused.clear()
+        self.stacks.pace = 0.0
+
     def account(self, account_id: str | None = None) -> Account:
         """Return an AWS account; twelve digits are all it takes to have one. Without an id, it is a new one."""
         inherited = {name: value for name, value in os.environ.items() if not _NOT_INHERITED.match(name)}
