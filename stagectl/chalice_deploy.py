@@ -46,13 +46,14 @@ def _recall(target: Target, project: Path) -> None:
     was made again since and lets SNS in no more. To subscribe again changes nothing else.
     """
     file = project / ".chalice" / "deployed" / f"{target.stage}.json"
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
     known: dict[str, Any] = {"schema_version": "2.0", "backend": "api", "resources": []}
-    if file.exists():
-        known = json.loads(file.read_text(encoding="utf-8"))
+    # A stage that was in another account before has nothing there that is Chalice's to change now.
+    if before and f":{target.region}:{target.home.account}:" in json.dumps(before):
+        known = before
     resources = [it for it in known["resources"] if it["resource_type"] != "sns_event"]
     apis = deployed.apis(target)
-    recorded = next((it for it in resources if it["name"] == "rest_api"), None)
-    if apis and not (recorded and recorded["rest_api_id"] in [api.id for api in apis]):
+    if apis and not any(it.get("rest_api_id") in [api.id for api in apis] for it in resources):
         api = {
             "name": "rest_api",
             "resource_type": "rest_api",
@@ -60,7 +61,7 @@ def _recall(target: Target, project: Path) -> None:
             "rest_api_url": apis[0].url + "/",
         }
         resources = [it for it in resources if it["name"] != "rest_api"] + [api]
-    if resources != known["resources"]:
+    if resources or before:
         stages.write_json(file, {**known, "resources": resources})
 
 
@@ -68,10 +69,14 @@ def _environment(target: Target) -> dict[str, str]:
     """Return the shell's environment with the chosen profile and region, and without a stage of its own."""
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHALICE}
     environment["AWS_DEFAULT_REGION"] = target.region
-    if target.session.profile_name != "default":
-        environment["AWS_PROFILE"] = target.session.profile_name
+    if target.profile:
+        # To boto3 the environment's keys go before AWS_PROFILE, and they may be another account's.
+        environment = {name: value for name, value in environment.items() if name not in _KEYS}
+        environment["AWS_PROFILE"] = target.profile
     return environment
 
+
+_KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"}
 
 # app.py is imported by Chalice, and reads these of the shell: a stage of the shell's would contradict --stage.
 _NOT_FOR_CHALICE = {"STAGE", "RESOURCES_STAGE", "STRIPE_API_BASE", "NOTE_PURCHASED_TOPIC", "ADMIN_PHONE", "CORS_ORIGIN"}

@@ -52,23 +52,54 @@ def build(stage: str, out: Path, project: Path = PROJECT) -> Path:
     :return: the path of ``deployment.zip``.
     :raises PackageError: a dependency is not installed as ``requirements.txt`` pins it, or Chalice fails.
     """
+    cached = prepare(project)
+    content = cached.read_bytes()
+    _chalice_package(stage, out, project)
+    built = out / "deployment.zip"
+    if built.read_bytes() != content:
+        raise PackageError(f"Chalice has not taken {cached.name} from its cache: a source changed meanwhile, repeat")
+    return built
+
+
+def prepare(project: Path = PROJECT) -> Path:
+    """Put the package where Chalice looks for it before it builds one, unless it is there.
+
+    :param project: the folder of app.py.
+    :return: the package's path.
+    :raises PackageError: a dependency is not installed as ``requirements.txt`` pins it.
+    """
+    files = sorted(_files(project))
+    inputs = _digest(files)
+    cached = _place_in_cache(project)
+    if cached.exists() and _comment(cached) == inputs:
+        return cached
     with tempfile.TemporaryDirectory() as folder:
         contents, archive = Path(folder, "contents"), Path(folder, "deployment.zip")
-        for name, file in _files(project):
+        for name, file in files:
             (contents / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, contents / name)
         _compile(contents)
-        _zip(contents, archive)
-        cached = _place_in_cache(project)
+        _zip(contents, archive, inputs)
         cached.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(archive, cached)
-        _chalice_package(stage, out, project)
-        built = out / "deployment.zip"
-        if built.read_bytes() != archive.read_bytes():
-            raise PackageError(
-                f"Chalice has not taken {cached.name} from its cache: a source changed meanwhile, build again"
-            )
-    return built
+        shutil.copyfile(archive, cached.with_suffix(".new"))
+        cached.with_suffix(".new").replace(cached)
+    return cached
+
+
+def _digest(files: list[tuple[str, Path]]) -> bytes:
+    """Return a hash of all that the package is made of: the sources, how they are packed, and the Python."""
+    digest = hashlib.sha256(sys.version.encode() + Path(__file__).read_bytes())
+    for name, file in files:
+        digest.update(f"{name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest().encode()
+
+
+def _comment(archive: Path) -> bytes:
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            return packed.comment
+    except (OSError, zipfile.BadZipFile):
+        return b""  # not ours, or half written: it is built again
 
 
 def _files(project: Path) -> Iterator[tuple[str, Path]]:
@@ -121,9 +152,10 @@ def _compile(contents: Path) -> None:
         raise PackageError(f"The sources do not compile: {done.stdout}{done.stderr}")
 
 
-def _zip(contents: Path, archive: Path) -> None:
+def _zip(contents: Path, archive: Path, inputs: bytes) -> None:
     """Pack files such that the same contents are the same bytes: sorted, without times and owners."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
+        packed.comment = inputs  # says what it was made of
         for file in sorted(file for file in contents.rglob("*") if file.is_file()):
             entry = zipfile.ZipInfo(file.relative_to(contents).as_posix(), (1980, 1, 1, 0, 0, 0))
             entry.external_attr = 0o100644 << 16

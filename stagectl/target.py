@@ -23,12 +23,14 @@ _OTHER_KEY = {"prod": "/stripeSecretKey/test", "dev": "/stripeSecretKey/live"}
 class Target:
     """A declared stage and the credentials to work on it with.
 
-    ``stage``: its name. ``config``: as its functions see it. ``session``: boto3's, of the chosen profile.
+    ``stage``: its name. ``config``: as its functions see it. ``session``: boto3's, of the chosen profile, which is
+    None where the environment's credentials are used.
     """
 
     stage: str
     config: StageConfig
     session: Any
+    profile: str | None = None
     _clients: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -87,7 +89,8 @@ class Target:
         name = _OTHER_KEY[self.config.resources_stage]
         filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
         try:
-            return bool(self.client("ssm").describe_parameters(ParameterFilters=filters)["Parameters"])
+            pages = self.client("ssm").get_paginator("describe_parameters").paginate(ParameterFilters=filters)
+            return any(page["Parameters"] for page in pages)  # a page can be empty and not the last
         except ClientError as error:
             if code_of(error) == "AccessDeniedException":
                 return False  # whoever may not look is told of the parameters that the command itself needs
@@ -110,4 +113,4 @@ def of(stage: str, profile: str | None = None, region: str | None = None) -> Tar
         if home is None:
             raise Failure("No AWS region is set.", "Set AWS_DEFAULT_REGION, or give --region us-east-1.")
         session = boto3.session.Session(profile_name=profile, region_name=home.region)
-    return Target(stage, config, session)
+    return Target(stage, config, session, profile)

@@ -1,12 +1,18 @@
 """An operator at work: a checkout of their own, the credentials of an account, and `stagectl`."""
 
+import atexit
+import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+from stagectl.package import prepare
 from tests.cloud import Account, Cloud
 from tests.support import PROJECT, transcript
+
+_built: list[Path] = []  # the package of the unchanged sources, which every checkout has: built once a run
 
 # What a checkout has that stagectl and Chalice work on.
 _CHECKOUT = ("app.py", "chalicelib", "stagectl", "infrastructure", ".chalice", "requirements.txt")
@@ -25,9 +31,10 @@ class Operator:
         for name in _CHECKOUT:
             copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
             copy(PROJECT / name, folder / name)
-        for name in ("accounts.json", "deployed", "deployments"):  # what this checkout's own operator left
+        for name in ("deployed", "deployments"):  # what this checkout's own operator left
             shutil.rmtree(folder / ".chalice" / name, ignore_errors=True)
         (folder / ".chalice" / "accounts.json").unlink(missing_ok=True)
+        _share_the_package(folder)
 
     def issue_key(self, mode: str, restricted_to: tuple[str, ...] | None = None) -> str:
         """A key that Stripe accepts; at the end of the run it may not have been shown."""
@@ -73,7 +80,21 @@ class Operator:
         assert "unforeseen" not in said
         return said
 
+    def url_of(self, stage: str) -> str:
+        """The API's address, as `stagectl stages` says it."""
+        said = self.does("stages", "--json", account=self.account_of(stage))
+        return str(next(row["url"] for row in json.loads(said) if row["stage"] == stage))
+
     def deploys(self, stage: str) -> str:
         """Store the stage's key, deploy it, and return the API's address."""
         self.does("secrets", "put", "--stage", stage, stdin=self.live_key if stage == "prod" else self.test_key)
         return self.does("deploy", "--stage", stage).strip().rpartition(" ")[2]
+
+
+def _share_the_package(folder: Path) -> None:
+    if not _built:
+        own = Path(tempfile.mkdtemp(prefix="notes-billing-package-"))
+        atexit.register(shutil.rmtree, own)
+        _built.append(Path(shutil.copy(prepare(folder), own)))
+    (folder / ".chalice" / "deployments").mkdir(exist_ok=True)
+    shutil.copy(_built[0], folder / ".chalice" / "deployments")

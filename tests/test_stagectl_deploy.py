@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,25 @@ def test_nor_from_a_checkout_that_knows_no_accounts_yet(operator: Operator):
         said = operator.fails(*command, "--stage", "prod", account=operator.dev, stdin=operator.live_key)
         assert f"account {operator.dev.id}, which is dev's: prod wants another" in said
     assert made_in(operator, "dev") == before
+
+
+def test_a_profile_goes_before_the_environments_keys_in_every_step(operator: Operator, tmp_path: Path):
+    operator.does("secrets", "put", "--stage", "prod", stdin=operator.live_key)
+    keys = {name.lower(): value for name, value in operator.prod.environment().items() if "KEY" in name}
+    profile = "\n".join(f"{name} = {value}" for name, value in keys.items())
+    (tmp_path / "credentials").write_text(f"[production]\n{profile}\n")
+    file = {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
+    operator.does("--profile", "production", "deploy", "--stage", "prod", account=operator.dev, **file)
+    assert made_in(operator, "dev") == []
+    assert len(apis(operator, "prod")) == 1
+
+
+def test_a_stage_that_moved_to_another_account_is_made_there(operator: Operator):
+    operator.deploys("dev")
+    operator.dev = operator.cloud.account()
+    operator.does("stages", "pin", "--stage", "dev")
+    operator.deploys("dev")
+    assert len(apis(operator, "dev")) == 1
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])

@@ -20,13 +20,14 @@ def resources(examined: Examined) -> Verdict:
     name, status = examined.stack.name, examined.stack_status
     if status in _WHOLE:
         return ok(f"The stack {name} is {status}.")
-    remedy = examined.stagectl("resources up")
-    if status is None and _topic_attributes(examined) is not None:
-        # CloudFormation refuses to make what exists; subscribed to it is what a deploy subscribes again.
+    up, deploy = examined.stagectl("resources up"), examined.stagectl("deploy")
+    there = _topic_attributes(examined) is not None
+    remedy = up if there else deploy  # which subscribes notify to the new topic, too
+    if status is None and there:
         delete = examined.aws(f"sns delete-topic --topic-arn {_topic_arn(examined)}")
-        remedy = f"The topic was made by hand, and would be in the way: {delete} && {examined.stagectl('deploy')}"
+        remedy = f"The topic was made by hand, and would be in the way: {delete} && {deploy}"
     elif status == "UPDATE_ROLLBACK_FAILED":
-        remedy = examined.aws(f"cloudformation continue-update-rollback --stack-name {name}") + f" && {remedy}"
+        remedy = examined.aws(f"cloudformation continue-update-rollback --stack-name {name}") + f" && {up}"
     return fail(
         f"The stack {name}, with topic, alarms and dashboard, {f'is {status}' if status else 'does not exist'}.", remedy
     )

@@ -99,8 +99,8 @@ class Examined:
 
     @property
     def _profile(self) -> str:
-        profile = self.target.session.profile_name
-        return "" if profile == "default" else f" --profile {shlex.quote(profile)}"
+        profile = self.target.profile
+        return f" --profile {shlex.quote(profile)}" if profile else ""
 
     @Once
     def key(self) -> Version | None:

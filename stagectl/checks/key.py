@@ -89,8 +89,8 @@ def readable(examined: Examined) -> Verdict | None:
     ]
     if unread and not _said_by_roles(examined, function):
         return fail(
-            f"The role {function.role} has its policy, and may not ssm:GetParameter on {', '.join(unread)}: a "
-            "permissions boundary or a policy of the organization forbids it.",
+            f"The role {function.role} may not ssm:GetParameter on {', '.join(unread)}, though it has the policy of "
+            ".chalice/: that does not allow it, or a permissions boundary or the organization forbids it.",
             f"See which: {examined.aws(_simulate(function, unread[0]))}",
         )
     undecrypted = {} if unread else _undecrypted(examined, function)

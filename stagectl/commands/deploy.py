@@ -30,9 +30,9 @@ def _resources(context: Context, target: Target) -> None:
     resources_up.run(context, target)
 
 
-def _package(context: Context, target: Target) -> None:
+def _package(context: Context, _target: Target) -> None:
     with context.output.working("Building the package"):
-        built = package.build(target.stage, stages.FOLDER / "build" / target.stage, stages.FOLDER)
+        built = package.prepare(stages.FOLDER)
     context.output.mark("ok", f"{built.relative_to(stages.FOLDER)}: {built.stat().st_size / 1e6:.1f} MB.")
 
 
