@@ -32,7 +32,6 @@ def region(examined: Examined) -> Verdict:
     if pinned and pinned.region != home.region:
         return fail(
             f"The region is {home.region}, but {examined.config.resources_stage} lives in {pinned.region}.",
-            f"Set AWS_DEFAULT_REGION={pinned.region}, or give it: stagectl --region {pinned.region} "
-            f"doctor --stage {examined.target.stage}",
+            f"Set AWS_DEFAULT_REGION, or give it: {examined.stagectl(f'--region {pinned.region} doctor')}",
         )
     return ok(f"The region is {home.region}.")
