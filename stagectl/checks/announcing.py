@@ -25,7 +25,10 @@ def resources(examined: Examined) -> Verdict:
     remedy = up if there else deploy  # which subscribes notify to the new topic, too
     if status is None and there:
         delete = examined.aws(f"sns delete-topic --topic-arn {_topic_arn(examined)}")
-        remedy = f"The topic was made by hand, and would be in the way: {delete} && {deploy}"
+        remedy = (
+            "The topic was made by hand, and would be in the way (whoever subscribed to it, but for notify, has to do so "
+            f"again): {delete} && {deploy}"
+        )
     elif status == "UPDATE_ROLLBACK_FAILED":
         remedy = examined.aws(f"cloudformation continue-update-rollback --stack-name {name}") + f" && {up}"
     return fail(

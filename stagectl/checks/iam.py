@@ -41,15 +41,18 @@ def may(target: Target, role_arn: str, action: str, resource: str, context: dict
 
     :param context: condition keys and their values, of type string.
     """
-    results = target.client("iam").simulate_principal_policy(
-        PolicySourceArn=role_arn,
-        ActionNames=[action],
-        ResourceArns=[resource],
-        ContextEntries=[
-            {"ContextKeyName": name, "ContextKeyValues": [value], "ContextKeyType": "string"}
-            for name, value in (context or {}).items()
-        ],
-    )["EvaluationResults"]
+    entries = [
+        {"ContextKeyName": name, "ContextKeyValues": [value], "ContextKeyType": "string"}
+        for name, value in (context or {}).items()
+    ]
+    try:
+        results = target.client("iam").simulate_principal_policy(
+            PolicySourceArn=role_arn, ActionNames=[action], ResourceArns=[resource], ContextEntries=entries
+        )["EvaluationResults"]
+    except ClientError as error:
+        if code_of(error) == "NoSuchEntity":
+            return False  # a role that is gone
+        raise
     return bool(results) and all(result["EvalDecision"] == "allowed" for result in results)
 
 
