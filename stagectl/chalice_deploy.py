@@ -39,10 +39,11 @@ def run(target: Target, output: Output, project: Path = stages.FOLDER) -> None:
 
 
 def _recall(target: Target, project: Path) -> None:
-    """Tell Chalice of the API that the stage has.
+    """Correct what Chalice remembers of the stage, in a file of this checkout that it writes at the end of a deploy.
 
-    Chalice knows it only from a file that is written at the very end of a deploy, and stays in that checkout: without
-    it, a deploy after an interrupted one, or from another checkout, would make a second API with another address.
+    The API is told to it: without that, a deploy after an interrupted one, or from another checkout, would make a
+    second API with another address. The subscription is kept from it: it would be taken for whole though the function
+    was made again since and lets SNS in no more. To subscribe again changes nothing else.
     """
     file = project / ".chalice" / "deployed" / f"{target.stage}.json"
     before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
@@ -50,17 +51,18 @@ def _recall(target: Target, project: Path) -> None:
     # A stage that was in another account before has nothing there that is Chalice's to change now.
     if before and f":{target.region}:{target.home.account}:" in json.dumps(before):
         known = before
+    resources = [it for it in known["resources"] if it["resource_type"] != "sns_event"]
     apis = deployed.apis(target)
-    if apis and not any(it.get("rest_api_id") in [api.id for api in apis] for it in known["resources"]):
+    if apis and not any(it.get("rest_api_id") in [api.id for api in apis] for it in resources):
         api = {
             "name": "rest_api",
             "resource_type": "rest_api",
             "rest_api_id": apis[0].id,
             "rest_api_url": apis[0].url + "/",
         }
-        known = {**known, "resources": [it for it in known["resources"] if it["name"] != "rest_api"] + [api]}
-    if known["resources"] or before:
-        stages.write_json(file, known)
+        resources = [it for it in resources if it["name"] != "rest_api"] + [api]
+    if resources or before:
+        stages.write_json(file, {**known, "resources": resources})
 
 
 def _environment(target: Target) -> dict[str, str]:

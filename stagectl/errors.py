@@ -65,6 +65,11 @@ def explain(error: Exception) -> Failure | None:
     return None
 
 
+def is_denial(error: aws.ClientError) -> bool:
+    """Tell whether AWS knows the credentials and does not let them do what was asked."""
+    return code_of(error) in _DENIED
+
+
 def denied_action(error: aws.ClientError) -> str:
     """Return the IAM action that a refused call needed, such as ``ssm:PutParameter``.
 
@@ -89,7 +94,7 @@ def _of_answer(error: aws.ClientError) -> Failure:
             f"AWS does not accept the credentials ({code}).",
             "Check the profile and the clock; in a region that the account has to opt in to, enable it first.",
         )
-    if code in _DENIED:
+    if is_denial(error):
         on = re.search(r"on resource: (\S+)", message)
         where = f" on {on[1]}" if on else ""
         return Failure(

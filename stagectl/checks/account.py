@@ -1,44 +1,37 @@
 """Whose credentials these are, and whether they are of the stage's account and region."""
 
 from stagectl import accounts
-from stagectl.checks.examined import Examined, Finding
+from stagectl.checks.examined import Examined, Verdict, fail, ok, warn
 from stagectl.errors import Failure
 
 
-def credentials(examined: Examined) -> Finding:
+def credentials(examined: Examined) -> Verdict:
     """Check that AWS knows the credentials. Without them nothing else can be asked."""
-    identity = examined.target.identity
-    return Finding("credentials", "ok", f"AWS knows the credentials: {identity['Arn']}.")
+    return ok(f"AWS knows the credentials: {examined.target.identity['Arn']}.")
 
 
-def account(examined: Examined) -> Finding:
+def account(examined: Examined) -> Verdict:
     """Check that the account is the stage's."""
     home, resources = examined.target.home, examined.config.resources_stage
     pinned = accounts.pinned(resources)
+    if pinned and pinned.account == home.account:
+        return ok(f"Account {home.account} is {resources}'s.")
     try:
         examined.target.check_account()
     except Failure as failure:
-        if pinned and pinned.account == home.account:
-            return Finding("account", "ok", f"Account {home.account} is {resources}'s.")
-        return Finding("account", "fail", failure.what, failure.remedy)
-    if pinned is None:
-        return Finding(
-            "account",
-            "warn",
-            f"{resources} is not pinned to an account yet; these credentials are of {home.account}.",
-            f"If that is {resources}'s account: stagectl stages pin --stage {examined.target.stage}",
-        )
-    return Finding("account", "ok", f"Account {home.account} is {resources}'s.")
+        return fail(failure.what, failure.remedy)
+    return warn(
+        f"{resources} is not pinned to an account yet; these credentials are of {home.account}.",
+        f"If that is {resources}'s account: {examined.stagectl('stages pin')}",
+    )
 
 
-def region(examined: Examined) -> Finding:
+def region(examined: Examined) -> Verdict:
     """Check that the region is the stage's."""
     home, pinned = examined.target.home, accounts.pinned(examined.config.resources_stage)
     if pinned and pinned.region != home.region:
-        return Finding(
-            "region",
-            "fail",
+        return fail(
             f"The region is {home.region}, but {examined.config.resources_stage} lives in {pinned.region}.",
-            f"Give --region {pinned.region}, or set AWS_DEFAULT_REGION.",
+            f"Set AWS_DEFAULT_REGION, or give it: {examined.stagectl(f'--region {pinned.region} doctor')}",
         )
-    return Finding("region", "ok", f"The region is {home.region}.")
+    return ok(f"The region is {home.region}.")

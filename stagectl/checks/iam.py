@@ -1,12 +1,32 @@
 """What a role may do, asked of IAM, and what its policies say."""
 
 import json
+import shlex
+from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from stagectl import stages
-from stagectl.checks.examined import Examined, Finding
+from stagectl.checks.examined import Examined, Verdict, fail, ok
 from stagectl.deployed import Function
+from stagectl.errors import Failure, code_of
 from stagectl.target import Target
+
+# Who may act as a function: Lambda (chalice.constants.LAMBDA_TRUST_POLICY).
+_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How a role differs from the repository. ``lacks``: it may not do what the repository says that it may."""
+
+    text: str
+    remedy: str
+    lacks: bool = False
 
 
 def parameter_arn(target: Target, name: str) -> str:
@@ -14,24 +34,26 @@ def parameter_arn(target: Target, name: str) -> str:
     return f"arn:aws:ssm:{target.region}:{target.home.account}:parameter{name}"
 
 
-def denied(
-    target: Target, role_arn: str, action: str, resources: list[str], context: dict[str, str] | None = None
-) -> list[str]:
-    """Return the resources on which a role may not do something, by IAM's policy simulator.
+def may(target: Target, role_arn: str, action: str, resource: str, context: dict[str, str] | None = None) -> bool:
+    """Tell whether a role may do something, by IAM's policy simulator.
+
+    One resource a call: of several, the simulator's answer to one can hide in that to another.
 
     :param context: condition keys and their values, of type string.
     """
-    results = target.client("iam").simulate_principal_policy(
-        PolicySourceArn=role_arn,
-        ActionNames=[action],
-        ResourceArns=resources,
-        ContextEntries=[
-            {"ContextKeyName": name, "ContextKeyValues": [value], "ContextKeyType": "string"}
-            for name, value in (context or {}).items()
-        ],
-    )["EvaluationResults"]
-    allowed = {result["EvalResourceName"] for result in results if result["EvalDecision"] == "allowed"}
-    return [resource for resource in resources if resource not in allowed]
+    entries = [
+        {"ContextKeyName": name, "ContextKeyValues": [value], "ContextKeyType": "string"}
+        for name, value in (context or {}).items()
+    ]
+    try:
+        results = target.client("iam").simulate_principal_policy(
+            PolicySourceArn=role_arn, ActionNames=[action], ResourceArns=[resource], ContextEntries=entries
+        )["EvaluationResults"]
+    except ClientError as error:
+        if code_of(error) == "NoSuchEntity":
+            return False  # a role that is gone
+        raise
+    return bool(results) and all(result["EvalDecision"] == "allowed" for result in results)
 
 
 def customer_key(target: Target, kms_key: str | None) -> str | None:
@@ -42,57 +64,96 @@ def customer_key(target: Target, kms_key: str | None) -> str | None:
     return str(metadata["Arn"]) if metadata["KeyManager"] == "CUSTOMER" else None
 
 
-def roles(examined: Examined) -> Finding | None:
+def roles(examined: Examined) -> Verdict | None:
     """Check that each function's role has the policy of the repository and nothing else."""
-    wrong = [
-        problem
-        for function, name in ((examined.api_function, "api_handler"), (examined.notify_function, "notify"))
-        if function
-        for problem in _differences(examined.target, function, name)
-    ]
     if not examined.functions:
         return None
-    if wrong:
-        return Finding(
-            "roles",
-            "fail",
-            " ".join(wrong),
-            f"Detach what is not in .chalice/, then stagectl deploy --stage {examined.target.stage}",
+    found = [it for function, name in examined.functions for it in differences(examined, function, name)]
+    if found:
+        remedies = dict.fromkeys(it.remedy for it in found)  # in order, each once
+        return fail(" ".join(it.text for it in found), " && ".join(remedies))
+    return ok("The functions' roles have the policies of .chalice/ and no others.")
+
+
+def differences(examined: Examined, function: Function, function_name: str) -> list[Difference]:
+    """Return how a function's role differs from the repository.
+
+    :param function_name: Chalice's.
+    :raises Failure: the policy in the repository can't be read.
+    """
+    role, iam = function.role, examined.client("iam")
+    try:
+        trust = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    except ClientError as error:
+        if code_of(error) != "NoSuchEntity":
+            raise
+        gone = f"The role {role} does not exist, so {function.name} can't start."
+        return [Difference(gone, examined.stagectl("deploy"), lacks=True)]
+    found = []
+    if set(_statements(trust)) != set(_statements(_TRUST)):
+        command = f"iam update-assume-role-policy --role-name {role} --policy-document "
+        remedy = examined.aws(command + shlex.quote(json.dumps(_TRUST)))
+        found.append(Difference(f"The role {role} can be assumed by others than Lambda.", remedy))
+    for page in iam.get_paginator("list_attached_role_policies").paginate(RoleName=role):
+        for policy in page["AttachedPolicies"]:
+            remedy = examined.aws(f"iam detach-role-policy --role-name {role} --policy-arn {policy['PolicyArn']}")
+            text = f"The role {role} has {policy['PolicyName']} attached, which the repository has not."
+            found.append(Difference(text, remedy))
+    return found + _of_inline_policies(examined, role, function_name)
+
+
+def _of_inline_policies(examined: Examined, role: str, function_name: str) -> list[Difference]:
+    """Compare the policy that Chalice made, which is called as its role is, and find those that it did not make."""
+    iam, found = examined.client("iam"), []
+    now: dict[str, str] = {}
+    for page in iam.get_paginator("list_role_policies").paginate(RoleName=role):
+        for name in page["PolicyNames"]:
+            if name == role:
+                now = _statements(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
+                continue
+            remedy = examined.aws(f"iam delete-role-policy --role-name {role} --policy-name {name}")
+            found.append(Difference(f"The role {role} has the policy {name}, which the repository has not.", remedy))
+    file = str(stages.chalice_config(examined.target.stage, function_name).iam_policy_file)
+    wanted, deploy = _statements(_read(file)), examined.stagectl("deploy")
+    if more := [shown for statement, shown in now.items() if statement not in wanted]:
+        text = f"The role {role} has statements that {file} has not: {'; '.join(more)}."
+        found.append(Difference(text, deploy))
+    if lacking := [shown for statement, shown in wanted.items() if statement not in now]:
+        text = f"The role {role} lacks statements of {file}: {'; '.join(lacking)}."
+        found.append(Difference(text, deploy, lacks=True))
+    return found
+
+
+def _read(file: str) -> Any:
+    try:
+        return json.loads((stages.CHALICE / file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Failure(
+            f".chalice/{file} can't be read: {error}.", f"See what was changed: git diff .chalice/{file}"
+        ) from error
+
+
+def _statements(policy: Any) -> dict[str, str]:
+    """Return a policy's statements: each in one spelling, whatever was a list and what a word, and for people."""
+    return {
+        json.dumps(_spelt({name: value for name, value in statement.items() if name != "Sid"}), sort_keys=True): (
+            _shown(statement)
         )
-    return Finding("roles", "ok", "The functions' roles have the policies of .chalice/ and no others.")
+        for statement in _listed(policy["Statement"])
+    }
 
 
-def _differences(target: Target, function: Function, function_name: str) -> list[str]:
-    iam, role = target.client("iam"), function.role
-    file = str(stages.chalice_config(target.stage, function_name).iam_policy_file)
-    wanted = _statements(json.loads((stages.CHALICE / file).read_text(encoding="utf-8")))
-    names = iam.list_role_policies(RoleName=role)["PolicyNames"]
-    found = [
-        statement
-        for name in names
-        for statement in _statements(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
-    ]
-    attached = [policy["PolicyName"] for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]]
-    problems = []
-    if attached:
-        problems.append(f"The role {role} has {', '.join(attached)} attached, which the repository has not.")
-    if wider := [statement for statement in found if statement not in wanted]:
-        problems.append(f"The role {role} has statements that {file} has not: {'; '.join(wider)}.")
-    if narrower := [statement for statement in wanted if statement not in found]:
-        problems.append(f"The role {role} lacks statements of {file}: {'; '.join(narrower)}.")
-    return problems
+def _spelt(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _spelt(inner) for name, inner in value.items()}
+    return sorted(_listed(value))
 
 
-def _statements(policy: dict[str, Any]) -> list[str]:
-    """Return a policy's statements, each in one spelling: lists sorted, no Sid."""
-    return [
-        json.dumps(
-            {
-                name: sorted(value) if isinstance(value, list) else [value] if isinstance(value, str) else value
-                for name, value in statement.items()
-                if name != "Sid"
-            },
-            sort_keys=True,
-        )
-        for statement in policy["Statement"]
-    ]
+def _shown(statement: dict[str, Any]) -> str:
+    what = ", ".join(_listed(statement.get("Action", "other actions")))
+    where = ", ".join(_listed(statement.get("Resource", "other resources")))
+    return f"{statement['Effect']} {what} on {where}"
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
