@@ -21,6 +21,8 @@ def run(target: Target, output: Output, project: Path = stages.FOLDER) -> None:
     """
     _recall(target, project)
     command = [str(Path(sys.executable).with_name("chalice")), "deploy", "--stage", target.stage]
+    if target.profile:
+        command += ["--profile", target.profile]  # in the environment, access keys there would win over it
     environment = _environment(target)
     process = subprocess.Popen(  # noqa: S603 - the stage is a declared one
         command, cwd=project, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -65,11 +67,9 @@ def _recall(target: Target, project: Path) -> None:
 
 
 def _environment(target: Target) -> dict[str, str]:
-    """Return the shell's environment with the chosen profile and region, and without a stage of its own."""
+    """Return the shell's environment with the region in use, and without a stage of its own."""
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHALICE}
     environment["AWS_DEFAULT_REGION"] = target.region
-    if target.session.profile_name != "default":
-        environment["AWS_PROFILE"] = target.session.profile_name
     return environment
 
 

@@ -18,8 +18,7 @@ from stagectl.target import Target
 
 # One answer may come from a container that was started a moment before the update ended.
 _SEEN_IN_A_ROW = 3
-_GIVE_UP = 60.0  # seconds
-_PAUSE = 1.0
+_PAUSE = 1.0  # seconds
 
 _HEALTH = {
     "resource": "/health",
@@ -37,11 +36,12 @@ _HEALTH = {
 }
 
 
-def everywhere(context: Context, target: Target, version: int) -> None:
+def everywhere(context: Context, target: Target, version: int, wait: float) -> None:
     """Have every deployed function that reads the stage's key use a version of it.
 
     :param target: a stage; the stages of branches share dev's key, so their functions are among them.
     :param version: of the key parameter.
+    :param wait: seconds to wait for each function.
     :raises Failure: a function was not seen using it.
     """
     readers = [
@@ -55,7 +55,7 @@ def everywhere(context: Context, target: Target, version: int) -> None:
     for name in names:
         with context.output.working(f"Having {name} use version {version}"):
             _replace_containers(target.client("lambda"), name, version)
-            _wait_until_used(target.client("lambda"), name, version)
+            _wait_until_used(target.client("lambda"), name, version, wait)
         context.output.mark("ok", f"{name} uses version {version}.")
 
 
@@ -68,8 +68,8 @@ def _replace_containers(functions: Any, name: str, version: int) -> None:
         functions.get_waiter("function_updated_v2").wait(FunctionName=name)
 
 
-def _wait_until_used(functions: Any, name: str, version: int) -> None:
-    give_up, seen, last = time.monotonic() + _GIVE_UP, 0, "nothing of a key"
+def _wait_until_used(functions: Any, name: str, version: int, wait: float) -> None:
+    give_up, seen, last = time.monotonic() + wait, 0, "nothing of a key"
     while seen < _SEEN_IN_A_ROW:
         said = _key_version(functions, name)
         seen = seen + 1 if said is not None and said >= version else 0

@@ -24,11 +24,13 @@ class Target:
     """A declared stage and the credentials to work on it with.
 
     ``stage``: its name. ``config``: as its functions see it. ``session``: boto3's, of the chosen profile.
+    ``profile``: None if none was chosen and the environment decides.
     """
 
     stage: str
     config: StageConfig
     session: Any
+    profile: str | None = None
     _clients: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -110,4 +112,4 @@ def of(stage: str, profile: str | None = None, region: str | None = None) -> Tar
         if home is None:
             raise Failure("No AWS region is set.", "Set AWS_DEFAULT_REGION, or give --region us-east-1.")
         session = boto3.session.Session(profile_name=profile, region_name=home.region)
-    return Target(stage, config, session)
+    return Target(stage, config, session, profile)

@@ -37,7 +37,11 @@ def _chalice(context: Context, target: Target) -> None:
 
 def _webhook(context: Context, target: Target) -> None:
     with context.output.working("Asking Stripe for the webhook endpoint"):
-        done = endpoint.up(target, stripe_key(target, ask=False), _url(target))
+        try:
+            done = endpoint.up(target, stripe_key(target, ask=False), _url(target))
+        except endpoint.NotPermitted as error:
+            go_on = f"Then stagectl deploy --stage {target.stage} --skip webhook"
+            raise Failure(error.what, f"{error.remedy} {go_on}") from error
     context.output.mark("ok", f"Webhook endpoint {done}")
 
 
