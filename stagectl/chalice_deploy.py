@@ -13,10 +13,15 @@ from stagectl.output import Output
 from stagectl.target import Target
 
 
-def run(target: Target, output: Output, project: Path = stages.FOLDER) -> None:
+_TRACEBACK = "Traceback (most recent call last):"
+_ERROR = "received the following error:"  # Chalice's last words before what AWS said
+
+
+def run(target: Target, output: Output, project: Path = stages.FOLDER, *, debug: bool = False) -> None:
     """Deploy a stage's functions and API.
 
     :param project: the folder that Chalice is to deploy.
+    :param debug: show Chalice's traceback too.
     :raises Failure: Chalice refused; it has said why.
     """
     _recall(target, project)
@@ -32,12 +37,21 @@ def run(target: Target, output: Output, project: Path = stages.FOLDER) -> None:
     try:
         for line in process.stdout:
             lines.append(line.rstrip())
-            output.note("  " + lines[-1])
+            if debug or _TRACEBACK not in lines:
+                output.note("  " + lines[-1])
     finally:
         process.wait()  # an interruption reaches Chalice too, which ends what it is doing
     if process.returncode:
-        said = next((line for line in reversed(lines) if line.strip()), "nothing")
-        raise Failure(f"chalice deploy failed: {said}", "Mend that, and repeat; what is deployed already stays.")
+        raise Failure(
+            f"chalice deploy failed: {_reason(lines)}", "Mend that, and repeat; what is deployed already stays."
+        )
+
+
+def _reason(lines: list[str]) -> str:
+    """Return what Chalice said of an error: it wraps the text, and a traceback is before it."""
+    said = [line.strip() for line in lines if line.strip()] or ["it said nothing."]
+    marks = [number for number, line in enumerate(said) if line.endswith(_ERROR)]
+    return " ".join(said[marks[-1] + 1 :] if marks else said[-1:])
 
 
 def _recall(target: Target, project: Path) -> None:

@@ -31,7 +31,7 @@ def _resources(context: Context, target: Target) -> None:
 
 
 def _chalice(context: Context, target: Target) -> None:
-    chalice_deploy.run(target, context.output)
+    chalice_deploy.run(target, context.output, debug=context.debug)
     context.output.mark("ok", f"{target.stage} is deployed at {_url(target)}.")
 
 

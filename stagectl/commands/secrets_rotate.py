@@ -28,7 +28,11 @@ def command(context: Context, stage: str, wait: float) -> None:
     context.claimed(stage)
     stored = store.store(ssm, name, value, None, "Stored by stagectl secrets rotate")
     output.mark("ok", stored.said)
-    rollout.everywhere(context, target, stored.now.number, wait)
+    try:
+        rollout.everywhere(context, target, stored.now.number, wait)
+    except BaseException:
+        output.note("The old key may still be in use: don't revoke it yet.", "")
+        raise
     old = store.replaced(store.history(ssm, name))
     if old:
         output.mark(
