@@ -70,7 +70,10 @@ def _read() -> dict[str, Home]:
     if not _FILE.exists():
         return {}
     try:
-        return {name: Home(**home) for name, home in json.loads(_FILE.read_text(encoding="utf-8")).items()}
+        homes = {name: Home(**home) for name, home in json.loads(_FILE.read_text(encoding="utf-8")).items()}
+        if not all(isinstance(text, str) for home in homes.values() for text in asdict(home).values()):
+            raise TypeError("an account id and a region are strings")
+        return homes
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise Failure(
             f".chalice/accounts.json can't be read: {error}.",

@@ -13,14 +13,21 @@ from stagectl.output import Output
 from stagectl.target import Target
 
 
-def run(target: Target, output: Output, project: Path = stages.FOLDER) -> None:
+_TRACEBACK = "Traceback (most recent call last):"
+_ERROR = "received the following error:"  # Chalice's last words before what AWS said
+
+
+def run(target: Target, output: Output, project: Path = stages.FOLDER, *, debug: bool = False) -> None:
     """Deploy a stage's functions and API.
 
     :param project: the folder that Chalice is to deploy.
+    :param debug: show Chalice's traceback too.
     :raises Failure: Chalice refused; it has said why.
     """
     _recall(target, project)
     command = [str(Path(sys.executable).with_name("chalice")), "deploy", "--stage", target.stage]
+    if target.profile:
+        command += ["--profile", target.profile]  # in the environment, access keys there would win over it
     environment = _environment(target)
     process = subprocess.Popen(  # noqa: S603 - the stage is a declared one
         command, cwd=project, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -30,12 +37,21 @@ def run(target: Target, output: Output, project: Path = stages.FOLDER) -> None:
     try:
         for line in process.stdout:
             lines.append(line.rstrip())
-            output.note("  " + lines[-1])
+            if debug or _TRACEBACK not in lines:
+                output.note("  " + lines[-1])
     finally:
         process.wait()  # an interruption reaches Chalice too, which ends what it is doing
     if process.returncode:
-        said = next((line for line in reversed(lines) if line.strip()), "nothing")
-        raise Failure(f"chalice deploy failed: {said}", "Mend that, and repeat; what is deployed already stays.")
+        raise Failure(
+            f"chalice deploy failed: {_reason(lines)}", "Mend that, and repeat; what is deployed already stays."
+        )
+
+
+def _reason(lines: list[str]) -> str:
+    """Return what Chalice said of an error: it wraps the text, and a traceback is before it."""
+    said = [line.strip() for line in lines if line.strip()] or ["it said nothing."]
+    marks = [number for number, line in enumerate(said) if line.endswith(_ERROR)]
+    return " ".join(said[marks[-1] + 1 :] if marks else said[-1:])
 
 
 def _recall(target: Target, project: Path) -> None:
@@ -66,17 +82,11 @@ def _recall(target: Target, project: Path) -> None:
 
 
 def _environment(target: Target) -> dict[str, str]:
-    """Return the shell's environment with the chosen profile and region, and without a stage of its own."""
+    """Return the shell's environment with the region in use, and without a stage of its own."""
     environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHALICE}
     environment["AWS_DEFAULT_REGION"] = target.region
-    if target.profile:
-        # To boto3 the environment's keys go before AWS_PROFILE, and they may be another account's.
-        environment = {name: value for name, value in environment.items() if name not in _KEYS}
-        environment["AWS_PROFILE"] = target.profile
     return environment
 
-
-_KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"}
 
 # app.py is imported by Chalice, and reads these of the shell: a stage of the shell's would contradict --stage.
 _NOT_FOR_CHALICE = {"STAGE", "RESOURCES_STAGE", "STRIPE_API_BASE", "NOTE_PURCHASED_TOPIC", "ADMIN_PHONE", "CORS_ORIGIN"}

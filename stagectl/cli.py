@@ -1,6 +1,5 @@
 """The command `stagectl`: its groups, the options that all commands share, and how errors are shown."""
 
-import os
 import sys
 import traceback
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import click
 
 from chalicelib import __version__
+from chalicelib.config import SECRET
 from stagectl.commands import (
     deploy,
     doctor,
@@ -27,8 +27,9 @@ from stagectl.commands import (
 )
 from stagectl.context import Context
 from stagectl.errors import explain
-from stagectl.output import Output
+from stagectl.output import Output, redacted
 
+_USED_WRONGLY = 2
 _INTERRUPTED = 130  # what a shell shows of a program that Ctrl-C ended
 
 
@@ -100,22 +101,23 @@ def main() -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 used wrongly, 130 interrupted."""
     debug = "--debug" in sys.argv
     output = Output()
+    if any(SECRET.search(argument) for argument in sys.argv[1:]):
+        output.error(
+            "A secret was given as an argument: it is in the shell's history now, and was in the process list.",
+            "Revoke it at Stripe, and give the new one at the prompt or through a pipe.",
+        )
+        sys.exit(_USED_WRONGLY)
     try:
         code = cli.main(prog_name="stagectl", standalone_mode=False)
     except click.Abort:
         output.note("\nInterrupted. Repeat the command to go on.", "")
         sys.exit(_INTERRUPTED)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads any more: `| head`
-        sys.exit(0)
     except Exception as error:  # noqa: BLE001 - the last place where it can be shown
         if debug:
-            traceback.print_exc()
+            sys.stderr.write(redacted(traceback.format_exc()))
         known = explain(error)
         if known:
             output.error(known.what, known.remedy)

@@ -60,6 +60,18 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")(function)
 
 
+def wait_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option --wait."""
+    return click.option(
+        "--wait",
+        type=click.FloatRange(min=0),
+        default=60.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to wait for each function to be seen using the key.",
+    )(function)
+
+
 def key_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the option --ask-key, for what the stage's own key should not be allowed to do."""
     return click.option(

@@ -5,6 +5,7 @@ and storing the secret is noticed, the parameter's description names the endpoin
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from chalicelib import events
 from chalicelib.parameter_store import Secret
 from chalicelib.payments import API_VERSION
 from stagectl import store, stripe_account
+from stagectl.errors import Failure
 from stagectl.stages import APP_NAME
 from stagectl.store import Version
 from stagectl.target import Target
@@ -32,6 +34,10 @@ class Endpoint:
     enabled: bool
     events: frozenset[str]
     api_version: str | None
+
+
+class NotPermitted(Failure):
+    """The key is a restricted one that may not manage webhook endpoints."""
 
 
 def of_stage(target: Target, key: Secret, api_url: str | None) -> list[Endpoint]:
@@ -71,8 +77,14 @@ def up(target: Target, key: Secret, api_url: str) -> str:
     receiver. What the old one sends until it is deleted is refused, and the new one sends the same.
 
     :return: what was done, for people.
+    :raises NotPermitted: the key may not do that.
     :raises stripe.StripeError: Stripe refuses.
     """
+    with _permitted(target, "up"):
+        return _brought_up(target, key, api_url)
+
+
+def _brought_up(target: Target, key: Secret, api_url: str) -> str:
     endpoints = of_stage(target, key, api_url)
     stored = store.current(target.client("ssm"), target.config.webhook_secret_parameter)
     kept = next((found for found in endpoints if _keepable(found, stored)), None)
@@ -93,12 +105,26 @@ def down(target: Target, key: Secret) -> list[str]:
     """Delete the endpoints that were made for the stage.
 
     :return: their ids.
+    :raises NotPermitted: the key may not do that.
     """
     client = stripe_account.client(target.config, key).v1.webhook_endpoints
-    endpoints = of_stage(target, key, None)
-    for found in endpoints:
-        client.delete(found.id)
+    with _permitted(target, "down"):
+        endpoints = of_stage(target, key, None)
+        for found in endpoints:
+            client.delete(found.id)
     return [found.id for found in endpoints]
+
+
+@contextmanager
+def _permitted(target: Target, command: str) -> Iterator[None]:
+    try:
+        yield
+    except stripe.PermissionError as error:
+        raise NotPermitted(
+            "The key may not manage webhook endpoints at Stripe.",
+            f"Use another key of the account for it: stagectl webhook {command} --stage {target.stage} --ask-key; "
+            f"or give this one {stripe_account.WEBHOOKS_WRITE.name} in Stripe's dashboard.",
+        ) from error
 
 
 def _keepable(endpoint: Endpoint, stored: Version | None) -> bool:

@@ -23,7 +23,13 @@ _UNKNOWN_CREDENTIALS = {
     "AuthFailure",
 }
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"}
-_THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
+_THROTTLED = {
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TooManyUpdates",
+    "RequestLimitExceeded",
+}
 
 # The names that IAM gives to services whose client is called otherwise.
 _IAM_PREFIXES = {"events": "events", "monitoring": "cloudwatch"}
@@ -120,6 +126,11 @@ def _of_stripe(error: stripe.StripeError) -> Failure:
         )
     if isinstance(error, stripe.RateLimitError):
         return Failure("Stripe limits the rate of calls.", "Repeat the command in a minute.")
+    if isinstance(error, stripe.APIError) and (error.http_status or 0) >= 500:
+        return Failure(
+            f"Stripe failed (HTTP status {error.http_status}).",
+            "Repeat the command in a minute; https://status.stripe.com says whether Stripe has an incident.",
+        )
     if isinstance(error, stripe.APIConnectionError):
         return Failure("Stripe can't be reached.", "Check the network and HTTPS_PROXY, and repeat the command.")
     return Failure(
@@ -148,8 +159,27 @@ _WITHOUT_ANSWER: list[tuple[type[Exception], Callable[[Any], Failure]]] = [
         lambda error: Failure(f"{error}.", "Check that the region exists (--region) and the network."),
     ),
     (aws.HTTPClientError, lambda _: Failure("AWS can't be reached.", "Check the network and HTTPS_PROXY, and repeat.")),
+    (aws.ConnectionError, lambda _: Failure("AWS can't be reached.", "Check the network and HTTPS_PROXY, and repeat.")),
+    (
+        aws.InvalidRegionError,
+        lambda error: Failure(f"{error}.".replace("..", "."), "Give --region such as us-east-1."),
+    ),
+    (
+        aws.WaiterError,
+        lambda error: Failure(f"AWS did not finish: {error}.", "Look at it in AWS's console, and repeat the command."),
+    ),
+    (
+        aws.BotoCoreError,
+        lambda error: Failure(
+            f"AWS's client can't go on: {error}.", "Mend that; `aws configure list` shows what is set."
+        ),
+    ),
     (
         RequestException,
         lambda error: Failure(f"The API can't be reached ({type(error).__name__}).", "Check the network, and repeat."),
+    ),
+    (
+        OSError,
+        lambda error: Failure(f"{error.filename or 'A file'}: {error.strerror or error}.", "Mend that, and repeat."),
     ),
 ]

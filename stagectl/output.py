@@ -1,6 +1,7 @@
 """What people and programs see: tables and marks on a terminal, plain text in a pipe, JSON on request."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from chalicelib.config import SECRET
+
 Level = Literal["ok", "warn", "fail"]
 
 _MARKS: dict[Level, tuple[str, str, str]] = {
@@ -17,6 +20,14 @@ _MARKS: dict[Level, tuple[str, str, str]] = {
     "warn": ("!", "!", "yellow"),
     "fail": ("✗", "X", "red"),
 }
+
+
+_WHOLE_SECRET = re.compile(rf"(?:{SECRET.pattern})\w+")
+
+
+def redacted(text: str) -> str:
+    """Return a text without keys and signing secrets, which somebody else's message may quote."""
+    return _WHOLE_SECRET.sub("***", text)
 
 
 class Output:
@@ -29,15 +40,13 @@ class Output:
 
     def line(self, text: str, style: str = "") -> None:
         """Write a line of the result."""
-        self._out.print(Text(text, style), soft_wrap=True)
+        self._print(self._out, text, style)
 
     def mark(self, level: Level, text: str, remedy: str = "") -> None:
         """Write a line with ✓, ! or ✗, and beneath it what to do."""
-        symbol, plain, colour = _MARKS[level]
-        shown = symbol if _speaks_unicode(self._out) else plain
-        self._out.print(Text.assemble((shown, colour), " ", text), soft_wrap=True)
+        self._marked(self._out, level, text)
         if remedy:
-            self._out.print(Text("    " + remedy, "dim"), soft_wrap=True)
+            self._print(self._out, "    " + remedy, "dim")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Write an aligned table."""
@@ -45,7 +54,7 @@ class Output:
         for column in columns:
             table.add_column(column, overflow="fold", no_wrap=not self._out.is_terminal)
         for row in rows:
-            table.add_row(*(Text("-" if cell is None else str(cell)) for cell in row))
+            table.add_row(*(Text("-" if cell is None else _sayable(self._out, str(cell))) for cell in row))
         self._out.print(table, soft_wrap=not self._out.is_terminal)
 
     def json(self, value: Any) -> None:
@@ -55,15 +64,12 @@ class Output:
 
     def note(self, text: str, style: str = "dim") -> None:
         """Write what is not part of the result."""
-        self._err.print(Text(text, style), soft_wrap=True)
+        self._print(self._err, text, style)
 
     def error(self, what: str, remedy: str) -> None:
         """Write what went wrong, and what to do."""
-        symbol, plain, colour = _MARKS["fail"]
-        self._err.print(
-            Text.assemble((symbol if _speaks_unicode(self._err) else plain, colour), " ", what), soft_wrap=True
-        )
-        self._err.print(Text("    " + remedy), soft_wrap=True)
+        self._marked(self._err, "fail", redacted(what))
+        self._print(self._err, "    " + redacted(remedy))
 
     @contextmanager
     def working(self, text: str, *, piped: bool = True) -> Iterator[None]:
@@ -79,10 +85,27 @@ class Output:
                 self.note(text + " ...")
             yield
 
+    @staticmethod
+    def _print(console: Console, text: str, style: str = "") -> None:
+        console.print(Text(_sayable(console, text), style), soft_wrap=True)
+
+    @staticmethod
+    def _marked(console: Console, level: Level, text: str) -> None:
+        symbol, plain, colour = _MARKS[level]
+        shown = symbol if _speaks_unicode(console) else plain
+        console.print(Text.assemble((shown, colour), " ", _sayable(console, text)), soft_wrap=True)
+
 
 def _console(stream: Any) -> Console:
     terminal = stream.isatty()
     return Console(file=stream, highlight=False, markup=False, emoji=False, width=None if terminal else 1000)
+
+
+def _sayable(console: Console, text: str) -> str:
+    """Return a text as the stream's encoding can say it."""
+    if _speaks_unicode(console):
+        return text
+    return text.replace("…", "...").encode(console.encoding, "backslashreplace").decode(console.encoding)
 
 
 def _speaks_unicode(console: Console) -> bool:

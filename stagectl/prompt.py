@@ -1,4 +1,4 @@
-"""Takes a secret from whoever runs the command: a hidden prompt, or standard input in a pipe. Never an argument."""
+"""Asks whoever runs the command: for a secret (hidden, or standard input in a pipe; never an argument), or a yes."""
 
 import sys
 
@@ -19,9 +19,27 @@ def secret(prompt: str) -> Secret:
     if sys.stdin.isatty():
         value = str(click.prompt(prompt, hide_input=True, err=True, default="", show_default=False)).strip()
     else:
-        value = sys.stdin.read(_LONGEST + 1).strip()
+        value = _piped()
     if not value:
         raise Failure("No value was given.", "Paste it at the prompt, or pipe it in; it is not shown.")
     if len(value.split()) > 1 or len(value) > _LONGEST:
         raise Failure("The value is not one word.", "Give the secret alone, on one line.")
     return Secret(value)
+
+
+def confirm(question: str) -> None:
+    """Ask whether to go on.
+
+    :raises Failure: the answer is no, or nobody is there to answer.
+    """
+    if not sys.stdin.isatty():
+        raise Failure("Nobody can be asked here, so nothing was deleted.", "Give --yes if it is meant.")
+    if not click.confirm(question, err=True):
+        raise Failure("Nothing was deleted.", "Answer y if it is meant, or give --yes.")
+
+
+def _piped() -> str:
+    try:
+        return sys.stdin.read(_LONGEST + 1).removeprefix("\ufeff").strip()
+    except UnicodeDecodeError:
+        raise Failure("The value is not text.", "Give the secret alone, as UTF-8.") from None

@@ -8,6 +8,7 @@ The version of the key in use is in the log line of each request.
 import base64
 import json
 import time
+from datetime import datetime, timezone
 from typing import Any
 
 from stagectl import deployed, stages
@@ -18,8 +19,8 @@ from stagectl.target import Target
 
 # One answer may come from a container that was started a moment before the update ended.
 _SEEN_IN_A_ROW = 3
-_GIVE_UP = 60.0  # seconds
-_PAUSE = 1.0
+_PAUSE = 1.0  # seconds
+_DESCRIPTION = "Stripe key: version "
 
 _HEALTH = {
     "resource": "/health",
@@ -37,11 +38,12 @@ _HEALTH = {
 }
 
 
-def everywhere(context: Context, target: Target, version: int) -> None:
+def everywhere(context: Context, target: Target, version: int, wait: float) -> None:
     """Have every deployed function that reads the stage's key use a version of it.
 
     :param target: a stage; the stages of branches share dev's key, so their functions are among them.
     :param version: of the key parameter.
+    :param wait: seconds to wait for each function.
     :raises Failure: a function was not seen using it.
     """
     readers = [
@@ -54,22 +56,28 @@ def everywhere(context: Context, target: Target, version: int) -> None:
         context.output.mark("ok", "No function is deployed yet: the next deploy uses it.")
     for name in names:
         with context.output.working(f"Having {name} use version {version}"):
-            _replace_containers(target.client("lambda"), name, version)
-            _wait_until_used(target.client("lambda"), name, version)
+            if not _was_replaced_for(target.client("lambda"), name, version):
+                _replace_containers(target.client("lambda"), name, version)
+            _wait_until_used(target.client("lambda"), name, version, wait)
         context.output.mark("ok", f"{name} uses version {version}.")
 
 
-def _replace_containers(functions: Any, name: str, version: int) -> None:
-    """Give the function new containers. Done again, it changes nothing and they stay."""
+def _was_replaced_for(functions: Any, name: str, version: int) -> bool:
+    """Tell whether an earlier run gave the function new containers, and they could read the key."""
     functions.get_waiter("function_updated_v2").wait(FunctionName=name)
-    description = f"Stripe key: version {version}"
-    if functions.get_function_configuration(FunctionName=name).get("Description") != description:
-        functions.update_function_configuration(FunctionName=name, Description=description)
-        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+    said = str(functions.get_function_configuration(FunctionName=name).get("Description", ""))
+    return said.startswith(f"{_DESCRIPTION}{version},") and (_key_version(functions, name) or 0) >= version
 
 
-def _wait_until_used(functions: Any, name: str, version: int) -> None:
-    give_up, seen, last = time.monotonic() + _GIVE_UP, 0, "nothing of a key"
+def _replace_containers(functions: Any, name: str, version: int) -> None:
+    """Give the function new containers. A description that is another one each time is a change for certain."""
+    description = f"{_DESCRIPTION}{version}, since {datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S.%f} UTC"
+    functions.update_function_configuration(FunctionName=name, Description=description)
+    functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+
+
+def _wait_until_used(functions: Any, name: str, version: int, wait: float) -> None:
+    give_up, seen, last = time.monotonic() + wait, 0, "nothing of a key"
     while seen < _SEEN_IN_A_ROW:
         said = _key_version(functions, name)
         seen = seen + 1 if said is not None and said >= version else 0

@@ -34,6 +34,7 @@ class Stack:
         self._resources_stage = resources_stage
         self._progress = progress
         self._told: set[str] | None = None
+        self._old: set[str] = set()
 
     def status(self) -> str | None:
         """Return the stack's status, such as CREATE_COMPLETE, or None if there is no stack."""
@@ -51,6 +52,11 @@ class Stack:
         if before in _DEAD:
             self._progress(f"deleting what an attempt left that failed ({before})")
             before = self._deleted()
+            if before is not None:
+                raise Failure(
+                    f"The stack {self.name} can't be deleted: {self._reason() or before}.",
+                    "Delete it in CloudFormation's console, where you can keep what does not go; then repeat.",
+                )
         arguments = self._arguments(alarm_email, exists=before is not None)
         try:
             if before is None:
@@ -130,6 +136,8 @@ class Stack:
             for event in reversed(events):
                 if event["EventId"] not in self._told and event["LogicalResourceId"] != self.name:
                     self._progress(f"  {event['LogicalResourceId']}: {event['ResourceStatus']}")
+        else:
+            self._old = {event["EventId"] for event in events}
         self._told = (self._told or set()) | {event["EventId"] for event in events}
 
     def _events(self) -> list[dict[str, Any]]:
@@ -142,10 +150,12 @@ class Stack:
             raise
 
     def _reason(self) -> str:
-        """Return why the last change failed: the oldest reason of its events, which the others follow from."""
+        """Return why this change failed: the oldest reason of its events, which the others follow from."""
         failed = [
             f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
             for event in self._events()
-            if event["ResourceStatus"].endswith("_FAILED") and "ResourceStatusReason" in event
+            if event["EventId"] not in self._old
+            and event["ResourceStatus"].endswith("_FAILED")
+            and "ResourceStatusReason" in event
         ]
         return failed[-1].rstrip(".") if failed else ""

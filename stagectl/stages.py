@@ -66,6 +66,11 @@ def add(name: str) -> bool:
         load({"STAGE": name})
     except ConfigError as error:
         raise Failure(str(error), "Choose another name, such as a branch's: featureX.") from error
+    if name.endswith("-notify"):
+        raise Failure(
+            f"The functions of {name} would have the name of another stage's: {APP_NAME}-{name}.",
+            "Choose a name that does not end in -notify.",
+        )
     if len(name) > _LONGEST_NAME:
         raise Failure(f"The name has {len(name)} characters.", f"Choose one of at most {_LONGEST_NAME}.")
     content = project.read(CHALICE)

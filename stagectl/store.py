@@ -14,6 +14,8 @@ from stagectl.errors import Failure, code_of
 
 Kind = Literal["stripe-key", "webhook-secret"]
 
+ROLLED_BACK = "Rolled back to version "  # how the description of such a version begins
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -80,9 +82,19 @@ def check(config: StageConfig, kind: Kind, secret: Secret) -> None:
     value = secret.reveal()
     if kind == "stripe-key" and value.startswith("pk_"):
         raise Failure("That is a publishable key.", "Copy the secret or restricted key, which begins with sk_ or rk_.")
+    if kind == "stripe-key" and value.startswith(_OTHER_MODE[config.livemode]):
+        is_, wants = ("test", "live") if config.livemode else ("live", "test")
+        raise Failure(
+            f"That is a {is_} key, and {config.stage} takes {wants} keys alone.",
+            f"Nothing was stored; copy the {wants} key from Stripe's dashboard, or give another --stage.",
+        )
     misfit = config.key_misfit(value) if kind == "stripe-key" else webhooks.misfit(value)
     if misfit:
         raise Failure(f"The value {misfit}.", "Nothing was stored; copy the right one from Stripe's dashboard.")
+
+
+# By whether the stage is a live one.
+_OTHER_MODE = {True: ("sk_test_", "rk_test_"), False: ("sk_live_", "rk_live_")}
 
 
 def current(ssm: Any, name: str) -> Version | None:

@@ -23,8 +23,8 @@ _OTHER_KEY = {"prod": "/stripeSecretKey/test", "dev": "/stripeSecretKey/live"}
 class Target:
     """A declared stage and the credentials to work on it with.
 
-    ``stage``: its name. ``config``: as its functions see it. ``session``: boto3's, of the chosen profile, which is
-    None where the environment's credentials are used.
+    ``stage``: its name. ``config``: as its functions see it. ``session``: boto3's, of the chosen profile.
+    ``profile``: None if none was chosen and the environment decides.
     """
 
     stage: str

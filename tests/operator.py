@@ -10,12 +10,15 @@ from pathlib import Path
 
 from stagectl.package import prepare
 from tests.cloud import Account, Cloud
+from tests.forks import Forks
 from tests.support import PROJECT, transcript
 
 _built: list[Path] = []  # the package of the unchanged sources, which every checkout has: built once a run
 
 # What a checkout has that stagectl and Chalice work on.
 _CHECKOUT = ("app.py", "chalicelib", "stagectl", "infrastructure", ".chalice", "requirements.txt")
+
+_forks = Forks()
 
 
 class Operator:
@@ -52,16 +55,8 @@ class Operator:
     ) -> subprocess.CompletedProcess[str]:
         """Run `stagectl` in a pipe. The credentials are those of the stage's account unless others are given."""
         stage = arguments[arguments.index("--stage") + 1] if "--stage" in arguments else "dev"
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env={**(account or self.account_of(stage)).environment(), **environment},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=100,
-        )
+        variables = {**(account or self.account_of(stage)).environment(), **environment}
+        done = _forks.run(list(arguments), self.folder, variables, stdin)
         transcript.append(done.stdout + done.stderr)
         return done
 

@@ -37,13 +37,17 @@ def _package(context: Context, _target: Target) -> None:
 
 
 def _chalice(context: Context, target: Target) -> None:
-    chalice_deploy.run(target, context.output)
+    chalice_deploy.run(target, context.output, debug=context.debug)
     context.output.mark("ok", f"{target.stage} is deployed at {_url(target)}.")
 
 
 def _webhook(context: Context, target: Target) -> None:
     with context.output.working("Asking Stripe for the webhook endpoint"):
-        done = endpoint.up(target, stripe_key(target, ask=False), _url(target))
+        try:
+            done = endpoint.up(target, stripe_key(target, ask=False), _url(target))
+        except endpoint.NotPermitted as error:
+            go_on = f"Then stagectl deploy --stage {target.stage} --skip webhook"
+            raise Failure(error.what, f"{error.remedy} {go_on}") from error
     context.output.mark("ok", f"Webhook endpoint {done}")
 
 

@@ -2,6 +2,7 @@
 
 import click
 
+from stagectl import prompt
 from stagectl.context import Context, stage_option
 from stagectl.errors import Failure
 from stagectl.stack import Stack
@@ -13,7 +14,7 @@ from stagectl.stack import Stack
 @click.pass_obj
 def command(context: Context, stage: str, yes: bool) -> None:
     """Delete the NotePurchased topic, the alarms and the dashboard of a stage. Secrets are never touched."""
-    target = context.claimed(stage)
+    target = context.target(stage)
     if stage != target.config.resources_stage:
         raise Failure(
             f"{stage} uses the resources of {target.config.resources_stage}, as other stages may.",
@@ -22,7 +23,8 @@ def command(context: Context, stage: str, yes: bool) -> None:
     stack = Stack(target.client("cloudformation"), stage, context.output.note)
     question = f"Delete the stack {stack.name} in account {target.home.account}? Purchases are announced to nobody then"
     if not yes:
-        click.confirm(question, abort=True, err=True)
+        prompt.confirm(question)
+    context.claimed(stage)
     with context.output.working(f"Deleting the stack {stack.name}"):
         existed = stack.down()
     context.output.mark("ok", f"The stack {stack.name} is deleted." if existed else f"There is no stack {stack.name}.")

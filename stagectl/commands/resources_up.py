@@ -25,5 +25,5 @@ def run(context: Context, target: Target, alarm_email: str | None = None) -> Non
     with context.output.working(f"Bringing the stack {stack.name} up to date"):
         changed = stack.up(alarm_email)
     context.output.mark("ok", f"The stack {stack.name} is up to date{'' if changed else '; nothing was changed'}.")
-    if alarm_email:
+    if alarm_email and changed:
         context.output.line(f"  {alarm_email} gets a mail from AWS, and has to confirm in it.")

@@ -3,36 +3,54 @@
 import click
 
 from stagectl import rollout, store, stripe_account
-from stagectl.context import Context, stage_option
+from stagectl.context import Context, stage_option, wait_option
 from stagectl.errors import Failure
-from stagectl.store import Kind
+from stagectl.store import Kind, Version
 
 
 @click.command("rollback", epilog="Example:  stagectl secrets rollback --stage prod")
 @stage_option
 @click.argument("kind", type=click.Choice(["stripe-key", "webhook-secret"]), default="stripe-key")
-@click.option("--to", "number", type=int, metavar="VERSION", help="The version; the last different one if left out.")
+@click.option(
+    "--to",
+    "number",
+    type=click.IntRange(min=1),
+    metavar="VERSION",
+    help="The version; if left out, the last one with another value, or the one that was rolled back to already.",
+)
 @click.option("--no-verify", is_flag=True, help="Don't ask Stripe whether it accepts the key.")
+@wait_option
 @click.pass_obj
-def command(context: Context, stage: str, kind: Kind, number: int | None, no_verify: bool) -> None:
+def command(context: Context, stage: str, kind: Kind, number: int | None, no_verify: bool, wait: float) -> None:
     """Store an earlier version of a secret again, as a new version, and have the functions use it."""
-    target = context.claimed(stage)
+    target = context.target(stage)
     output, config, ssm = context.output, target.config, target.client("ssm")
     name = store.parameter_of(config, kind)
-    versions = store.history(ssm, name)
-    earlier = [version for version in versions if version.number == number] if number else [store.replaced(versions)]
-    if not earlier or earlier[0] is None or earlier[0].secret is None:
+    wanted = _wanted(store.history(ssm, name), number)
+    if wanted is None or wanted.secret is None:
         raise Failure(
             f"{name} has no version {number}." if number else f"{name} has no earlier value.",
-            f"stagectl secrets history --stage {stage} {kind}",
+            f"See which there are: stagectl secrets history --stage {stage} {kind}",
         )
-    wanted = earlier[0]
-    assert wanted.secret is not None
     store.check(config, kind, wanted.secret)
     if kind == "stripe-key" and not no_verify:
         with output.working("Asking Stripe whether it accepts the key"):
             stripe_account.check(config, wanted.secret)
-    stored = store.store(ssm, name, wanted.secret, None, f"Rolled back to version {wanted.number}")
+    context.claimed(stage)
+    stored = store.store(ssm, name, wanted.secret, None, store.ROLLED_BACK + str(wanted.number))
     output.mark("ok", stored.said)
     if kind == "stripe-key":
-        rollout.everywhere(context, target, stored.now.number)
+        rollout.everywhere(context, target, stored.now.number, wait)
+
+
+def _wanted(versions: list[Version], number: int | None) -> Version | None:
+    """Return the version to go back to.
+
+    A rollback that is repeated, since it was interrupted say, stays where it is: to go back to what it replaced would
+    bring the bad key again.
+    """
+    if number is not None:
+        return next((version for version in versions if version.number == number), None)
+    if versions and versions[0].description.startswith(store.ROLLED_BACK):
+        return versions[0]
+    return store.replaced(versions)

@@ -3,31 +3,36 @@
 import click
 
 from stagectl import prompt, rollout, store, stripe_account
-from stagectl.context import Context, stage_option
+from stagectl.context import Context, stage_option, wait_option
 from stagectl.errors import Failure
 
 
 @click.command("rotate", epilog="Example:  stagectl secrets rotate --stage prod")
 @stage_option
+@wait_option
 @click.pass_obj
-def command(context: Context, stage: str) -> None:
+def command(context: Context, stage: str, wait: float) -> None:
     """Replace a stage's Stripe key: store the new one, have the functions use it, and say when the old may be revoked.
 
     Make the new key in Stripe's dashboard first, and leave the old one as it is until this command says so.
     """
-    target = context.claimed(stage)
+    target = context.target(stage)
     output, config, ssm = context.output, target.config, target.client("ssm")
     name = config.stripe_key_parameter
-    before = store.current(ssm, name)
-    if before is None:
+    if store.current(ssm, name) is None:
         raise Failure(f"{name} is not stored, so there is nothing to rotate.", f"stagectl secrets put --stage {stage}")
     value = prompt.secret(f"New Stripe key for {stage} (account {target.home.account}, {target.region})")
     store.check(config, "stripe-key", value)
     with output.working("Asking Stripe whether it accepts the key"):
         stripe_account.check(config, value)
+    context.claimed(stage)
     stored = store.store(ssm, name, value, None, "Stored by stagectl secrets rotate")
     output.mark("ok", stored.said)
-    rollout.everywhere(context, target, stored.now.number)
+    try:
+        rollout.everywhere(context, target, stored.now.number, wait)
+    except BaseException:
+        output.note("The old key may still be in use: don't revoke it yet.", "")
+        raise
     old = store.replaced(store.history(ssm, name))
     if old:
         output.mark(
@@ -35,3 +40,5 @@ def command(context: Context, stage: str) -> None:
             f"The old key ({old.last4}, version {old.number}) is safe to revoke.",
             "https://dashboard.stripe.com/" + ("apikeys" if config.livemode else "test/apikeys"),
         )
+    else:
+        output.line("  No other key was stored before, so there is none to revoke.")

@@ -2,7 +2,7 @@
 
 import click
 
-from stagectl import endpoint
+from stagectl import endpoint, prompt
 from stagectl.context import Context, key_option, stage_option, stripe_key
 
 
@@ -13,8 +13,11 @@ from stagectl.context import Context, key_option, stage_option, stripe_key
 @click.pass_obj
 def command(context: Context, stage: str, ask_key: bool, yes: bool) -> None:
     """Delete the endpoint that was made for a stage: its purchases are announced no more."""
-    target = context.claimed(stage)
+    target = context.target(stage)
     if not yes:
-        click.confirm(f"Delete {stage}'s webhook endpoint? Its purchases are announced no more", abort=True, err=True)
-    ids = endpoint.down(target, stripe_key(target, ask_key))
+        prompt.confirm(f"Delete {stage}'s webhook endpoint? Its purchases are announced no more")
+    key = stripe_key(target, ask_key)
+    context.claimed(stage)
+    with context.output.working("Asking Stripe to delete the endpoint"):
+        ids = endpoint.down(target, key)
     context.output.mark("ok", f"Deleted {', '.join(ids)}." if ids else f"{stage} has no webhook endpoint.")

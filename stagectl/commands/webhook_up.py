@@ -13,11 +13,12 @@ from stagectl.errors import Failure
 @click.pass_obj
 def command(context: Context, stage: str, ask_key: bool) -> None:
     """Make or update the stage's webhook endpoint at Stripe for the deployed API, and store its signing secret."""
-    target = context.claimed(stage)
+    target = context.target(stage)
     url = deployed.url(target)
     if url is None:
         raise Failure(f"{stage} is not deployed, so there is nothing to point at.", f"stagectl deploy --stage {stage}")
     key = stripe_key(target, ask_key)
+    context.claimed(stage)
     with context.output.working("Asking Stripe for the endpoint"):
         done = endpoint.up(target, key, url)
     context.output.mark("ok", f"Webhook endpoint {done}")
