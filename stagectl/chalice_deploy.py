@@ -12,7 +12,6 @@ from stagectl.errors import Failure
 from stagectl.output import Output
 from stagectl.target import Target
 
-
 _TRACEBACK = "Traceback (most recent call last):"
 _ERROR = "received the following error:"  # Chalice's last words before what AWS said
 

@@ -100,9 +100,9 @@ def _become_stagectl(arguments: list[str], cwd: str, env: dict[str, str]) -> Non
     os.environ.clear()
     os.environ.update(env)
     sys.argv, sys.path[0] = ["stagectl", *arguments], cwd
-    sys.stdin = open(0, closefd=False)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - as long as the process
     sys.stdout, sys.stderr = (
-        io.TextIOWrapper(open(number, "wb", closefd=False), "utf-8", errors, write_through=True)
+        io.TextIOWrapper(open(number, "wb", closefd=False), "utf-8", errors, write_through=True)  # noqa: SIM115
         for number, errors in ((1, "strict"), (2, "backslashreplace"))
     )
     code = 1

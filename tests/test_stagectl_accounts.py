@@ -107,7 +107,8 @@ def test_a_stage_can_be_pinned_to_an_account_that_is_named(operator: Operator):
 
 
 @pytest.mark.parametrize(
-    "damage", ["{", "[]", '{"dev": {"account": "1"}}', '{"dev": 5}', '{"dev": {"account": 5, "region": null}}', "\udcff"]
+    "damage",
+    ["{", "[]", '{"dev": {"account": "1"}}', '{"dev": 5}', '{"dev": {"account": 5, "region": null}}', "\udcff"],
 )
 def test_a_damaged_list_of_accounts_stops_every_command(operator: Operator, damage: str):
     (operator.folder / ".chalice" / "accounts.json").write_bytes(damage.encode(errors="surrogateescape"))

@@ -55,9 +55,7 @@ def state(operator: Operator) -> dict[str, Any]:
             for found in operator.dev.client("cloudformation").describe_stacks()["Stacks"]
         ],
         "subscriptions": [each["Protocol"] for each in sns.list_subscriptions()["Subscriptions"]],
-        "parameters": sorted(
-            found["Name"] for found in operator.dev.client("ssm").describe_parameters()["Parameters"]
-        ),
+        "parameters": sorted(found["Name"] for found in operator.dev.client("ssm").describe_parameters()["Parameters"]),
         "endpoints": [endpoint.status for endpoint in endpoints(operator)],
         "healthy": json.loads(operator.does("doctor", "--stage", "dev", "--json"))["ok"],
     }

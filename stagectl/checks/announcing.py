@@ -26,8 +26,8 @@ def resources(examined: Examined) -> Verdict:
     if status is None and there:
         delete = examined.aws(f"sns delete-topic --topic-arn {_topic_arn(examined)}")
         remedy = (
-            "The topic was made by hand, and would be in the way (whoever subscribed to it, but for notify, has to do so "
-            f"again): {delete} && {deploy}"
+            "The topic was made by hand, and would be in the way (whoever subscribed to it, but for notify, has to do "
+            f"so again): {delete} && {deploy}"
         )
     elif status == "UPDATE_ROLLBACK_FAILED":
         remedy = examined.aws(f"cloudformation continue-update-rollback --stack-name {name}") + f" && {up}"
