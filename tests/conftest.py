@@ -1,6 +1,7 @@
 """The stack that the tests talk to: this process serves AWS and Stripe, and the API runs in processes of its own."""
 
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,16 @@ import pytest
 from tests.cloud import Cloud
 from tests.operator import Operator
 from tests.support import PROJECT, Api, Company, Container, Stack, logs, transcript
+
+
+def pytest_configure() -> None:
+    """What the tests start hears Ctrl-C and the end of a terminal, also where this run was told to ignore them.
+
+    Under `nohup`, or in a script's background, children would inherit that. A handler is not inherited.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,17 @@
 """The pages for operators, followed to the letter: their commands, in their order, in the tests' cloud."""
 
+import json
 import re
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import stripe
 
 from tests.operator import Operator
-from tests.support import PROJECT
+from tests.support import PROJECT, PURCHASE
 
 
 def commands_of(page: str) -> list[list[str]]:
@@ -16,15 +21,32 @@ def commands_of(page: str) -> list[list[str]]:
     return [shlex.split(line) for line in lines if line.startswith(("stagectl", "chalice", "aws"))]
 
 
-def follow(operator: Operator, page: str, *, key: str = "") -> list[list[str]]:
-    """Run a page's stagectl commands. What asks for a Stripe key gets the stage's, or the one given."""
-    commands = commands_of(page)
-    for _, *arguments in [command for command in commands if command[0] == "stagectl"]:
+def run(operator: Operator, command: list[str], *, key: str = "") -> None:
+    """Run a command of a page. What asks for a Stripe key gets the stage's, or the one given."""
+    program, *arguments = command
+    stage = arguments[arguments.index("--stage") + 1] if "--stage" in arguments else "dev"
+    if program == "stagectl":
         if arguments[0] == "--profile":  # the tests' credentials are in the environment
             arguments = arguments[2:]
-        stage = arguments[arguments.index("--stage") + 1] if "--stage" in arguments else "dev"
         stdin = key or (operator.live_key if stage == "prod" else operator.test_key)
         operator.does(*arguments, stdin=stdin)
+    elif program == "chalice":
+        tool = Path(sys.executable).with_name("chalice")
+        account = operator.account_of(stage).environment()
+        subprocess.run([tool, *arguments], cwd=operator.folder, env=account, check=True, capture_output=True)
+    else:  # AWS's own command line is not among what the project installs: its words are boto3's
+        service, action, *options = arguments
+        names = ["".join(word.capitalize() for word in option.strip("-").split("-")) for option in options[::2]]
+        client = operator.account_of(stage).client(service)
+        getattr(client, action.replace("-", "_"))(**dict(zip(names, options[1::2], strict=True)))
+
+
+def follow(operator: Operator, page: str, *, key: str = "") -> list[list[str]]:
+    """Run a page's stagectl commands."""
+    commands = commands_of(page)
+    for command in commands:
+        if command[0] == "stagectl":
+            run(operator, command, key=key)
     return commands
 
 
@@ -44,10 +66,38 @@ def test_rotating_a_key(operator: Operator):
     assert operator.cloud.request("POST", f"{url}/billing", operator.prod, json=body).status_code == 200
 
 
-def test_a_stage_for_a_branch(operator_of_dev: Operator):
-    commands = follow(operator_of_dev, "docs/feature-stages.md")
-    assert ["chalice", "delete", "--stage", "featureX"] in commands
-    assert operator_of_dev.does("stages", "--json").count('"featureX"') == 1
+def test_a_stage_for_a_branch_serves_beside_dev_and_is_taken_down_without_a_trace(operator_of_dev: Operator):
+    operator, account = operator_of_dev, operator_of_dev.dev
+    before = _deployed(operator)
+    add, deploy, *down = commands_of("docs/feature-stages.md")
+    run(operator, add)
+    run(operator, deploy)
+    url = operator.url_of("featureX")
+    assert operator.cloud.request("GET", f"{url}/health").json()["stage"] == "featureX"
+    assert operator.cloud.request("POST", f"{url}/billing", account, json=PURCHASE).json()["status"] == "succeeded"
+    assert operator.cloud.request("GET", f"{operator.url_of('dev')}/health").json()["stage"] == "dev"
+    for command in down:
+        run(operator, command)
+    file = operator.folder / ".chalice" / "config.json"
+    project = json.loads(file.read_text())
+    del project["stages"]["featureX"]
+    file.write_text(json.dumps(project))
+    assert _deployed(operator) == before
+    operator.does("doctor", "--stage", "dev")
+
+
+def _deployed(operator: Operator) -> set[str]:
+    """The names of all that the development account has of the product, and Stripe of its webhook endpoints."""
+    clients = {name: operator.dev.client(name) for name in ("lambda", "apigateway", "iam", "ssm", "sns")}
+    client = stripe.StripeClient(operator.test_key, base_addresses={"api": operator.stack.stripe.url})
+    return {
+        *(it["FunctionName"] for it in clients["lambda"].list_functions()["Functions"]),
+        *(it["id"] for it in clients["apigateway"].get_rest_apis()["items"]),
+        *(it["RoleName"] for it in clients["iam"].list_roles()["Roles"]),
+        *(it["Name"] for it in clients["ssm"].describe_parameters()["Parameters"]),
+        *(it["SubscriptionArn"] for it in clients["sns"].list_subscriptions()["Subscriptions"]),
+        *(it.url for it in client.v1.webhook_endpoints.list().data),
+    }
 
 
 def test_pages_name_only_commands_that_there_are(operator: Operator):

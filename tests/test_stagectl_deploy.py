@@ -105,17 +105,6 @@ def test_a_stage_that_is_not_declared_is_not_deployed(operator: Operator):
     assert "stagectl stages add" in said
 
 
-def test_a_declared_feature_stage_serves_purchases_beside_dev(operator_of_dev: Operator):
-    operator_of_dev.does("stages", "add", "featureX")
-    said = operator_of_dev.does("deploy", "--stage", "featureX")
-    url = said.strip().rpartition(" ")[2]
-    health = operator_of_dev.cloud.request("GET", f"{url}/health").json()
-    assert health["stage"] == "featureX"
-    assert buy(operator_of_dev, "featureX", url)["status"] == "succeeded"
-    assert len(apis(operator_of_dev, "featureX")) == 2
-    operator_of_dev.does("webhook", "down", "--stage", "featureX", "--yes")
-
-
 def test_deploying_again_changes_nothing(operator_of_dev: Operator):
     before = apis(operator_of_dev, "dev")
     secrets = operator_of_dev.does("secrets", "list", "--stage", "dev", "--json")

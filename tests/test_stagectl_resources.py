@@ -45,7 +45,7 @@ def test_up_tells_of_each_resource_and_again_changes_nothing(in_the_background: 
     done = operator.run("resources", "up", "--stage", "dev")
     assert done.stdout == "✓ The stack notes-billing-dev is up to date.\n"
     for resource in ("NotePurchased", "Alarms", "KeyUnavailable", "NotifyFailures", "Dashboard"):
-        assert f"{resource}: CREATE_COMPLETE" in done.stderr.splitlines()
+        assert f"  {resource}: CREATE_COMPLETE" in done.stderr.splitlines()
     again = operator.run("resources", "up", "--stage", "dev")
     assert "is up to date; nothing was changed." in again.stdout
     assert "COMPLETE" not in again.stderr
