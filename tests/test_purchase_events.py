@@ -80,7 +80,10 @@ def test_500_purchases_with_webhooks_that_fail_double_and_overtake(company: Comp
     bodies += [{"payment_method": "pm_card_authenticationRequired", "storage": 1}] * 20
 
     def buy(body: object) -> tuple[int, str, str]:
-        response = company.api.request("POST", "/billing", json=body, headers={"Idempotency-Key": str(uuid.uuid4())})
+        key = {"Idempotency-Key": str(uuid.uuid4())}
+        response = company.api.request("POST", "/billing", json=body, headers=key)
+        while response.status_code >= 500:  # as the answer says, which a machine under load may give
+            response = company.api.request("POST", "/billing", json=body, headers=key)
         answer = response.json()
         return response.status_code, answer.get("id", answer.get("payment_id")), str(answer.get("status"))
 
