@@ -22,6 +22,16 @@ def pytest_configure() -> None:
             signal.signal(number, lambda *_: None)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one deployment go to one process of the run, so that it is made once."""
+    for item in items:
+        for name in _DEPLOYED & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(name))
+
+
+_DEPLOYED = {"_operator_of_dev", "_branches"}
+
+
 @pytest.fixture(scope="session")
 def _running_stack() -> Iterator[Stack]:
     with Stack() as stack:

@@ -1,6 +1,7 @@
 """An operator at work: a checkout of their own, the credentials of an account, and `stagectl`."""
 
 import atexit
+import compileall
 import json
 import shutil
 import subprocess
@@ -31,6 +32,9 @@ class Operator:
         self.dev, self.prod = cloud.account(), cloud.account()
         self.live_key = self.issue_key("live")
         self.test_key = self.issue_key("test")
+        if not _built:
+            # Chalice names a package by all of chalicelib, caches too: every checkout gets the same.
+            compileall.compile_dir(PROJECT / "chalicelib", quiet=1)
         for name in _CHECKOUT:
             copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
             copy(PROJECT / name, folder / name)

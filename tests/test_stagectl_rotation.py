@@ -72,7 +72,7 @@ class Branches:
         return str(found.get("Description", ""))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def _branches(_running_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Branches:
     return Branches(Operator(_running_cloud, tmp_path_factory.mktemp("rotation")))
 
