@@ -3,13 +3,17 @@
 PYTHON ?= python3
 STAGE ?= dev
 
-.PHONY: run test lint bench setup package clean
+.PHONY: run test test-packaged lint bench setup package clean
 
 run: setup
 	@.venv/bin/python -m devstack
 
 test: setup
 	@.venv/bin/python -m pytest -n 4 --dist loadgroup $(ARGS)
+
+# The same tests, of what is deployed: the package's files, unpacked, with the bytecode in it.
+test-packaged: setup
+	@PACKAGED="$$(.venv/bin/python -m tests.packaged)" .venv/bin/python -m pytest -n 4 --dist loadgroup $(ARGS)
 
 lint: setup
 	@.venv/bin/ruff check .

@@ -6,6 +6,7 @@ fork imports from the checkout that it works in. What depends on how Python star
 
 import atexit
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -22,6 +23,7 @@ _HEAVY = (
     "boto3", "botocore.auth", "botocore.regions", "botocore.retries.standard", "chalice.config", "click", "requests",
     "rich.console", "rich.live", "rich.status", "rich.table", "stripe",
 )  # fmt: skip
+_SERVICES = ("apigateway", "cloudformation", "iam", "lambda", "logs", "sns", "sqs", "ssm", "sts")
 _LONGEST = 100.0  # seconds
 
 
@@ -69,6 +71,7 @@ class Forks:
 def _serve(control: socket.socket) -> None:
     for name in _HEAVY:
         importlib.import_module(name)
+    _read_the_models_of_aws()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 16, 5)
@@ -80,6 +83,24 @@ def _serve(control: socket.socket) -> None:
             _watch(*descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _read_the_models_of_aws() -> None:
+    """Have botocore read each of its large JSON files once, and not in every fork."""
+    import boto3
+    from botocore.loaders import JSONFileLoader
+
+    read, kept = JSONFileLoader.load_file, {}
+
+    def load_file(self: JSONFileLoader, path: str) -> object:
+        if path not in kept:
+            kept[path] = read(self, path)
+        return kept[path]
+
+    JSONFileLoader.load_file = load_file
+    for service in _SERVICES:
+        boto3.session.Session("a", "b", region_name="us-east-1").client(service)
+    gc.freeze()
 
 
 def _watch(reply: int, stdin: int, stdout: int, stderr: int, request: int) -> None:

@@ -24,8 +24,8 @@ from devstack.child import Child
 from devstack.stage import set_up
 from devstack.stripe.keys import Mode
 from devstack.stripe.server import StripeServer
+from tests import APP, PROJECT
 
-PROJECT = Path(__file__).resolve().parent.parent
 TEST_PARAMETER = "/stripeSecretKey/test"
 LIVE_PARAMETER = "/stripeSecretKey/live"
 PURCHASE = {"source": "tok_visa", "storage": 21}
@@ -72,6 +72,7 @@ class Stack:
             **{k: v for k, v in self.aws.environment().items() if k not in ("STAGE", "RESOURCES_STAGE")},
             "STRIPE_API_BASE": self.stripe.url,
             "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": str(PROJECT),
         }
 
     def reads(self) -> int:
@@ -129,7 +130,7 @@ class Api:
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "devstack.local", "--stage", self._stage, "--port", str(self._port)],
-                cwd=PROJECT,
+                cwd=APP,
                 env={**self._stack.environment(), **self._environment},
                 stdin=subprocess.PIPE,
                 stdout=output,
@@ -238,7 +239,7 @@ class Container:
             del environment["STRIPE_API_BASE"]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.container"],
-            cwd=PROJECT,
+            cwd=APP,
             env=environment,
             text=True,
             stdin=subprocess.PIPE,

@@ -14,6 +14,7 @@ import pytest
 from chalicelib.config import load
 from chalicelib.parameter_store import Parameter, ParameterInvalid, ParameterUnavailable, Secret
 from devstack.aws import AwsFault
+from tests import APP
 from tests.support import (
     LIVE_PARAMETER,
     PROJECT,
@@ -80,7 +81,7 @@ def test_nothing_is_read_on_the_deployers_machine(stack: Stack, command):
     arguments = ["gen-policy"] if "cli" in command else []
     done = subprocess.run(
         [sys.executable, "-c", command, *arguments],
-        cwd=PROJECT,
+        cwd=APP,
         env={**stack.environment(), "AWS_CHALICE_CLI_MODE": "true"},
         capture_output=True,
         text=True,
@@ -230,7 +231,7 @@ told(lambda: Parameter(config.stripe_key_parameter, check=lambda value: "is wron
 """
     done = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=PROJECT,
+        cwd=APP,
         env=stack.environment(),
         capture_output=True,
         text=True,
@@ -309,7 +310,7 @@ print(handle(billing_event({}))["statusCode"])
 """
     done = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=PROJECT,
+        cwd=PROJECT,  # the program is of the tests as well
         env={**stack.environment(), "STRIPE_LOG": "debug", "AWS_CHALICE_CLI_MODE": "true"},
         capture_output=True,
         text=True,
