@@ -2,8 +2,9 @@
 
 PYTHON ?= python3
 STAGE ?= dev
+CONTAINERS ?= 1000
 
-.PHONY: run test test-packaged lint bench setup package clean
+.PHONY: run test test-packaged lint bench bench-fleet setup package clean
 
 run: setup
 	@.venv/bin/python -m devstack
@@ -23,6 +24,9 @@ lint: setup
 bench: setup
 	@.venv/bin/python -m benchmarks.cold_start
 	@.venv/bin/python -m benchmarks.telemetry
+
+bench-fleet: setup
+	@.venv/bin/python -m benchmarks.fleet --containers $(CONTAINERS)
 
 package: setup
 	@.venv/bin/python -m stagectl.package --stage $(STAGE)

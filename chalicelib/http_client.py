@@ -5,6 +5,7 @@ There is no repeat in here: whoever calls knows whether one is safe, and what an
 
 import contextlib
 import io
+import math
 import os
 import socket
 import ssl
@@ -99,22 +100,29 @@ class HttpClient:
                 self._keep(self._early.result(self._connect))
             self._early = None
 
-    def exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+    def exchange(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None, *, by: float = math.inf
+    ) -> Answer:
         """Send a request and return its answer, whatever its status; redirects are not followed.
 
         :param target: path and query.
+        :param by: when it has ended, by the monotonic clock, if that is before the limits given above.
         :raises HttpError: one of those above.
         """
         connection = self._kept()
         kept = connection is not None
         if connection is None:
             unopened = self._connection()  # here: to load certificates takes a slow machine some of its time
-            connection = _Opening(lambda: self._dial(unopened)).result(self._connect)
+            connection = _Opening(lambda: self._dial(unopened)).result(
+                max(0.0, min(self._connect, by - time.monotonic()))
+            )
+        begun = time.monotonic()
+        deadline = min(begun + self._answer, by)
         try:
-            answer = _answer(connection, method, target, headers, body, time.monotonic() + self._answer)
+            answer = _answer(connection, method, target, headers, body, deadline)
         except TimeoutError as error:
             connection.close()
-            raise TimedOut(f"no complete answer within {self._answer:g} s") from error
+            raise TimedOut(f"no complete answer within {deadline - begun:.3g} s") from error
         except (OSError, HTTPException, ValueError) as error:
             connection.close()
             kind = Stale if kept and isinstance(error, (ConnectionError, ssl.SSLError)) else HttpError

@@ -1,7 +1,7 @@
 """One SecureString of AWS Systems Manager Parameter Store: read once a container, read again when it stops working.
 
-Knows nothing of this service: the file and those it stands on (ssm, aws, sigv4, http_client, and two functions of
-config) can be taken into another Chalice app as they are. ::
+Knows nothing of this service: the file and those it stands on (backoff, ssm, aws, sigv4, http_client, and two functions
+of config) can be taken into another Chalice app as they are. ::
 
     key = Parameter("/stripeSecretKey/test")
     key.start()      # at import, before the slow imports: the read runs in the background
@@ -12,7 +12,7 @@ config) can be taken into another Chalice app as they are. ::
 
 import hmac
 import logging
-import random
+import math
 import threading
 import time
 import traceback
@@ -22,12 +22,10 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import NoReturn
 
-from chalicelib.ssm import ANSWER, CONNECT, ParameterStore, Transient
+from chalicelib import backoff
+from chalicelib.ssm import ANSWER, CONNECT, ParameterStore, Throttled, Transient
 
 _log = logging.getLogger(__name__)
-
-# Seconds.
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 
 
 class ParameterError(Exception):
@@ -84,7 +82,7 @@ class Parameter:
 
         :param name: the parameter's name, such as ``/stripeSecretKey/test``.
         :param check: says what is wrong with a value (without quoting it), or None. A wrong value is not kept.
-        :param budget: seconds within which a read has ended, with all its retries.
+        :param budget: seconds within which a read has ended, with all its retries, unless it may wait for longer.
         :param renewal_interval: seconds for which :meth:`renew` reads at most once.
         :param around_read: makes the context in which each read runs, for those who count or trace them; it is told
             whether the read is a renewal. Context variables are those of whoever began the read.
@@ -101,6 +99,7 @@ class Parameter:
         self._started: _Read | None = None
         self._read_at: float | None = None
         self._renewed_at: float | None = None
+        self._throttled = 0  # attempts in a row, over all reads: a request goes on where init gave up
 
     @property
     def version(self) -> int | None:
@@ -112,7 +111,7 @@ class Parameter:
         """Begin the read in the background."""
         try:
             with self._lock:
-                self._started = self._join_or_begin()
+                self._started = self._join_or_begin(0.0)
         except ParameterError as error:
             _log.error("the read during init failed: %s", error)
 
@@ -127,19 +126,20 @@ class Parameter:
         except ParameterError as error:
             _log.error("the read during init failed: %s", error)
 
-    def get(self) -> Secret:
+    def get(self, until: float = 0.0) -> Secret:
         """Return the value, reading it first if no read has succeeded yet.
 
-        :raises ParameterUnavailable: Parameter Store did not give it within ``budget`` seconds.
+        :param until: till when to wait while Parameter Store throttles, by the monotonic clock; ``budget``, if later.
+        :raises ParameterUnavailable: Parameter Store did not give it in time.
         :raises ParameterInvalid: the value is not what ``check`` wants.
         """
         with self._lock:
             if self._kept is not None:
                 return self._kept.secret
-            read = self._join_or_begin()
-        return read.result()
+            read = self._join_or_begin(until)
+        return read.result(max(until, time.monotonic() + self._budget))
 
-    def renew(self, refused: Secret, asked_at: float | None = None) -> Secret:
+    def renew(self, refused: Secret, asked_at: float | None = None, until: float = 0.0) -> Secret:
         """Return what replaced a value that was refused where it was used.
 
         Reads at most once in ``renewal_interval`` seconds, so that refusals, which strangers may be able to
@@ -148,6 +148,7 @@ class Parameter:
         :param refused: the value that no longer works.
         :param asked_at: when the refused value was asked for, by the monotonic clock. If it was read since then, that
             read was this one: the value is as new as it gets, and the interval begins.
+        :param until: as in :meth:`get`.
         :return: another value, or an equal one if there is no other (yet).
         :raises ParameterError: the read failed; the old value is kept unless its replacement is invalid.
         """
@@ -163,24 +164,23 @@ class Parameter:
             if recently and not under_way:
                 return refused
             self._renewed_at = self._renewed_at if recently else now
-            read = self._join_or_begin(renewal=True)
-        return read.result()
+            read = self._join_or_begin(until, renewal=True)
+        return read.result(max(until, time.monotonic() + self._budget))
 
-    def _join_or_begin(self, *, renewal: bool = False) -> "_Read":
+    def _join_or_begin(self, until: float, *, renewal: bool = False) -> "_Read":
         """Return the read under way, or begin one. A read past its deadline was frozen with its sandbox: leave it."""
-        if self._read is None or time.monotonic() >= self._read.deadline:
+        now = time.monotonic()
+        if self._read is None or now >= self._read.deadline:
             context = copy_context()
             read = _Read(
-                self.name,
-                lambda deadline: context.run(self._fetch, renewal, deadline),
-                self._ended,
-                time.monotonic() + self._budget,
+                self.name, lambda read: context.run(self._fetch, renewal, read), self._ended, now + self._budget, until
             )
             try:
                 read.start()
             except RuntimeError as error:  # no more threads
                 raise ParameterUnavailable(f"{self.name}: {error}") from error
             self._read = read
+        self._read.until = max(self._read.until, until)
         return self._read
 
     def _ended(self, read: "_Read") -> None:
@@ -190,26 +190,30 @@ class Parameter:
             self._read = None
             if read.found is not None:
                 self._kept, self._read_at = read.found, time.monotonic()
+                self._throttled = 0
             elif isinstance(read.error, ParameterInvalid):
                 self._kept = None
 
-    def _fetch(self, renewal: bool, deadline: float) -> "_Found":
+    def _fetch(self, renewal: bool, read: "_Read") -> "_Found":
         with self._around_read(renewal):
-            return self._fetch_until(deadline)
+            return self._fetch_in_time(read)
 
-    def _fetch_until(self, deadline: float) -> "_Found":
+    def _fetch_in_time(self, read: "_Read") -> "_Found":
         """Read the parameter, again where that may help, such that the last attempt ends before the deadline."""
-        pause = _FIRST_PAUSE
+        failed = 0
         while True:
             try:
                 return self._fetch_once()
             except Transient as error:
-                # Full jitter: containers that were throttled together must not come back together.
-                wait = random.uniform(0, pause)
-                if time.monotonic() + wait + CONNECT + ANSWER > deadline:
+                if isinstance(error, Throttled):
+                    self._throttled += 1
+                    wait = backoff.next_attempt(self._throttled, read.left_if_throttled(), patient=read.patient)
+                else:
+                    failed += 1
+                    wait = backoff.next_attempt(failed, read.deadline - time.monotonic(), takes=CONNECT + ANSWER)
+                if wait is None:
                     raise ParameterUnavailable(f"{self.name}: {error}") from error
-                time.sleep(wait)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+            time.sleep(wait)
 
     def _fetch_once(self) -> "_Found":
         try:
@@ -233,13 +237,18 @@ class _Found:
 
 
 class _Read(threading.Thread):
-    """One read, and what came of it."""
+    """One read, and what came of it. It has ended by ``deadline``, which being throttled puts off to ``until``."""
 
     def __init__(
-        self, parameter: str, fetch: Callable[[float], _Found], ended: Callable[["_Read"], None], deadline: float
+        self,
+        parameter: str,
+        fetch: Callable[["_Read"], _Found],
+        ended: Callable[["_Read"], None],
+        deadline: float,
+        until: float,
     ) -> None:
         super().__init__(name="parameter", daemon=True)
-        self.deadline = deadline
+        self.deadline, self.until = deadline, until
         self.found: _Found | None = None
         self.error: ParameterError | None = None
         self._parameter = parameter
@@ -249,7 +258,7 @@ class _Read(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.found = self._fetch(self.deadline)
+            self.found = self._fetch(self)
         except ParameterError as error:
             forget_locals(error)
             self.error = error
@@ -258,10 +267,23 @@ class _Read(threading.Thread):
         self._ended_callback(self)
         self._done.set()
 
-    def result(self) -> Secret:
-        """Wait for the value until the deadline."""
-        if not self._done.wait(max(0.0, self.deadline - time.monotonic())):
-            raise ParameterUnavailable(f"{self._parameter}: Parameter Store did not answer in time")
+    @property
+    def patient(self) -> bool:
+        """Whether somebody waits for longer than a read takes that is not throttled."""
+        return self.until >= self.deadline
+
+    def left_if_throttled(self) -> float:
+        """Return how many seconds are left, now that it is known that Parameter Store throttles."""
+        now = time.monotonic()
+        if now < self.deadline:  # or nobody waits any more
+            self.deadline = max(self.deadline, self.until)
+        return self.deadline - now
+
+    def result(self, limit: float = math.inf) -> Secret:
+        """Wait for the value until the deadline, or a limit by the monotonic clock."""
+        while not self._done.wait(max(0.0, min(limit, self.deadline) - time.monotonic())):
+            if time.monotonic() >= min(limit, self.deadline):  # the deadline may have been put off meanwhile
+                raise ParameterUnavailable(f"{self._parameter}: Parameter Store did not answer in time")
         if self.error is not None:  # each waiter raises its own: a traceback grows with every raise
             raise type(self.error)(str(self.error)) from self.error
         assert self.found is not None

@@ -23,10 +23,12 @@ from chalicelib.telemetry import Telemetry
 # Pinned, so that an answer keeps its form whatever the account's default version is (https://docs.stripe.com/api/versioning).
 API_VERSION = "2026-10-28.endive"
 
-# Seconds. An answer must be out within 25: reading the key takes up to 3, an attempt ends after _CONNECT and _ANSWER
-# whatever Stripe does, and none begins that could end after _ANSWERED.
+# Seconds. An answer must be out within 25: an attempt ends after _CONNECT and _ANSWER whatever Stripe does, and none
+# begins that could end after _ANSWERED. A first attempt for which Parameter Store, throttling, gave the key late gets
+# what is left, which is _ENOUGH: so much longer the key can be waited for (docs/fleet.md).
 _CONNECT, _ANSWER = 2.0, 8.0
-_ANSWERED = 24.0
+_ANSWERED, _ENOUGH = 24.0, 6.0
+KEY_WITHIN = _ANSWERED - _ENOUGH
 _ATTEMPTS = 4
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
 
@@ -146,11 +148,13 @@ class Payments:
         :param call: makes the call with a key. A repeat is safe: it reads, or carries the same idempotency key.
         :param explain: the problem for what the attempts raised, the last one last.
         """
-        answered = time.monotonic() + _ANSWERED
+        begun = time.monotonic()
+        last_repeat = begun + _ANSWERED - _CONNECT - _ANSWER
+        self.transport.end_by(begun + _ANSWERED)
         failures: list[Exception] = []
         pause = _FIRST_PAUSE
         try:
-            secret = self._key.get()
+            secret = self._key.get(begun + KEY_WITHIN)
             for attempt in range(1, _ATTEMPTS + 1):
                 wait = 0.0
                 try:
@@ -158,7 +162,7 @@ class Payments:
                         return call(secret)
                 except stripe_errors.KEY_REFUSED as error:
                     failures.append(error)
-                    refused, secret = secret, self._key.renew(secret)
+                    refused, secret = secret, self._key.renew(secret, until=last_repeat)
                     if secret == refused:
                         break
                 except Exception as error:  # noqa: BLE001 - whatever Stripe's answer made go wrong, it is explained
@@ -167,7 +171,7 @@ class Payments:
                         break
                     if not isinstance(error, ConnectionStale):
                         wait, pause = random.uniform(0, pause), min(2 * pause, _LONGEST_PAUSE)
-                if attempt == _ATTEMPTS or time.monotonic() + wait + _CONNECT + _ANSWER > answered:
+                if attempt == _ATTEMPTS or time.monotonic() + wait > last_repeat:
                     break
                 time.sleep(wait)
         except ParameterError as error:

@@ -28,6 +28,10 @@ class Transient(Exception):
     """Worth another try; the message says what happened."""
 
 
+class Throttled(Transient):
+    """The account's limit on reads is used up for the moment: others read at the same time, and it passes."""
+
+
 @dataclass(frozen=True)
 class Stored:
     """A parameter as Parameter Store has it. ``version`` counts up from 1 with each change."""
@@ -46,7 +50,8 @@ class ParameterStore:
     def get(self, name: str) -> Stored:
         """Make one GetParameter call.
 
-        :raises Transient: throttled, a server error, no answer, or one that is none.
+        :raises Throttled: the account reads more than it may.
+        :raises Transient: a server error, no answer, or one that is none.
         :raises Refused: everything else that Parameter Store says.
         :raises Exception: what the SDK makes of a machine's configuration.
         """
@@ -105,6 +110,8 @@ def _called(access: AwsAccess, name: str) -> Any:
 
 
 def _failure(code: str | None, status: int, message: str) -> Exception:
-    if code in _THROTTLED or status >= 500:
+    if code in _THROTTLED:
+        return Throttled(f"{code} ({status})")
+    if status >= 500:
         return Transient(f"{code} ({status})")
     return Refused(message)

@@ -7,6 +7,9 @@ from chalicelib.problems import Problem, invalid_request
 from chalicelib.requests import Purchase
 from chalicelib.stripe_transport import CallTimedOut
 
+# Seconds after which Parameter Store may give the key that it did not give in time (docs/fleet.md).
+KEY_RETRY_AFTER = 5
+
 KEY_REFUSED = (stripe.AuthenticationError, stripe.PermissionError)
 
 
@@ -88,7 +91,7 @@ def _of_key_or_limit(error: Exception, nothing: str) -> Problem | None:
     if isinstance(error, (ParameterInvalid, *KEY_REFUSED)):
         return Problem("stripe_key_rejected", nothing, cause=_cause(error))
     if isinstance(error, ParameterError):
-        return Problem("stripe_key_unavailable", nothing, retry_after=5, cause=_cause(error))
+        return Problem("stripe_key_unavailable", nothing, retry_after=KEY_RETRY_AFTER, cause=_cause(error))
     if isinstance(error, stripe.RateLimitError):
         seconds = str((error.headers or {}).get("retry-after", ""))
         retry_after = min(int(seconds), 60) if seconds.isascii() and seconds.isdigit() else 2

@@ -4,6 +4,8 @@ Its own ways need `requests`, which brings netrc files, redirects and 44 ms of i
 """
 
 import logging
+import math
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,6 +48,7 @@ class StripeTransport(stripe.HTTPClient):
         """
         super().__init__()
         self._base = base
+        self._limit = threading.local()
         self._client = HttpClient(base, network, ca_file=stripe.ca_bundle_path, connect=connect, answer=answer)
 
     def open(self) -> None:
@@ -55,6 +58,10 @@ class StripeTransport(stripe.HTTPClient):
     def settle(self) -> None:
         """Wait until it is open, or was not to be had."""
         self._client.settle()
+
+    def end_by(self, deadline: float) -> None:
+        """Let the calls of this thread end by then, by the monotonic clock, where that is before their own limits."""
+        self._limit.deadline = deadline
 
     def request(  # type: ignore[override]
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
@@ -67,7 +74,8 @@ class StripeTransport(stripe.HTTPClient):
             raise _error(stripe.APIConnectionError, f"{url} is not an address of {self._base}", should_retry=False)
         body = post_data.encode() if isinstance(post_data, str) else post_data
         try:
-            answer = self._client.exchange(method.upper(), url[len(self._base) :], headers or {}, body)
+            deadline = getattr(self._limit, "deadline", math.inf)
+            answer = self._client.exchange(method.upper(), url[len(self._base) :], headers or {}, body, by=deadline)
         except HttpError as error:
             what = "Stripe was not reached" if isinstance(error, NotConnected) else "Stripe's answer was lost"
             kind = _KINDS.get(type(error), stripe.APIConnectionError)

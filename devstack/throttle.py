@@ -12,13 +12,14 @@ class TokenBucket:
     size of its bucket; a second's worth is an assumption. A call that is refused takes nothing.
     """
 
-    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic, *, burst: float | None = None) -> None:
         """The bucket is full.
 
         :param rate: tokens a second, above 0.
         :param clock: the time in seconds.
+        :param burst: how many tokens it holds, at least 1; None for a second's worth.
         """
-        self._rate, self._size = rate, max(1.0, rate)
+        self._rate, self._size = rate, max(1.0, rate if burst is None else burst)
         self._clock = clock
         self._lock = threading.Lock()
         self._tokens, self._filled_at = self._size, clock()

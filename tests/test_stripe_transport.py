@@ -135,6 +135,19 @@ def test_an_answer_that_trickles_ends_with_the_time_for_all_of_it(part):
         get(StripeTransport(Network(), peer.url, answer=0.5), peer.url)
 
 
+def test_a_call_ends_when_the_answer_to_the_customer_is_due():
+    with Peer(lambda connection: (request(connection), peer.stopped.wait(10))) as peer:
+        transport = StripeTransport(Network(), peer.url, connect=60, answer=60)
+        transport.end_by(time.monotonic() + 0.3)
+        with pytest.raises(CallTimedOut):
+            get(transport, peer.url)
+        transport.end_by(time.monotonic() - 1)
+        with pytest.raises(stripe.APIConnectionError) as raised:
+            get(transport, peer.url)
+        assert not isinstance(raised.value, CallTimedOut)  # nothing was sent
+        assert peer.accepted == 1
+
+
 def test_a_connection_that_is_not_made_in_time_is_no_lost_answer(authority: Authority):
     peer = Peer(lambda _connection: None)
     peer.url = peer.url.replace("http:", "https:")

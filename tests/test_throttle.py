@@ -26,6 +26,14 @@ def test_a_slow_bucket_gives_one_at_a_time():
     assert [bucket.take(), bucket.take()] == [True, False]
 
 
+def test_a_bucket_may_save_up_less_for_a_burst():
+    now = 0.0
+    bucket = TokenBucket(40, lambda: now, burst=1)
+    assert sum(bucket.take() for _ in range(100)) == 1
+    now += 60
+    assert sum(bucket.take() for _ in range(100)) == 1
+
+
 def test_reads_beyond_the_limit_are_throttled_as_aws_does_it(stack: Stack):
     once = Config(retries={"total_max_attempts": 1})
     ssm = stack.aws.client("ssm", once)
