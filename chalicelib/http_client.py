@@ -117,6 +117,9 @@ class HttpClient:
                 max(0.0, min(self._connect, by - time.monotonic()))
             )
         begun = time.monotonic()
+        if begun >= by:
+            self._keep(connection)
+            raise NotConnected("no time was left to send anything")
         deadline = min(begun + self._answer, by)
         try:
             answer = _answer(connection, method, target, headers, body, deadline)
@@ -215,7 +218,7 @@ class _Opening:
                 return self._connection
             self._given_up = True
         error = self._error
-        if error is None:
+        if error is None or isinstance(error, TimeoutError):  # the socket's own limit may be the first by a hair
             raise NotConnected(f"no connection within {within:g} s")
         if isinstance(error, HttpError):
             raise error

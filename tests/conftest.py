@@ -22,11 +22,12 @@ def pytest_configure() -> None:
             signal.signal(number, lambda *_: None)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one deployment go to one process of the run, so that it is made once."""
+    """Tests of one deployment go to one process of the run, so that it is made once; the doctor's have their own."""
     for item in items:
         for name in _DEPLOYED & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group(name))
+            item.add_marker(pytest.mark.xdist_group(f"{name} {item.path.stem.startswith('test_doctor')}"))
 
 
 _DEPLOYED = {"_operator_of_dev", "_branches"}
