@@ -3,7 +3,7 @@
 PYTHON ?= python3
 STAGE ?= dev
 
-.PHONY: run test lint bench setup package clean
+.PHONY: run test lint bench openapi fuzz setup package clean
 
 run: setup
 	@.venv/bin/python -m devstack
@@ -19,6 +19,12 @@ lint: setup
 bench: setup
 	@.venv/bin/python -m benchmarks.cold_start
 	@.venv/bin/python -m benchmarks.telemetry
+
+openapi: setup
+	@.venv/bin/python -m devstack.openapi
+
+fuzz: setup
+	@.venv/bin/python -m tests.fuzz
 
 package: setup
 	@.venv/bin/python -m stagectl.package --stage $(STAGE)
