@@ -75,7 +75,7 @@ def _operation(name: str, route: RouteEntry, answer: type, recorded: list[_Json]
     }
     if route.method == "POST":
         schema = {"$ref": f"#/components/schemas/{'Purchase' if name == 'POST /billing' else 'StripeEvent'}"}
-        asked = {kept["name"]: kept for kept in recorded if "request" in kept}
+        asked = {kept["name"]: kept for kept in recorded if "request" in kept and kept["status"] in (200, 402)}
         examples = _examples(asked, "request")
         content = {kind: {"schema": schema, "examples": examples} for kind in route.content_types}
         operation["requestBody"] = {"required": True, "content": content}
@@ -106,13 +106,16 @@ def _text(place: str, name: str, required: bool = True) -> _Json:
 
 def _success(name: str, answer: type, recorded: list[_Json]) -> _Json:
     schema: _Json = {"$ref": f"#/components/schemas/{answer.__name__}"}
+    links: _Json = {}
     if name == "POST /billing":
+        links = {"payment": {"operationId": "payment", "parameters": {"payment_id": "$response.body#/id"}}}
         narrowed = {"type": "object", "properties": {"status": {"enum": [*CHARGED]}}}
         schema = {"allOf": [schema, narrowed]}
     examples = _examples({kept["name"]: kept for kept in recorded if kept["status"] == 200}, "body")
     return {
         "description": prose.OPERATIONS[name].success,
         "content": {"application/json": {"schema": schema, "examples": examples}},
+        **({"links": links} if links else {}),
     }
 
 
