@@ -18,12 +18,6 @@ from tests.cloud.policies import allows
 from tests.description import check
 from tests.support import PROJECT, eventually
 
-
-@pytest.fixture(scope="session")
-def _deployments(_running_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Deployments:
-    return Deployments(_running_cloud, tmp_path_factory.mktemp("deployed"))
-
-
 # Each stage is deployed once, in the process that runs all tests of it.
 STAGES = [pytest.param(stage, marks=pytest.mark.xdist_group(stage)) for stage in ("prod", "dev", "featureX")]
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from playwright.sync_api import Browser
 
 from devstack import reference
 from devstack.child import PROJECT
@@ -47,8 +48,10 @@ def test_the_description_is_served_with_the_apis_address(console: EventServer, a
 
 
 @needs_chromium
-def test_a_purchase_is_tried_out_from_the_page(console: EventServer):
-    with page() as reference_page:
+def test_a_purchase_is_tried_out_from_the_page(console: EventServer, chromium: Browser):
+    with page(chromium) as reference_page:
+        asked: list[str] = []
+        reference_page.on("request", lambda request: asked.append(request.url))
         reference_page.goto(f"{console.url}/api/")
         reference_page.locator("#operations-payments-charge .opblock-summary-control").click()
         charge = reference_page.locator("#operations-payments-charge")
@@ -57,3 +60,4 @@ def test_a_purchase_is_tried_out_from_the_page(console: EventServer):
         answer.wait_for()
         assert answer.locator(".response-col_status").inner_text().startswith("200")
         assert '"status": "succeeded"' in answer.locator(".response-col_description").inner_text()
+        assert [url for url in asked if not url.startswith(("http://127.0.0.1:", "data:"))] == []
