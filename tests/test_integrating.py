@@ -53,7 +53,10 @@ window.Stripe = (key) => ({
   createPaymentMethod: async () => ({ paymentMethod: { id: await window.atStripe("create", "") } }),
   createConfirmationToken: async () => ({ confirmationToken: { id: "ctoken_visa" } }),
   createToken: async () => ({ token: { id: "tok_visa" } }),
-  handleNextAction: async ({ clientSecret }) => JSON.parse(await window.atStripe("authenticate", clientSecret)),
+  handleNextAction: async ({ clientSecret }) => {
+    const told = await window.atStripe("authenticate", clientSecret);
+    return told ? JSON.parse(told) : new Promise(() => {});
+  },
 });
 """
 
@@ -87,11 +90,14 @@ class Shop:
     def _at_stripe(self, act: str, client_secret: str) -> str:
         if act == "create":
             return self.card
+        outcome = "fail" if self.outcome == "fail" else "succeed"
         try:
-            self._stack.stripe.authenticate(client_secret.partition("_secret_")[0], self.outcome)  # type: ignore[arg-type]
+            self._stack.stripe.authenticate(client_secret.partition("_secret_")[0], outcome)
         except StripeError as error:
             return json.dumps({"error": {"message": str(error)}})
-        return json.dumps({"error": {"message": "You did not authenticate."}} if self.outcome == "fail" else {})
+        if self.outcome == "stays at the bank":
+            return ""
+        return json.dumps({"error": {"message": "You did not authenticate."}} if outcome == "fail" else {})
 
     def _answer(self, route: Route) -> None:
         name = route.request.url.removeprefix(f"{SHOP}/")
@@ -173,6 +179,37 @@ def test_a_reload_while_paying_pays_once(shop: Shop, stack: Stack):
     assert eventually(lambda: stack.stripe.faults.held == 1 or shop.page.wait_for_timeout(20))
     shop.page.reload()
     assert shop.says() == "succeeded"
+    assert payments_since(stack, before) == ["succeeded"]
+
+
+@needs_chromium
+def test_a_reload_at_the_banks_page_finds_what_the_customer_did_there(shop: Shop, stack: Stack):
+    before = len(stack.stripe.payment_intents)
+    shop.card, shop.outcome = "pm_card_authenticationRequired", "stays at the bank"
+    shop.page.locator("#pay:enabled").click()
+    paid = ["succeeded"]
+    assert eventually(lambda: payments_since(stack, before) == paid or shop.page.wait_for_timeout(20))
+    shop.page.reload()
+    assert shop.says() == "succeeded"
+    assert payments_since(stack, before) == paid
+
+
+@needs_chromium
+def test_another_try_after_no_answer_at_all_pays_once(shop: Shop, stack: Stack, api: Api):
+    before = len(stack.stripe.payment_intents)
+    shop.page.evaluate("() => { const wait = setTimeout; window.setTimeout = (then, ms) => wait(then, ms / 100); }")
+
+    def lose_the_answer(route: Route) -> None:
+        if route.request.method == "POST":
+            route.fetch()
+            route.abort()
+        else:
+            route.continue_()
+
+    shop.page.route(f"{api.url}/billing", lose_the_answer)
+    assert shop.pays() == "There was no answer. Try again: you pay once at most."
+    shop.page.unroute(f"{api.url}/billing")
+    assert shop.pays() == "succeeded"
     assert payments_since(stack, before) == ["succeeded"]
 
 
