@@ -4,7 +4,7 @@ PYTHON ?= python3
 STAGE ?= dev
 CONTAINERS ?= 1000
 
-.PHONY: run test test-packaged lint bench bench-fleet setup package clean
+.PHONY: run test test-packaged fuzz lint bench bench-fleet openapi setup package clean
 
 run: setup
 	@.venv/bin/python -m devstack
@@ -27,6 +27,12 @@ bench: setup
 
 bench-fleet: setup
 	@.venv/bin/python -m benchmarks.fleet --containers $(CONTAINERS)
+
+openapi: setup
+	@.venv/bin/python -m devstack.openapi
+
+fuzz: setup
+	@.venv/bin/python -m tests.fuzz
 
 package: setup
 	@.venv/bin/python -m stagectl.package --stage $(STAGE)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypedDict
 
 from chalice.app import Chalice, CORSConfig, IAMAuthorizer, Request, Response, SNSEvent
 
@@ -59,6 +59,14 @@ cors = CORSConfig(
 )
 
 
+class Health(TypedDict):
+    """The state of health: ``status`` is always ok, since whoever can't answer does not."""
+
+    status: str
+    stage: str
+    version: str
+
+
 @app.route("/billing", methods=["POST"], authorizer=signed, cors=cors)
 def charge() -> dict[str, Any]:
     request = _request()
@@ -74,14 +82,14 @@ def payment(payment_id: str) -> dict[str, Any]:
 
 
 @app.route("/billing/quote", methods=["GET"], cors=cors)
-def quote() -> dict[str, Any]:
+def quote() -> pricing.Quote:
     given = _request().query_params
     storage = requests.quoted_storage(given.getlist("storage") if given and "storage" in given else [])
     return {"storage": storage, "amount": pricing.amount(storage), "currency": config.currency}
 
 
 @app.route("/stripe/webhook", methods=["POST"])
-def webhook() -> dict[str, Any]:
+def webhook() -> webhooks.Receipt:
     request = _request()
     event = webhooks.event_of(_body(request), request.headers.get("stripe-signature"), webhook_secret)
     telemetry.note(stripe_event=event.get("id"), stripe_event_type=event["type"])
@@ -101,7 +109,7 @@ def webhook() -> dict[str, Any]:
 
 
 @app.route("/health", methods=["GET"], cors=cors)
-def health() -> dict[str, str]:
+def health() -> Health:
     return {"status": "ok", "stage": config.stage, "version": __version__}
 
 

@@ -34,7 +34,10 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0
 
 _T = TypeVar("_T")
 
-_CHARGED = {"succeeded", "processing", "requires_action"}
+PAYMENT_ID = "pi_[A-Za-z0-9_]{1,250}"
+# What a payment's status may be: as it is made, and when it is looked up.
+CHARGED = ("succeeded", "processing", "requires_action")
+LOOKED_UP = (*CHARGED, "failed", "refunded")
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class Payments:
         :raises Problem: ``not_found``, whether there is no such payment or it is another's; ``payment_provider_error``,
             ``rate_limited``, ``stripe_key_unavailable`` or ``stripe_key_rejected``.
         """
-        if not re.fullmatch(r"pi_[A-Za-z0-9_]{1,250}", payment_id):
+        if not re.fullmatch(PAYMENT_ID, payment_id):
             raise stripe_errors.no_such_payment()
 
         def retrieve(secret: Secret) -> Payment | None:
@@ -193,7 +196,7 @@ def _charged(intent: Any, purchase: Purchase, config: StageConfig) -> Payment:
     :raises UnexpectedAnswer: it is not what was asked for.
     """
     payment = _payment(intent, config)
-    if payment.status not in _CHARGED or payment.amount != amount(purchase.storage):
+    if payment.status not in CHARGED or payment.amount != amount(purchase.storage):
         raise UnexpectedAnswer(f"status {payment.status!r}, amount {payment.amount!r}")
     return payment
 
@@ -214,6 +217,8 @@ def _looked_up(intent: Any, config: StageConfig) -> Payment:
         return replace(payment, status="failed", code=code or payment.status, decline_code=decline_code)
     if payment.status == "succeeded" and getattr(intent.latest_charge, "refunded", False):
         return replace(payment, status="refunded")
+    if payment.status not in LOOKED_UP:
+        raise UnexpectedAnswer(f"status {payment.status!r}")
     return payment
 
 

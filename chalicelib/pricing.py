@@ -1,5 +1,15 @@
 """What storing notes costs."""
 
+from typing import TypedDict
+
+
+class Quote(TypedDict):
+    """A price: ``storage`` in notes, ``amount`` in cents, ``currency`` as ISO 4217 has it, in lower case."""
+
+    storage: int
+    amount: int
+    currency: str
+
 
 def amount(storage: int) -> int:
     """Return the price of storing notes, in cents.

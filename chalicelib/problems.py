@@ -4,7 +4,8 @@ from typing import Any
 
 from chalice.app import ChaliceUnhandledError, Response
 
-_PROBLEMS = {
+# What can go wrong, by kind: status and title. An answer's code is its kind, but a card error's is Stripe's.
+PROBLEMS = {
     "invalid_request": (400, "The request is not valid"),
     "card_error": (402, "The card was declined"),
     "signature_invalid": (400, "The signature does not verify"),
@@ -61,7 +62,7 @@ class Problem(ChaliceUnhandledError):
         :param members: further members (RFC 9457, 3.2) such as payment_id; those that are None are left out.
         """
         super().__init__(f"{kind}: {detail}")
-        self.status, self.title = _PROBLEMS[kind]
+        self.status, self.title = PROBLEMS[kind]
         self.kind = kind
         self.code = code or kind
         self.detail = detail

@@ -11,8 +11,12 @@ from chalicelib.problems import Problem, invalid_request
 
 MAX_BODY_BYTES = 16 * 1024
 
-# How a payment is named, by field of the body. The tokens of each kind are Stripe's.
-_PAYMENT_FIELDS = {"payment_method": "pm_", "confirmation_token": "ctoken_", "source": "tok_"}
+# How a payment is named, by field of the body: what Stripe's tokens of each kind begin with, and go on with.
+PAYMENT_FIELDS = {"payment_method": "pm_", "confirmation_token": "ctoken_", "source": "tok_"}
+AFTER_PREFIX = "[A-Za-z0-9_]{1,250}"
+IDEMPOTENCY_KEY = "[!-~]{1,255}"
+MAX_STORAGE = 999_999
+STORAGE_TEXT = "[1-9][0-9]{0,5}"  # the same numbers as HTML forms post them
 
 
 @dataclass(frozen=True)
@@ -44,19 +48,19 @@ def purchase(body: bytes, headers: Mapping[str, str], repeated: Collection[str] 
     number = _storage(fields.get("storage"))
     if number is None:
         errors.append(("storage", _STORAGE_RULE))
-    paid_by = [name for name in _PAYMENT_FIELDS if name in fields]
+    paid_by = [name for name in PAYMENT_FIELDS if name in fields]
     if len(paid_by) != 1:
         errors += [(name, "is one of several that say what pays: give exactly one") for name in paid_by]
         errors += [] if paid_by else [("payment_method", "or confirmation_token or source must say what pays")]
     for name in paid_by:
-        if not _is_token(fields[name], _PAYMENT_FIELDS[name]):
-            errors.append((name, f"must be a string that begins with {_PAYMENT_FIELDS[name]}, as Stripe.js gives it"))
-    unknown = [name for name in fields if name != "storage" and name not in _PAYMENT_FIELDS]
+        if not _is_token(fields[name], PAYMENT_FIELDS[name]):
+            errors.append((name, f"must be a string that begins with {PAYMENT_FIELDS[name]}, as Stripe.js gives it"))
+    unknown = [name for name in fields if name != "storage" and name not in PAYMENT_FIELDS]
     errors += [(name[:64], "is not a field of this request") for name in unknown[:10]]
     key = headers.get("idempotency-key")
     if "idempotency-key" in repeated:
         errors.append(("Idempotency-Key", "must be there once: which one counts must not be a guess"))
-    elif key is not None and not re.fullmatch(r"[!-~]{1,255}", key):
+    elif key is not None and not re.fullmatch(IDEMPOTENCY_KEY, key):
         errors.append(("Idempotency-Key", "must be 1 to 255 visible ASCII characters"))
     if errors or number is None:
         raise invalid_request(*errors)
@@ -98,20 +102,20 @@ def caller(identity: Mapping[str, Any] | None, *, on_chalice_cli: bool) -> str:
     raise Problem("caller_unknown", "Sign the request with AWS Signature Version 4.", cause="no identity in the event")
 
 
-_STORAGE_RULE = "must be a whole number from 1 to 999999"
+_STORAGE_RULE = f"must be a whole number from 1 to {MAX_STORAGE}"
 
 
 def _storage(value: object) -> int | None:
     """Return the number of notes, or None: an integer, or its decimal string, since HTML forms post strings."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return value if 1 <= value <= 999_999 else None
-    if isinstance(value, str) and re.fullmatch(r"[1-9][0-9]{0,5}", value):
+        return value if 1 <= value <= MAX_STORAGE else None
+    if isinstance(value, str) and re.fullmatch(STORAGE_TEXT, value):
         return int(value)
     return None
 
 
 def _is_token(value: object, prefix: str) -> bool:
-    return isinstance(value, str) and re.fullmatch(prefix + r"[A-Za-z0-9_]{1,250}", value) is not None
+    return isinstance(value, str) and re.fullmatch(prefix + AFTER_PREFIX, value) is not None
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from typing import Any
+from typing import Any, TypedDict
 
 import stripe
 
@@ -13,6 +13,12 @@ from chalicelib.problems import Problem
 MAX_BODY_BYTES = 512 * 1024
 # Seconds (https://docs.stripe.com/webhooks/signature: replay attacks).
 TOLERANCE = 300
+
+
+class Receipt(TypedDict):
+    """What Stripe is told of an event that was taken: the purchase event that was published, or None for none."""
+
+    announced: str | None
 
 
 def misfit(value: str) -> str | None:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
+from devstack import reference
 from devstack.stripe.webhooks import Attempt
 
 # The Stripe events that say what became of a payment, and what a person is told.
@@ -95,15 +97,16 @@ class EventLog:
 
 
 class EventServer:
-    """Serves ``GET /events``."""
+    """Serves ``GET /events``, and the API's reference at ``/api/``."""
 
-    def __init__(self, log: EventLog, port: int, host: str = "127.0.0.1") -> None:
+    def __init__(self, log: EventLog, port: int, host: str = "127.0.0.1", api: str = reference.API) -> None:
         """Bind the port.
 
         :param port: 0 for any free one.
+        :param api: where the reference page finds the API.
         :raises OSError: the port is taken.
         """
-        self._server = ThreadingHTTPServer((host, port), type("_BoundHandler", (_Handler,), {"log": log}))
+        self._server = ThreadingHTTPServer((host, port), type("_BoundHandler", (_Handler,), {"log": log, "api": api}))
         self._server.daemon_threads = True
         self.url = f"http://{host}:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="events", daemon=True)
@@ -122,18 +125,23 @@ class EventServer:
 
 class _Handler(BaseHTTPRequestHandler):
     log: EventLog
+    api: str
 
     def do_GET(self) -> None:
         """Answer /events; anything else is told where they are."""
         if self.path == "/events":
             self._answer(200, self.log.all())
+        elif page := reference.answer(urlsplit(self.path).path, self.api):
+            self._send(200, *page)
         else:
-            self._answer(404, {"detail": "What happened is at /events."})
+            self._answer(404, {"detail": "What happened is at /events, the API's reference at /api/."})
 
     def _answer(self, status: int, value: object) -> None:
-        body = json.dumps(value, indent=1).encode()
+        self._send(status, "application/json", json.dumps(value, indent=1).encode())
+
+    def _send(self, status: int, content_type: str, body: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

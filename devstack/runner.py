@@ -111,7 +111,9 @@ class Runner:
             "stripe_port",
             lambda: StripeServer(ports.stripe_port, on_event=log.add_stripe_event, on_delivery=log.add_delivery),
         )
-        console = self._started("console_port", lambda: EventServer(log, ports.console_port))
+        console = self._started(
+            "console_port", lambda: EventServer(log, ports.console_port, api=f"http://127.0.0.1:{ports.api_port}")
+        )
         key = payments.keys.issue("test")
         queue = set_up(aws, payments, load({"STAGE": "dev"}), key, f"http://127.0.0.1:{ports.api_port}")
         # As Lambda has it: the stage's variables, and none of a shell's.

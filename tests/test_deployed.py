@@ -11,16 +11,12 @@ import pytest
 from botocore.loaders import Loader
 from moto.awslambda.utils import get_backend
 
+from tests import answers
 from tests.cloud import Cloud
 from tests.cloud.deployments import Deployment, Deployments
 from tests.cloud.policies import allows
+from tests.description import check
 from tests.support import PROJECT, eventually
-
-
-@pytest.fixture(scope="session")
-def _deployments(_running_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Deployments:
-    return Deployments(_running_cloud, tmp_path_factory.mktemp("deployed"))
-
 
 # Each stage is deployed once, in the process that runs all tests of it.
 STAGES = [pytest.param(stage, marks=pytest.mark.xdist_group(stage)) for stage in ("prod", "dev", "featureX")]
@@ -86,6 +82,15 @@ def test_who_does_not_sign_rightly_pays_nothing(deployed: Deployment, cloud: Clo
         said = _refusal(cloud.request("POST", url, signed_by=deployed.account, spoiled=spoil, json=deployed.purchase))
         assert "signature" in said.lower()
     assert len(cloud.stack.stripe.requests) == requests
+
+
+@pytest.mark.parametrize("route", answers.SIGNED)
+@pytest.mark.parametrize("name", answers.REFUSED)
+def test_api_gateway_refuses_as_openapi_json_says(deployed: Deployment, cloud: Cloud, route: str, name: str):
+    response = answers.refused(cloud, deployed.url, route, name)
+    check(*route.split(" "), response)
+    kept = answers.recorded(route, name)
+    assert answers.masked(response.json()) == answers.masked(kept["body"])
 
 
 def _refusal(response: Any) -> str:

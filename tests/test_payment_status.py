@@ -1,5 +1,6 @@
 """`GET /billing/{payment_id}`: the payer sees what became of a payment, and nobody else sees anything."""
 
+import json
 from typing import Any
 
 import pytest
@@ -44,6 +45,14 @@ def test_a_canceled_payment_has_failed(api: Api, stack: Stack):
     found = api.get(f"/billing/{payment['id']}").json()
     assert (found["status"], found["code"]) == ("failed", "canceled")
     assert "client_secret" not in found
+
+
+def test_a_status_that_this_service_never_makes_is_not_passed_on(api: Api, stack: Stack):
+    payment = api.post(PURCHASE).json()
+    (intent,) = [intent for intent in stack.stripe.payment_intents if intent["id"] == payment["id"]]
+    body = json.dumps({**intent, "status": "requires_capture"}).encode()
+    stack.stripe.faults.add(count=100, match="/v1/payment_intents", body=body)
+    assert is_problem(api.get(f"/billing/{payment['id']}"), 502, "payment_provider_error")
 
 
 def test_another_callers_payment_and_none_at_all_get_the_same_answer(container: Container):

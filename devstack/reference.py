@@ -1,0 +1,72 @@
+"""The browsable reference of the API: Swagger UI (from the package flask-swagger-ui, no internet) over openapi.json."""
+
+import json
+import mimetypes
+from importlib.resources import files
+
+from devstack.child import PROJECT
+
+DESCRIPTION = "/openapi.json"
+PREFIX = "/api/"
+API = "http://127.0.0.1:8000"
+_DIST = files("flask_swagger_ui") / "dist"
+_SHOWN = {"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"}
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>notes-billing: API reference</title>
+    <link rel="stylesheet" href="swagger-ui.css">
+    <link rel="icon" type="image/png" href="favicon-32x32.png" sizes="32x32">
+  </head>
+  <body>
+    <div id="swagger-ui"></div>
+    <script src="swagger-ui-bundle.js"></script>
+    <script src="initializer.js"></script>
+  </body>
+</html>
+"""
+
+# No validator badge: it would ask a server on the internet.
+_INITIALIZER = """\
+window.ui = SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  tryItOutEnabled: true,
+  validatorUrl: null,
+  defaultModelsExpandDepth: 0,
+});
+"""
+
+
+def answer(path: str, api: str = API) -> tuple[str, bytes] | None:
+    """Return a file of the reference.
+
+    :param path: as requested, without a query: ``/openapi.json``, ``/api/`` or what the page there loads.
+    :param api: the address at which "Try it out" finds the API.
+    :return: the content's type, and the content; None if there is no such file.
+    """
+    if path == DESCRIPTION:
+        return "application/json", _description(api)
+    if path == PREFIX:
+        return "text/html; charset=utf-8", _PAGE.encode()
+    if path == f"{PREFIX}initializer.js":
+        return "text/javascript; charset=utf-8", _INITIALIZER.encode()
+    name = path.removeprefix(PREFIX)
+    if not path.startswith(PREFIX) or name not in _SHOWN:
+        return None
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return kind, (_DIST / name).read_bytes()
+
+
+def _description(api: str) -> bytes:
+    content = (PROJECT / "openapi.json").read_bytes()
+    if api == API:
+        return content
+    description = json.loads(content)
+    description["servers"][0]["url"] = api
+    return json.dumps(description).encode()
