@@ -260,3 +260,10 @@ def test_the_page_names_no_other_host():
 def test_every_switch_says_what_one_will_see():
     assert len({switch.name for switch in SWITCHES}) == len(SWITCHES)
     assert all(switch.effect.endswith(".") for switch in SWITCHES)
+
+
+def test_a_switch_that_was_on_between_two_looks_is_told_of(served: Served):
+    before = served.switches.state()
+    served.switches.turn("stripe_cut", True)
+    served.switches.turn("stripe_cut", False)
+    assert served.switches.state() != before

@@ -107,18 +107,22 @@ class Switches:
         self._key, self._parameter = key, parameter
         self._restart = restart
         self._lock = threading.Lock()
+        self._turned = 0
         self._stripe: dict[str, Fault] = {}
         self._of_aws: dict[str, AwsFault] = {}
 
     def state(self) -> dict[str, Any]:
-        """Return every switch and whether it is on, and the key's last four characters."""
+        """Return every switch and whether it is on, the key's last four characters, and how often something was turned.
+
+        The last tells a switch that was turned and has switched itself off from one that was not turned.
+        """
         on = self._on()
         shown = [
             {"name": switch.name, "part": switch.part, "title": switch.title, "effect": switch.effect}
             | {"on": switch.name in on, "new_container": switch.new_container}
             for switch in SWITCHES
         ]
-        return {"switches": shown, "key": f"…{self._key[-4:]}"}
+        return {"switches": shown, "key": f"…{self._key[-4:]}", "turned": self._turned}
 
     def turn(self, name: str, on: bool) -> None:
         """Turn a switch.
@@ -146,6 +150,7 @@ class Switches:
     def rotate_key(self) -> None:
         """Store a new key, and revoke the one that the service has."""
         with self._lock:
+            self._turned += 1
             new = self._payments.keys.issue("test")
             self._aws.put_secret(self._parameter, new)
             if self._payments.keys.good(self._key):
@@ -168,6 +173,7 @@ class Switches:
         return on
 
     def _set(self, on: set[str], before: set[str]) -> None:
+        self._turned += 1
         self._set_stripe(on)
         self._set_aws(on)
         self._payments.declining = "stripe_declining" in on

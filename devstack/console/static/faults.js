@@ -9,10 +9,7 @@ const inputs = new Map();
 /** Show the state that the devstack tells. */
 export function show({ switches, key }) {
   if (!inputs.size) build(switches);
-  for (const { name, on } of switches) {
-    const input = inputs.get(name);
-    if (!input.closest(".switch").hasAttribute("aria-busy")) input.checked = on;
-  }
+  for (const { name, on } of switches) inputs.get(name).checked = on;
   find("key").textContent = `(${key})`;
   const on = switches.filter((each) => each.on).length;
   find("faults-on").hidden = !on;
@@ -53,18 +50,17 @@ function made({ name, part, title, effect }) {
   return row;
 }
 
-/** Do it, marking what was pressed as busy meanwhile: a new container takes a second or two. */
+/** Do it, marking what was pressed as busy meanwhile: a new container takes a second or two. The stream tells the rest. */
 async function act(pressed, path, body, done) {
   if (pressed.hasAttribute("aria-busy")) return;
   pressed.setAttribute("aria-busy", "true");
   try {
-    const state = await ask(path, body);
-    pressed.removeAttribute("aria-busy");
-    show(state);
+    await ask(path, body);
     announce(done);
   } catch (error) {
-    pressed.removeAttribute("aria-busy");
     announce(`That did not work: ${error.message}`);
-    show(await ask("/switches").catch(() => ({ switches: [], key: "" })));
+    show(await ask("/switches"));
+  } finally {
+    pressed.removeAttribute("aria-busy");
   }
 }
