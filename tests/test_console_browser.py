@@ -4,6 +4,7 @@ import itertools
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
@@ -46,6 +47,7 @@ def run() -> Iterator[Run]:
 def browser() -> Iterator[Browser]:
     if _CHROMIUM is None:
         pytest.skip("there is no Chromium: apt-get install chromium")
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_FLAGS)
         yield browser
@@ -68,8 +70,9 @@ class Console:
         self.page.on("console", self._said)
         self.does("/heal")
         self.page.goto(self.url)
-        expect(self.page.locator("#live")).to_have_text("live")
-        expect(self.pay).to_have_text("Pay $42.00")
+        # Waited for in the page; `expect` looks again after growing pauses, which is for assertions.
+        self.page.locator("#live", has_text="live").wait_for()
+        self.page.locator("#pay", has_text="Pay $42.00").wait_for()
 
     def _said(self, message: object) -> None:
         kind, text, url = message.type, message.text, message.location["url"]  # type: ignore[attr-defined]
@@ -104,7 +107,7 @@ class Console:
         storage = next(_NUMBERS)
         self.page.get_by_label("Notes to store").fill(str(storage))
         self.page.locator(f"input[value={CARDS[card]}]").check()
-        expect(self.pay).to_have_text(f"Pay ${storage:,}.00")
+        self.page.locator("#pay", has_text=f"Pay ${storage:,}.00").wait_for()
         return Order(self, storage)
 
     def switch(self, part: str, title: str) -> Locator:
@@ -113,7 +116,7 @@ class Console:
     def turn(self, part: str, title: str) -> None:
         """Turn a switch, and wait until the devstack has done it."""
         self.switch(part, title).click()
-        expect(self.page.locator("#announcer")).to_contain_text(f"{part} {title.lower()}")
+        self.page.locator("#announcer", has_text=f"{part} {title.lower()}").wait_for(state="attached")
 
 
 class Order:
@@ -128,8 +131,7 @@ class Order:
 
     def is_done(self) -> None:
         """Wait until every step is."""
-        for name in _STEPS:
-            expect(self.step(name)).to_have_attribute("data-state", "done")
+        self.row.locator(".step[data-state=done]").nth(3).wait_for()
 
     def payments(self) -> set[str]:
         """The payments that Stripe made, one for each charge of a card."""
@@ -139,8 +141,8 @@ class Order:
         }
 
     def paid_once(self) -> None:
-        expect(self.console.outcome).to_contain_text("Paid")
         self.is_done()
+        expect(self.console.outcome).to_contain_text("Paid")
         expect(self.row).to_have_count(1)
         assert len(self.payments()) == 1
 
@@ -246,8 +248,16 @@ def test_3d_secure_is_left_reloaded_and_ended(console: Console):
 
 def test_a_double_click_pays_once(console: Console):
     order = console.order()
-    console.pay.dblclick(delay=60)
     console.page.evaluate("for (let i = 0; i < 3; i += 1) document.getElementById('checkout').requestSubmit()")
+    order.paid_once()
+    order = console.order()
+    # The second click comes when the answer to the first is there already, as it is on a laptop.
+    console.page.clock.install()
+    console.page.clock.pause_at(datetime.now() + timedelta(seconds=1))
+    console.pay.click()
+    expect(console.outcome).to_contain_text(f"for {order.storage:,} notes")
+    console.pay.click(force=True)  # a person does not look whether it is disabled
+    console.page.clock.resume()
     order.paid_once()
 
 
@@ -264,7 +274,7 @@ def test_two_orders_are_two_payments(console: Console):
 def test_a_reload_during_the_payment_pays_once(console: Console, run: Run):
     order = console.order()
     # Stripe is at it while the page goes away, and when it comes back.
-    fault = {"delay": 1.5, "match": "POST /v1/payment_intents"}
+    fault = {"delay": 2, "match": "POST /v1/payment_intents"}
     requests.post(run.url("STRIPE_PORT") + "/_devstack/faults", json=fault, timeout=10).raise_for_status()
     with console.page.expect_request(
         lambda request: request.url.endswith("/billing") and request.method == "POST"
@@ -382,25 +392,26 @@ def test_sns_down_loses_nothing(console: Console):
     order = console.order()
     console.pay.click()
     expect(console.outcome).to_contain_text("Paid")
-    expect(order.step("webhook")).to_contain_text("503, call 1")
+    expect(order.step("webhook")).to_contain_text("503, call ")
     expect(order.step("sms")).to_have_attribute("data-state", "busy")
     console.turn("SNS", "Down")
     order.is_done()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_is_wrong_for_those_who_use_it_otherwise(opened: Callable[..., Console], scheme):
-    console = opened(color_scheme=scheme, reduced_motion="reduce")
+def test_nothing_serious_is_wrong_for_those_who_use_it_otherwise(opened: Callable[..., Console]):
+    console = opened(reduced_motion="reduce")  # what is half faded has no contrast
     axe = Axe()
 
     def check(where: str) -> None:
-        found = axe.run(console.page).response["violations"]
-        serious = [
-            (each["id"], [node["html"] for node in each["nodes"]])
-            for each in found
-            if each["impact"] in ("serious", "critical")
-        ]
-        assert not serious, where
+        for scheme in ("light", "dark"):
+            console.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            found = axe.run(console.page).response["violations"]
+            serious = [
+                (each["id"], [node["html"] for node in each["nodes"]])
+                for each in found
+                if each["impact"] in ("serious", "critical")
+            ]
+            assert not serious, (where, scheme)
 
     console.order()
     console.pay.click()

@@ -12,7 +12,7 @@ const storage = find("storage");
 const QUOTE_AFTER = 120; // ms after the last keystroke
 const QUOTE_AGAIN = 1000;
 // A second click of a double click must not find the button ready for the next purchase.
-const HOLD = 1200;
+const HOLD = 800;
 const MOST_WAITS = 30;
 
 export class Checkout {
