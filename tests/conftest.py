@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.chromium import browser
 from tests.cloud import Cloud
 from tests.operator import Operator
 from tests.support import PROJECT, Api, Company, Container, Stack, logs, transcript
@@ -92,6 +94,13 @@ def cloud(_running_cloud: Cloud) -> Cloud:
     """AWS accounts, in which what is deployed runs, and an internet that leads to it and to Stripe."""
     _running_cloud.reset()
     return _running_cloud
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser of this process. Its tests are marked with :data:`tests.chromium.needs_chromium`."""
+    with browser() as launched:
+        yield launched
 
 
 @pytest.fixture

@@ -1,37 +1,20 @@
 """The console in a real Chromium, on a real `make run`: what a person does, and what then is there to be seen."""
 
-import itertools
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Route, expect
 
+from tests.chromium import needs_chromium
+from tests.console import CARDS, Console
 from tests.make_run import Run
 from tests.support import eventually
 
-pytestmark = pytest.mark.xdist_group("browser")
-
-_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-# As root in a container, and without what a browser asks the internet for by itself.
-_FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-_NUMBERS = itertools.count(2001)
-_STEPS = ("charge", "webhook", "topic", "sms")
-CARDS = {
-    "succeeds": "pm_card_visa",
-    "declined": "pm_card_visa_chargeDeclined",
-    "lacks funds": "pm_card_visa_chargeDeclinedInsufficientFunds",
-    "expired": "pm_card_chargeDeclinedExpiredCard",
-    "authentication": "pm_card_authenticationRequired",
-}
+pytestmark = [pytest.mark.xdist_group("browser"), needs_chromium]
 
 
 @pytest.fixture(scope="module")
@@ -43,116 +26,12 @@ def run() -> Iterator[Run]:
     run.process.communicate()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if _CHROMIUM is None:
-        pytest.skip("there is no Chromium: apt-get install chromium")
-    expect.set_options(timeout=20_000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_FLAGS)
-        yield browser
-        browser.close()
-
-
-class Console:
-    """The page, in a tab of its own, on a devstack on which nothing fails."""
-
-    def __init__(self, run: Run, browser: Browser, **options: object) -> None:
-        self.run = run
-        self.url, self.api = run.url("CONSOLE_PORT"), run.url("API_PORT")
-        self.hosts: set[str] = set()
-        self.errors: list[str] = []
-        self.context = browser.new_context(locale="en-US", **options)  # type: ignore[arg-type]
-        self.context.set_default_timeout(20_000)
-        self.context.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname or request.url))
-        self.page: Page = self.context.new_page()
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", self._said)
-        self.does("/heal")
-        self.page.goto(self.url)
-        # Waited for in the page; `expect` looks again after growing pauses, which is for assertions.
-        self.page.locator("#live", has_text="live").wait_for()
-        self.page.locator("#pay", has_text="Pay $42.00").wait_for()
-
-    def _said(self, message: object) -> None:
-        kind, text, url = message.type, message.text, message.location["url"]  # type: ignore[attr-defined]
-        # Chromium itself says so of every answer that is no 2xx; they are asked for here.
-        is_answer = text.startswith("Failed to load resource: the server responded") and url.startswith(self.api)
-        if kind in ("error", "warning") and not is_answer:
-            self.errors.append(f"{text} ({url})")
-
-    def close(self) -> None:
-        self.context.close()
-        self.does("/heal")
-        assert self.hosts == {"127.0.0.1"}
-        assert self.errors == []
-
-    def does(self, path: str, **body: object) -> None:
-        assert requests.post(self.url + path, json=body, timeout=30).status_code == 200
-
-    @property
-    def pay(self) -> Locator:
-        return self.page.locator("#pay")
-
-    @property
-    def outcome(self) -> Locator:
-        return self.page.locator("#outcome")
-
-    @property
-    def bank(self) -> Locator:
-        return self.page.get_by_role("dialog")
-
-    def order(self, card: str = "succeeds") -> "Order":
-        """Fill the form for a number of notes that no other order has."""
-        storage = next(_NUMBERS)
-        self.page.get_by_label("Notes to store").fill(str(storage))
-        self.page.locator(f"input[value={CARDS[card]}]").check()
-        self.page.locator("#pay", has_text=f"Pay ${storage:,}.00").wait_for()
-        return Order(self, storage)
-
-    def switch(self, part: str, title: str) -> Locator:
-        return self.page.get_by_role("switch", name=f"{part}: {title}")
-
-    def turn(self, part: str, title: str) -> None:
-        """Turn a switch, and wait until the devstack has done it."""
-        self.switch(part, title).click()
-        self.page.locator("#announcer", has_text=f"{part} {title.lower()}").wait_for(state="attached")
-
-
-class Order:
-    """A purchase, in the timeline and at Stripe."""
-
-    def __init__(self, console: Console, storage: int) -> None:
-        self.console, self.storage = console, storage
-        self.row = console.page.locator("li.purchase").filter(has_text=f"{storage:,} notes")
-
-    def step(self, name: str) -> Locator:
-        return self.row.locator(".step").nth(_STEPS.index(name))
-
-    def is_done(self) -> None:
-        """Wait until every step is."""
-        self.row.locator(".step[data-state=done]").nth(3).wait_for()
-
-    def payments(self) -> set[str]:
-        """The payments that Stripe made, one for each charge of a card."""
-        events = requests.get(self.console.url + "/events", timeout=10).json()
-        return {
-            event["payment_id"] for event in events if event["kind"] == "payment" and event["storage"] == self.storage
-        }
-
-    def paid_once(self) -> None:
-        self.is_done()
-        expect(self.console.outcome).to_contain_text("Paid")
-        expect(self.row).to_have_count(1)
-        assert len(self.payments()) == 1
-
-
 @pytest.fixture
-def opened(run: Run, browser: Browser) -> Iterator[Callable[..., Console]]:
+def opened(run: Run, chromium: Browser) -> Iterator[Callable[..., Console]]:
     consoles: list[Console] = []
 
     def opened(**options: object) -> Console:
-        consoles.append(Console(run, browser, **options))
+        consoles.append(Console(run, chromium, **options))
         return consoles[-1]
 
     yield opened
@@ -296,14 +175,16 @@ def test_an_unknown_outcome_is_repeated_with_the_same_key(console: Console):
     keys = []
 
     def lose(route: Route) -> None:
-        """Charge the card, and answer as if nobody knew."""
+        """Charge the card, and answer as if nobody knew; then, as if Parameter Store failed; then as it is."""
         keys.append(route.request.headers["idempotency-key"])
         real = route.fetch()
-        if len(keys) > 1:
+        if len(keys) == 3:
             route.fulfill(response=real)
-            return
-        problem = {"status": 504, "code": "outcome_unknown", "title": "No answer in time", "detail": "Repeat it."}
-        route.fulfill(response=real, status=504, json=problem)
+        else:
+            status, code = [(504, "outcome_unknown"), (503, "stripe_key_unavailable")][len(keys) - 1]
+            route.fulfill(
+                response=real, status=status, json={"status": status, "code": code, "title": "", "detail": ""}
+            )
 
     console.page.route(lambda url: url.endswith("/billing"), lose)
     console.pay.click()
@@ -311,8 +192,12 @@ def test_an_unknown_outcome_is_repeated_with_the_same_key(console: Console):
     expect(console.page.locator("#change")).to_be_hidden()  # another order might be a second charge
     expect(order.row.locator(".pill")).to_have_text("Paid")  # which Stripe knows, and the page does not
     console.page.reload()
+    # The second request charged nothing, but what is not known of the first stays so.
+    expect(console.outcome).to_contain_text("An earlier request may have charged the card")
+    expect(console.page.locator("#change")).to_be_hidden()
+    console.page.get_by_role("button", name="Repeat the payment").click()
     order.paid_once()
-    assert keys[0] == keys[1]
+    assert keys == [keys[0]] * 3
 
 
 def test_stripe_down_and_healed(console: Console):

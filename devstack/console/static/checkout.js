@@ -1,7 +1,7 @@
 // The checkout: an order, its price, and one payment at a time, which is made once whatever happens.
 
 import { ask as askBank } from "./bank.js";
-import { element, money, notes, pause, span, write } from "./format.js";
+import { announce, element, money, notes, pause, span, write } from "./format.js";
 import { ask, charge, lookUp, quote } from "./http.js";
 import { attempts, forget, pending, remember, scopedKey } from "./pending.js";
 import { explained } from "./problems.js";
@@ -14,6 +14,8 @@ const QUOTE_AGAIN = 1000;
 // A second click of a double click must not find the button ready for the next purchase.
 const HOLD = 800;
 const MOST_WAITS = 30;
+const EARLIER = "An earlier request may have charged the card. Repeat the payment: with the same key the card is charged once "
+  + "at most.";
 
 export class Checkout {
   #record;
@@ -53,7 +55,7 @@ export class Checkout {
         : "The same request is repeated with the same key: the card is charged once at most.",
     });
     if (payment.paymentId) this.#lookUp(payment);
-    else this.#pay(payment);
+    else this.#pay({ ...payment, unknown: true }); // whatever the answer is: the first request may have got through
   }
 
   // The order
@@ -72,24 +74,25 @@ export class Checkout {
   async #quote() {
     this.#quoting.abort();
     this.#quoting = new AbortController();
-    if (!this.#isValid()) return this.#price(null, "—");
-    const asked = storage.value;
+    if (!this.#isValid()) return this.#price(null);
     try {
-      const { status, body } = await quote(asked, this.#quoting.signal);
-      if (status === 200) return this.#price(body.amount, money(body.amount, body.currency), body.amount / body.storage);
+      const { status, body } = await quote(storage.value, this.#quoting.signal);
+      if (status === 200) return this.#price(body);
     } catch {
       return undefined; // another number was typed meanwhile
     }
-    this.#price(null, "—");
+    this.#price(null);
     this.#timer = setTimeout(() => this.#quote(), QUOTE_AGAIN); // the service is not there now
     return undefined;
   }
 
-  #price(amount, text, each) {
-    this.#amount = amount;
+  /** Show a quote of the API's, or that there is none. */
+  #price(quoted) {
+    this.#amount = quoted?.amount ?? null;
+    const each = quoted ? `${notes(quoted.storage)} at ${money(quoted.amount / quoted.storage)}` : "";
     find("price").replaceChildren(
-      element("span", { className: "each" }, each ? `${notes(Number(storage.value))} at ${money(each)}` : ""),
-      element("strong", {}, text),
+      element("span", { className: "each" }, each),
+      element("strong", {}, quoted ? money(quoted.amount, quoted.currency) : "—"),
     );
     if (!this.#busy && !pending()) this.#ready();
   }
@@ -192,7 +195,7 @@ export class Checkout {
     const unknown = payment.unknown || problem.unknown;
     Object.assign(payment, { unknown });
     remember(payment);
-    this.#say(problem);
+    this.#say(unknown && !problem.unknown ? { ...problem, text: EARLIER } : problem);
     // Whoever may have been charged is not offered another order.
     find("change").hidden = unknown;
     return this.#offer(unknown ? "Repeat the payment" : "Try again", repeat, answer.retryAfter);
@@ -258,6 +261,7 @@ export class Checkout {
     outcome.hidden = false;
     outcome.dataset.tone = tone;
     outcome.replaceChildren(element("strong", {}, title), element("p", {}, text));
+    announce(`${title}. ${text}`);
   }
 
   #showExchange({ request, status, type, retryAfter, body }) {
