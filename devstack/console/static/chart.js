@@ -5,8 +5,8 @@ import { standing } from "./steps.js";
 const WINDOW = 10 * 60_000;
 const BARS = 40;
 const WIDTH = 400;
-const HEIGHT = 64;
-const MIDDLE = 44;
+const HEIGHT = 80;
+const FEWEST = 4; // purchases that the height has room for, so that one is no tower
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Draw the purchases into an <svg>, as of now. */
@@ -22,15 +22,14 @@ export function draw(svg, purchases) {
     counts[Math.min(bar, BARS - 1)][kind] += 1;
     sum[kind] += 1;
   }
-  const unit = Math.min(
-    (MIDDLE - 4) / Math.max(3, ...counts.map(({ paid }) => paid)),
-    (HEIGHT - MIDDLE - 2) / Math.max(1, ...counts.map(({ declined }) => declined)),
-  );
+  const most = { paid: Math.max(1, ...counts.map((bar) => bar.paid)), declined: Math.max(1, ...counts.map((bar) => bar.declined)) };
+  const unit = (HEIGHT - 1) / Math.max(FEWEST, most.paid + most.declined);
+  const middle = HEIGHT - 1 - most.declined * unit;
   const bars = counts.flatMap(({ paid, declined }, index) => [
-    ...(paid ? [rectangle("paid", index, MIDDLE - paid * unit, paid * unit)] : []),
-    ...(declined ? [rectangle("declined", index, MIDDLE + 1, declined * unit)] : []),
+    ...(paid ? [rectangle("paid", index, middle - paid * unit, paid * unit)] : []),
+    ...(declined ? [rectangle("declined", index, middle + 1, declined * unit)] : []),
   ]);
-  svg.replaceChildren(line(), ...bars);
+  svg.replaceChildren(shape("rect", { class: "axis", x: 0, y: middle, width: WIDTH, height: 1 }), ...bars);
   const label = `In the last ten minutes ${sum.paid} paid, ${sum.declined} declined`;
   if (svg.getAttribute("aria-label") !== label) svg.setAttribute("aria-label", label);
 }
@@ -38,10 +37,6 @@ export function draw(svg, purchases) {
 function rectangle(className, index, y, height) {
   const step = WIDTH / BARS;
   return shape("rect", { class: className, x: index * step + 1, y, width: step - 2, height });
-}
-
-function line() {
-  return shape("rect", { class: "axis", x: 0, y: MIDDLE, width: WIDTH, height: 1 });
 }
 
 function shape(tag, attributes) {

@@ -1,7 +1,7 @@
 // The checkout: an order, its price, and one payment at a time, which is made once whatever happens.
 
 import { ask as askBank } from "./bank.js";
-import { announce, element, money, notes, pause, span, write } from "./format.js";
+import { announce, element, money, notes, pause, write } from "./format.js";
 import { ask, charge, lookUp, quote } from "./http.js";
 import { attempts, forget, pending, remember, scopedKey } from "./pending.js";
 import { explained } from "./problems.js";
@@ -139,12 +139,12 @@ export class Checkout {
       if (answer.body?.code !== "idempotency_key_in_use" || waits === MOST_WAITS) break;
       await pause(1000 * (answer.retryAfter || 1)); // the first request, which the reload left behind
     }
-    if (answer.status === 200) await this.#paid(payment, answer.body, answer.milliseconds);
+    if (answer.status === 200) await this.#paid(payment, answer.body);
     else this.#failed(payment, answer, () => this.#pay(payment));
   }
 
   /** Go on with what the API says of the payment. */
-  async #paid(payment, told, milliseconds) {
+  async #paid(payment, told) {
     const price = `${money(told.amount, told.currency)} for ${notes(told.storage)}`;
     if (told.status === "requires_action") {
       remember({ ...payment, paymentId: told.id });
@@ -156,7 +156,7 @@ export class Checkout {
     } else if (told.status === "processing") {
       this.#end({ tone: "info", title: `${price} is being processed`, text: "Your bank takes its time." });
     } else {
-      this.#end({ tone: "ok", title: `Paid ${price}`, text: `${told.id}${milliseconds ? `, in ${span(milliseconds)}` : ""}` });
+      this.#end({ tone: "ok", title: `Paid ${price}`, text: told.id });
     }
   }
 

@@ -65,14 +65,19 @@ function webhook({ payment, webhook: entries }, paidAt) {
   return made("failed", `${last.status ?? "no answer"}, call ${last.attempt}`);
 }
 
-function topic({ payment, topic: entries }, paidAt) {
-  const made = (state, note) => step("topic", "Topic", entries, state, note);
-  return entries.length ? made("done", after(entries[0], paidAt)) : made(...toCome(payment));
+function topic(purchase, paidAt) {
+  const made = (state, note) => step("topic", "Topic", purchase.topic, state, note);
+  return purchase.topic.length ? made("done", after(purchase.topic[0], paidAt)) : made(...afterWebhook(purchase));
 }
 
-function text({ payment, sms: entries }, paidAt) {
-  const made = (state, note) => step("sms", "SMS", entries, state, note);
-  return entries.length ? made("done", after(entries[0], paidAt)) : made(...toCome(payment));
+function text(purchase, paidAt) {
+  const made = (state, note) => step("sms", "SMS", purchase.sms, state, note);
+  return purchase.sms.length ? made("done", after(purchase.sms[0], paidAt)) : made(...afterWebhook(purchase));
+}
+
+/** What the webhook announces waits for it. */
+function afterWebhook({ payment, webhook: attempts }) {
+  return attempts.length && !ok(attempts.at(-1)) ? ["held", "after the webhook"] : toCome(payment);
 }
 
 const after = (entry, paidAt) => (paidAt ? `+${span(Date.parse(entry.time) - paidAt)}` : timeOfDay(Date.parse(entry.time)));
