@@ -62,6 +62,7 @@ def test_the_printed_curl_charges_a_card_and_the_end_leaves_nothing(run: Run, nu
     for port in run.ports.values():
         socket.create_server(("127.0.0.1", port)).close()
     assert f"curl {run.url('API_PORT')}/billing" in output
+    assert f"console   {run.url('CONSOLE_PORT')} " in output
     assert f"{payment.json()['id']}  42.00 USD  succeeded" in output
     assert f"to +14151234567: Scratch: $42.00 for 21 notes (dev), {payment.json()['id']}" in output
     assert "sk_test_" not in output

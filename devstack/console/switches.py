@@ -119,7 +119,7 @@ class Switches:
         on = self._on()
         shown = [
             {"name": switch.name, "part": switch.part, "title": switch.title, "effect": switch.effect}
-            | {"on": switch.name in on, "new_container": switch.new_container}
+            | {"on": switch.name in on}
             for switch in SWITCHES
         ]
         return {"switches": shown, "key": f"…{self._key[-4:]}", "turned": self._turned}

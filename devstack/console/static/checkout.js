@@ -123,6 +123,7 @@ export class Checkout {
       paymentId: null,
     };
     remember(payment);
+    find("outcome").hidden = true; // the last order's
     await this.#pay(payment);
   }
 
