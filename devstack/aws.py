@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -48,13 +48,14 @@ def leave_own_accounts() -> None:
 class AwsFault:
     """What the next ``count`` calls of ``operation`` (such as GetParameter) meet instead of an answer.
 
+    ``count``: None for all calls until the fault is taken away.
     ``delay``: seconds before anything else. ``delay_after``: seconds between the call's effect and its answer.
     ``error``: an AWS error code, answered with ``status``.
     ``body``: answered as it is, with ``status``. ``cut``: the connection is closed without an answer.
     """
 
     operation: str
-    count: int = 1
+    count: int | None = 1
     delay: float = 0.0
     delay_after: float = 0.0
     error: str = ""
@@ -82,7 +83,7 @@ class AwsServer:
         self.calls: list[str] = []
         self._reads: TokenBucket | None = None
         self._on_publish = on_publish
-        self._faults: list[AwsFault] = []
+        self._faults: list[tuple[int | None, AwsFault]] = []
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -122,7 +123,17 @@ class AwsServer:
     def fail(self, fault: AwsFault) -> None:
         """Add a fault, behind those that are there."""
         with self._lock:
-            self._faults.append(fault)
+            self._faults.append((fault.count, fault))
+
+    def mend(self, fault: AwsFault) -> None:
+        """Take back a fault that :meth:`fail` added, if calls would still meet it."""
+        with self._lock:
+            self._faults = [entry for entry in self._faults if entry[1] is not fault]
+
+    def awaits(self, fault: AwsFault) -> bool:
+        """Tell whether calls would still meet a fault that :meth:`fail` added."""
+        with self._lock:
+            return any(waiting is fault for _, waiting in self._faults)
 
     def limit_reads(self, per_second: float | None) -> None:
         """Let Parameter Store give so many parameters a second, and throttle the rest; None for no limit."""
@@ -137,10 +148,10 @@ class AwsServer:
     def _next_fault(self, operation: str) -> AwsFault | None:
         with self._lock:
             self.calls.append(operation)
-            for index, fault in enumerate(self._faults):
+            for index, (count, fault) in enumerate(self._faults):
                 if fault.operation == operation:
-                    left = replace(fault, count=fault.count - 1)
-                    self._faults[index : index + 1] = [left] if left.count else []
+                    if count is not None:
+                        self._faults[index : index + 1] = [(count - 1, fault)] if count > 1 else []
                     return fault
         return None
 

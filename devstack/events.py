@@ -1,14 +1,13 @@
-"""What happened, oldest first: kept for ``GET /events`` and shown as it comes."""
+"""What happened, oldest first: kept for ``GET /events`` and the console, and shown as it comes."""
 
 import json
+import re
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
 
-from devstack import reference
 from devstack.stripe.webhooks import Attempt
 
 # The Stripe events that say what became of a payment, and what a person is told.
@@ -21,6 +20,22 @@ _PAYMENT_EVENTS = {
 }
 
 
+@dataclass(frozen=True)
+class Entry:
+    """Something that happened.
+
+    ``number`` counts from 0. ``event`` is what ``GET /events`` lists; ``links`` tie it to a purchase: ``event_id`` and
+    ``payment_id`` are Stripe's, ``idempotency_key`` is the one that Stripe got. ``behind``: the JSON that it was made
+    of. ``listed``: whether it is an event for a person, or is there for its links alone.
+    """
+
+    number: int
+    event: dict[str, Any]
+    links: dict[str, Any] = field(default_factory=dict)
+    behind: Any = None
+    listed: bool = True
+
+
 class EventLog:
     """The list of events. An event is ``{"time", "kind", ...}`` with the time in ISO 8601, UTC."""
 
@@ -30,39 +45,56 @@ class EventLog:
         :param show: gets a line for a person for each event.
         """
         self._show = show
-        self._lock = threading.Lock()
-        self._events: list[dict[str, Any]] = []
+        self._grown = threading.Condition()
+        self._entries: list[Entry] = []
 
-    def add(self, kind: str, line: str, **members: Any) -> None:
+    def add(
+        self,
+        kind: str,
+        line: str | None,
+        *,
+        links: dict[str, Any] | None = None,
+        behind: Any = None,
+        **members: Any,
+    ) -> None:
         """Add an event.
 
         :param kind: ``payment``, ``webhook``, ``sms``, or the purchase event's name: ``note_purchased``, …
-        :param line: what a person reads.
+        :param line: what a person reads; None for what is no event for a person.
+        :param links: see :class:`Entry`.
+        :param behind: see :class:`Entry`.
         :param members: the event's other members.
         """
-        now = datetime.now(timezone.utc)
-        with self._lock:
-            self._events.append({"time": now.isoformat(timespec="milliseconds"), "kind": kind, **members})
-        self._show(f"{now.astimezone():%H:%M:%S}  {kind:<14} {line}")
+        with self._grown:
+            now = datetime.now(timezone.utc)
+            event = {"time": now.isoformat(timespec="milliseconds"), "kind": kind, **members}
+            self._entries.append(Entry(len(self._entries), event, links or {}, behind, line is not None))
+            self._grown.notify_all()
+        if line is not None:
+            self._show(f"{now.astimezone():%H:%M:%S}  {kind:<14} {line}")
 
     def add_stripe_event(self, event: dict[str, Any]) -> None:
-        """Add what an event of Stripe says about a payment; others are passed over."""
+        """Add what an event of Stripe says about a payment; others are kept for their links."""
+        thing = event["data"]["object"]
         outcome = _PAYMENT_EVENTS.get(event["type"])
         if outcome is None:
+            payment_id = thing["id"] if thing["object"] == "payment_intent" else thing.get("payment_intent")
+            self.add("stripe", None, links={"event_id": event["id"], "payment_id": payment_id})
             return
-        intent = event["data"]["object"]
-        error = intent.get("last_payment_error") or {}
+        error = thing.get("last_payment_error") or {}
         reason = error.get("decline_code") or error.get("code")
-        price = f"{intent['amount'] / 100:,.2f} {intent['currency'].upper()}"
+        price = f"{thing['amount'] / 100:,.2f} {thing['currency'].upper()}"
         self.add(
             "payment",
-            f"{intent['id']}  {price}  {outcome}{f' ({reason})' if reason else ''}",
-            payment_id=intent["id"],
-            status=intent["status"],
-            amount=intent["amount"],
-            currency=intent["currency"],
-            storage=int(intent["metadata"].get("storage", 0)),
-            stage=intent["metadata"].get("stage"),
+            f"{thing['id']}  {price}  {outcome}{f' ({reason})' if reason else ''}",
+            links={"event_id": event["id"], "idempotency_key": event["request"]["idempotency_key"]},
+            behind=event,
+            payment_id=thing["id"],
+            status=thing["status"],
+            amount=thing["amount"],
+            currency=thing["currency"],
+            storage=int(thing["metadata"].get("storage", 0)),
+            stage=thing["metadata"].get("stage"),
             code=error.get("code"),
             decline_code=error.get("decline_code"),
         )
@@ -73,6 +105,7 @@ class EventLog:
         self.add(
             "webhook",
             f"{attempt.event_type}  {outcome}{f', attempt {attempt.number}' if attempt.number > 1 else ''}",
+            behind={"url": attempt.url, "endpoint": attempt.endpoint_id},
             event_id=attempt.event_id,
             event_type=attempt.event_type,
             attempt=attempt.number,
@@ -84,67 +117,42 @@ class EventLog:
         """Add what was published through SNS: a text message, or a purchase event on the topic."""
         message = publish["Message"]
         if "PhoneNumber" in publish:
-            self.add("sms", f"to {publish['PhoneNumber']}: {message}", phone=publish["PhoneNumber"], text=message)
+            payment = re.search(r"pi_\w+", message)
+            self.add(
+                "sms",
+                f"to {publish['PhoneNumber']}: {message}",
+                links={"payment_id": payment[0]} if payment else {},
+                phone=publish["PhoneNumber"],
+                text=message,
+            )
         else:
             event = json.loads(message)
             topic = publish["TopicArn"].rpartition(":")[2]
-            self.add(event.pop("event"), f"{event['payment_id']}  on the topic {topic}", **event)
+            behind = {
+                "TopicArn": publish["TopicArn"],
+                "Message": dict(event),
+                "MessageAttributes": _attributes(publish),
+            }
+            self.add(event.pop("event"), f"{event['payment_id']}  on the topic {topic}", behind=behind, **event)
 
     def all(self) -> list[dict[str, Any]]:
         """Return the events, oldest first."""
-        with self._lock:
-            return list(self._events)
+        with self._grown:
+            return [entry.event for entry in self._entries if entry.listed]
+
+    def entry(self, number: int) -> Entry | None:
+        """Return the entry of a number, or None if there is none."""
+        with self._grown:
+            return self._entries[number] if 0 <= number < len(self._entries) else None
+
+    def after(self, count: int, timeout: float = 0.0) -> list[Entry]:
+        """Return the entries that came after so many, waiting for the first of them at most ``timeout`` seconds."""
+        with self._grown:
+            self._grown.wait_for(lambda: len(self._entries) > count, timeout)
+            return self._entries[count:]
 
 
-class EventServer:
-    """Serves ``GET /events``, and the API's reference at ``/api/``."""
-
-    def __init__(self, log: EventLog, port: int, host: str = "127.0.0.1", api: str = reference.API) -> None:
-        """Bind the port.
-
-        :param port: 0 for any free one.
-        :param api: where the reference page finds the API.
-        :raises OSError: the port is taken.
-        """
-        self._server = ThreadingHTTPServer((host, port), type("_BoundHandler", (_Handler,), {"log": log, "api": api}))
-        self._server.daemon_threads = True
-        self.url = f"http://{host}:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="events", daemon=True)
-
-    def start(self) -> "EventServer":
-        """Serve in the background."""
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """Stop serving and free the port."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    log: EventLog
-    api: str
-
-    def do_GET(self) -> None:
-        """Answer /events; anything else is told where they are."""
-        if self.path == "/events":
-            self._answer(200, self.log.all())
-        elif page := reference.answer(urlsplit(self.path).path, self.api):
-            self._send(200, *page)
-        else:
-            self._answer(404, {"detail": "What happened is at /events, the API's reference at /api/."})
-
-    def _answer(self, status: int, value: object) -> None:
-        self._send(status, "application/json", json.dumps(value, indent=1).encode())
-
-    def _send(self, status: int, content_type: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Print nothing: the screen is for what happens to payments."""
+def _attributes(publish: dict[str, str]) -> dict[str, str]:
+    """Return the message attributes that are in the parameters of a Publish."""
+    names = {key: value for key, value in publish.items() if re.fullmatch(r"MessageAttributes\.entry\.\d+\.Name", key)}
+    return {name: publish.get(key.replace(".Name", ".Value.StringValue"), "") for key, name in names.items()}

@@ -20,7 +20,9 @@ from chalicelib import project
 from chalicelib.config import ConfigError, load
 from devstack.aws import AwsServer, leave_own_accounts
 from devstack.child import PROJECT, Child
-from devstack.events import EventLog, EventServer
+from devstack.console.server import Console
+from devstack.console.switches import Switches
+from devstack.events import EventLog
 from devstack.stage import set_up
 from devstack.stripe.server import StripeServer
 
@@ -74,7 +76,8 @@ class Runner:
         self._ports = ports
         self._stop = threading.Event()
         self._parts: list[_Part] = []
-        self._children: list[Child] = []
+        self._children: dict[str, Child] = {}
+        self._changing = threading.Lock()  # whoever starts or ends a child holds it
         self._log = EventLog(show=_say)
 
     def run(self) -> int:
@@ -94,8 +97,10 @@ class Runner:
         try:
             return self._run()
         finally:
-            for child in self._children:
-                child.stop()
+            self._stop.set()
+            with self._changing:
+                for child in self._children.values():
+                    child.stop()
             for part in reversed(self._parts):
                 part.stop()
 
@@ -111,29 +116,40 @@ class Runner:
             "stripe_port",
             lambda: StripeServer(ports.stripe_port, on_event=log.add_stripe_event, on_delivery=log.add_delivery),
         )
-        console = self._started(
-            "console_port", lambda: EventServer(log, ports.console_port, api=f"http://127.0.0.1:{ports.api_port}")
-        )
+        api = f"http://127.0.0.1:{ports.api_port}"
+        config = load({"STAGE": "dev"})
         key = payments.keys.issue("test")
-        queue = set_up(aws, payments, load({"STAGE": "dev"}), key, f"http://127.0.0.1:{ports.api_port}")
+        queue = set_up(aws, payments, config, key, api)
         # As Lambda has it: the stage's variables, and none of a shell's.
         stage = Config(chalice_stage="dev", config_from_disk=project.read(PROJECT / ".chalice")).environment_variables
         environment = {**aws.environment(), **stage, "STRIPE_API_BASE": payments.url}
         # chalice local warns at every signed route that it lets everybody through; the screen says so once.
         local = {**environment, "PYTHONWARNINGS": "ignore::UserWarning:chalice.local"}
-        self._children.append(
-            Child(["devstack.local", "--stage", "dev", "--port", str(ports.api_port)], local, _show("api"))
-        )
+        switches = Switches(aws, payments, key, config.stripe_key_parameter, lambda: self._start_api(local))
+        console = self._started("console_port", lambda: Console(log, payments, switches, api, ports.console_port))
         as_lambda = {**environment, "_HANDLER": "app.notify"}
-        self._children.append(Child(["devstack.notify", queue], as_lambda, _show("notify")))
-        self._wait_until_healthy(ports.api_port)
+        self._children["notify"] = Child(["devstack.notify", queue], as_lambda, _show("notify"))
+        self._start_api(local)
         if not self._stop.is_set():
             _say(self._screen(console.url, aws.url, payments.url))
         while not self._stop.wait(0.2):
-            if any(child.ended for child in self._children):
+            with self._changing:
+                ended = any(child.ended for child in self._children.values())
+            if ended and not self._stop.is_set():
                 _say("A part ended by itself; its last lines are above.")
                 return 1
         return 0
+
+    def _start_api(self, environment: Mapping[str, str]) -> None:
+        """Start the API, in the place of the one that runs, and wait until it answers."""
+        with self._changing:
+            if self._stop.is_set():
+                return
+            if running := self._children.get("api"):
+                running.stop()
+            arguments = ["devstack.local", "--stage", "dev", "--port", str(self._ports.api_port)]
+            self._children["api"] = Child(arguments, dict(environment), _show("api"))
+            self._wait_until_healthy(self._ports.api_port)
 
     def _started(self, port: str, make: Callable[[], _P]) -> _P:
         try:
@@ -148,7 +164,7 @@ class Runner:
     def _wait_until_healthy(self, port: int) -> None:
         give_up = time.monotonic() + _READY_WITHIN
         while not self._stop.is_set() and not _healthy(port):
-            if self._children[0].ended:
+            if self._children["api"].ended:
                 raise RunnerError("`chalice local` ended at once; what it printed is above.")
             if time.monotonic() > give_up:
                 raise RunnerError(f"`chalice local` was not ready within {_READY_WITHIN:.0f} s.")
@@ -159,6 +175,7 @@ class Runner:
         return f"""
   notes-billing runs on this machine, stage dev, no account needed.
 
+    console   {console:<30}  open it in a browser: pay, watch, break things
     API       {api:<30}  chalice local --stage dev; nobody signs, every caller is "local"
     notify    texts the admin's phone for each message on the topic, as the second Lambda function does
     events    {console + "/events":<30}  what happened, as JSON

@@ -14,45 +14,8 @@ import pytest
 import requests
 
 from devstack.runner import Ports, RunnerError
+from tests.make_run import Run
 from tests.support import PROJECT, PURCHASE, eventually, free_port
-
-
-class Run:
-    """`python -m devstack`, as make starts it, on four free ports."""
-
-    def __init__(self) -> None:
-        names = ("API_PORT", "CONSOLE_PORT", "AWS_PORT", "STRIPE_PORT")
-        self.ports = {name: free_port() for name in names}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "devstack"],
-            cwd=PROJECT,
-            # What a laptop may have set must not lead the stack away from itself.
-            env={
-                **os.environ,
-                **{name: str(port) for name, port in self.ports.items()},
-                "STAGE": "prod",
-                "RESOURCES_STAGE": "prod",
-                "ADMIN_PHONE": "+4915112345678",
-                "AWS_PROFILE": "production",
-                "AWS_ENDPOINT_URL_SSM": "http://127.0.0.1:1",
-                "HTTP_PROXY": "http://127.0.0.1:1",
-            },
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-
-    def url(self, part: str) -> str:
-        return f"http://127.0.0.1:{self.ports[part]}"
-
-    def wait_until_ready(self) -> None:
-        while self.process.poll() is None:
-            try:
-                if requests.get(self.url("API_PORT") + "/health", timeout=5).status_code == 200:
-                    return
-            except requests.ConnectionError:
-                time.sleep(0.05)
-        raise AssertionError(self.process.communicate()[0])
 
 
 @pytest.fixture
@@ -99,6 +62,7 @@ def test_the_printed_curl_charges_a_card_and_the_end_leaves_nothing(run: Run, nu
     for port in run.ports.values():
         socket.create_server(("127.0.0.1", port)).close()
     assert f"curl {run.url('API_PORT')}/billing" in output
+    assert f"console   {run.url('CONSOLE_PORT')} " in output
     assert f"{payment.json()['id']}  42.00 USD  succeeded" in output
     assert f"to +14151234567: Scratch: $42.00 for 21 notes (dev), {payment.json()['id']}" in output
     assert "sk_test_" not in output

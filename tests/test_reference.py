@@ -9,14 +9,17 @@ from playwright.sync_api import Browser
 
 from devstack import reference
 from devstack.child import PROJECT
-from devstack.events import EventLog, EventServer
+from devstack.console.server import Console
+from devstack.console.switches import Switches
+from devstack.events import EventLog
 from tests.chromium import needs_chromium, page
-from tests.support import Api
+from tests.support import TEST_PARAMETER, Api, Stack
 
 
 @pytest.fixture
-def console(api: Api) -> Iterator[EventServer]:
-    server = EventServer(EventLog(show=lambda _: None), 0, api=api.url).start()
+def console(api: Api, stack: Stack) -> Iterator[Console]:
+    switches = Switches(stack.aws, stack.stripe, stack.key, TEST_PARAMETER, lambda: None)
+    server = Console(EventLog(show=lambda _: None), stack.stripe, switches, api.url).start()
     yield server
     server.stop()
 
@@ -38,7 +41,7 @@ def test_there_is_nothing_else(path: str):
     assert reference.answer(path) is None
 
 
-def test_the_description_is_served_with_the_apis_address(console: EventServer, api: Api):
+def test_the_description_is_served_with_the_apis_address(console: Console, api: Api):
     served = requests.get(f"{console.url}/openapi.json", timeout=5)
     assert served.headers["Content-Type"] == "application/json"
     description = json.loads((PROJECT / "openapi.json").read_text())
@@ -48,7 +51,7 @@ def test_the_description_is_served_with_the_apis_address(console: EventServer, a
 
 
 @needs_chromium
-def test_a_purchase_is_tried_out_from_the_page(console: EventServer, chromium: Browser):
+def test_a_purchase_is_tried_out_from_the_page(console: Console, chromium: Browser):
     with page(chromium) as reference_page:
         asked: list[str] = []
         reference_page.on("request", lambda request: asked.append(request.url))

@@ -50,6 +50,8 @@ class Account:
         # Behind a PaymentMethod: the card, and whether a payment has used it up.
         self.cards: dict[str, Card] = {}
         self.used: set[str] = set()
+        # Whether every bank says no, whatever the card.
+        self.declining = False
         # Behind a WebhookEndpoint: the secrets it had before, latest first, and when each expires.
         self.old_secrets: dict[str, list[tuple[str, float]]] = {}
         self.other: Account = self

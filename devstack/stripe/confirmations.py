@@ -148,6 +148,8 @@ def _check_status(intent: Object) -> None:
 
 def _charge(call: Call, intent: Object, method: Object, card: Card, decline: Decline | None) -> Object | None:
     call.account.used.add(method["id"])
+    if decline is None and call.account.declining:
+        decline = cards.GENERIC
     if card.processing and decline is None and intent["status"] != "processing":
         processing = {"card": {"customer_notification": None}, "type": "card"}
         intent.update(status="processing", processing=processing, next_action=None)

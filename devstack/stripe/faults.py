@@ -63,12 +63,12 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: list[tuple[int, Fault]] = []
+        self._waiting: list[tuple[int | None, Fault]] = []
         self._held = 0
 
     def add(
         self,
-        count: int = 1,
+        count: int | None = 1,
         *,
         status: int | None = None,
         delay: float = 0.0,
@@ -78,10 +78,10 @@ class Faults:
         match: str = "/v1/",
         executed: bool = False,
         saved: bool = False,
-    ) -> None:
+    ) -> Fault:
         """Let something go wrong with the next calls. What is given goes together, such as a delay and a cut.
 
-        :param count: how many calls.
+        :param count: how many calls; None for all until the fault is taken away.
         :param status: answer with Stripe's own error for this status, without executing.
         :param delay: seconds to wait before executing, with the idempotency key claimed.
         :param delay_after: seconds to wait after executing, before answering.
@@ -93,14 +93,26 @@ class Faults:
         :param executed: execute all the same, and keep the true result, where ``status`` or ``body`` is answered.
         :param saved: let the execution itself end with ``status``, charging nothing: the error is what the
             idempotency key keeps, as Stripe keeps a 500.
+        :return: the fault, for :meth:`remove`.
         :raises ValueError: a value makes no sense; the message is a sentence.
         """
-        if count < 1:
+        if count is not None and count < 1:
             raise ValueError(f"count is {count}: it must be 1 or more.")
         fault = Fault(status, delay, delay_after, cut, body, match, executed, saved)
         _check(fault)
         with self._lock:
             self._waiting.append((count, fault))
+        return fault
+
+    def remove(self, fault: Fault) -> None:
+        """Take back a fault that :meth:`add` returned, if calls would still meet it."""
+        with self._lock:
+            self._waiting = [entry for entry in self._waiting if entry[1] is not fault]
+
+    def awaits(self, fault: Fault) -> bool:
+        """Tell whether calls would still meet a fault that :meth:`add` returned."""
+        with self._lock:
+            return any(waiting is fault for _, waiting in self._waiting)
 
     def clear(self) -> None:
         """Let nothing more go wrong."""
@@ -137,6 +149,7 @@ class Faults:
         with self._lock:
             for index, (count, fault) in enumerate(self._waiting):
                 if fault.fits(method, path):
-                    self._waiting[index : index + 1] = [(count - 1, fault)] if count > 1 else []
+                    if count is not None:
+                        self._waiting[index : index + 1] = [(count - 1, fault)] if count > 1 else []
                     return fault
         return NONE

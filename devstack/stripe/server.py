@@ -93,6 +93,16 @@ class StripeServer:
         return self._listener.accepted
 
     @property
+    def declining(self) -> bool:
+        """Whether every bank says no, whatever the card. May be set."""
+        return all(account.declining for account in self._api.accounts)
+
+    @declining.setter
+    def declining(self, value: bool) -> None:
+        for account in self._api.accounts:
+            account.declining = value
+
+    @property
     def payment_intents(self) -> list[dict[str, Any]]:
         """Every PaymentIntent as it is now, test mode's first, then live mode's; oldest first."""
         return self._all("payment_intent")
