@@ -3,13 +3,21 @@
 import os
 import sys
 
+from devstack.ports import Ports, PortsError, refuse_taken
+
 
 def main() -> int:
     """Run the stack and return the exit code."""
-    from devstack.runner import Ports, Runner, RunnerError  # takes its time, and Ctrl-C may come in it
+    try:
+        ports = Ports.of(os.environ)
+        refuse_taken(ports)
+    except PortsError as error:
+        sys.exit(f"notes-billing: {error}")
+
+    from devstack.runner import Runner, RunnerError  # takes its time, and Ctrl-C may come in it
 
     try:
-        return Runner(Ports.of(os.environ)).run()
+        return Runner(ports).run()
     except RunnerError as error:
         sys.exit(f"notes-billing: {error}")
 

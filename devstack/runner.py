@@ -4,12 +4,10 @@ import http.client
 import json
 import re
 import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
 from datetime import datetime
 from types import FrameType
 from typing import Protocol, TypeVar
@@ -23,6 +21,7 @@ from devstack.child import PROJECT, Child
 from devstack.console.server import Console
 from devstack.console.switches import Switches
 from devstack.events import EventLog
+from devstack.ports import Ports
 from devstack.stage import set_up
 from devstack.stripe.server import StripeServer
 
@@ -33,30 +32,6 @@ _NOISE = ("GET /health", "Serving on http", "POST /stripe/webhook HTTP")
 
 class RunnerError(Exception):
     """The stack can't run; the message says why, and what to do."""
-
-
-@dataclass(frozen=True)
-class Ports:
-    """Where the parts listen, on 127.0.0.1. Each can be changed by the variable of its upper-case name."""
-
-    api_port: int = 8000
-    console_port: int = 8001
-    aws_port: int = 4566
-    stripe_port: int = 12111
-
-    @classmethod
-    def of(cls, environ: Mapping[str, str]) -> "Ports":
-        """Read API_PORT, CONSOLE_PORT, AWS_PORT and STRIPE_PORT.
-
-        :raises RunnerError: one of them is not a port, or two are the same.
-        """
-        chosen = {field.name: environ.get(field.name.upper(), str(field.default)) for field in fields(cls)}
-        for name, value in chosen.items():
-            if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
-                raise RunnerError(f"{name.upper()} is {value!r}: it must be a port, 1 to 65535.")
-        if len(set(map(int, chosen.values()))) < len(chosen):
-            raise RunnerError(f"{', '.join(name.upper() for name in chosen)} must be four different ports.")
-        return cls(**{name: int(value) for name, value in chosen.items()})
 
 
 class _Part(Protocol):
@@ -84,7 +59,7 @@ class Runner:
         """Run the stack until Ctrl-C, SIGTERM, or the end of a part.
 
         :return: the exit code: 0 if it was ended, 1 if a part ended by itself.
-        :raises RunnerError: a setting makes no sense, a port is taken, or a part did not become ready.
+        :raises RunnerError: a setting makes no sense, a port can't be listened on, or a part did not become ready.
         """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN or number != signal.SIGHUP:  # nohup ignores it for us
@@ -110,7 +85,6 @@ class Runner:
     def _run(self) -> int:
         leave_own_accounts()
         ports, log = self._ports, self._log
-        _refuse_taken(ports)
         aws = self._started("aws_port", lambda: AwsServer(ports.aws_port, on_publish=log.add_publish))
         payments = self._started(
             "stripe_port",
@@ -188,28 +162,6 @@ class Runner:
 
   Ctrl-C ends all of it. What happens appears below.
 """
-
-
-def _refuse_taken(ports: Ports) -> None:
-    """Refuse to start while anybody listens on any of the ports; name them all, and ports that are free."""
-    taken = {field.name: getattr(ports, field.name) for field in fields(ports) if _listens(getattr(ports, field.name))}
-    if not taken:
-        return
-    chosen = {field.name: getattr(ports, field.name) for field in fields(ports)}
-    free = (number for number in range(8100, 65536) if number not in chosen.values() and not _listens(number))
-    command = " ".join(
-        f"{name.upper()}={next(free) if name in taken else number}"
-        for name, number in chosen.items()
-        if name in taken or number != getattr(Ports(), name)
-    )
-    first, *others = taken.values()
-    numbers = f"port {first} is taken" + "".join(f", and so is {number}" for number in others)
-    raise RunnerError(f"{numbers}: end what listens there (another `make run`?), or choose others: {command} make run")
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as client:
-        return bool(client.connect_ex(("127.0.0.1", port)) == 0)
 
 
 def _healthy(port: int) -> bool:

@@ -43,17 +43,19 @@ def _running_stack() -> Iterator[Stack]:
         _no_key_was_shown(stack)
 
 
+_NOT_WRITTEN_BY_TESTS = {".git", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+_SECRETS = re.compile(r"(?:[sr]k_(?:test|live)|whsec)_\w+")
+
+
 def _no_key_was_shown(stack: Stack) -> None:
     """After all tests: no key is in an answer, a log, a traceback, an environment, or a file of the project."""
     logged = "\n".join(logs)
-    shown = logged + "\n".join(transcript)
-    files = [
-        file
-        for file in PROJECT.rglob("*")
-        if file.is_file() and not {".git", ".venv", ".pytest_cache"} & set(file.parts)
-    ]
-    written = "\n".join(file.read_text(errors="replace") for file in files)
-    assert not [key[:12] for key in stack.keys if key in shown or key in written]
+    files = [file for file in PROJECT.rglob("*") if not _NOT_WRITTEN_BY_TESTS & set(file.parts) and file.is_file()]
+    shown = {*_SECRETS.findall(logged)}
+    for text in (*transcript, *(file.read_text(errors="replace") for file in files)):
+        shown |= {*_SECRETS.findall(text)}
+    assert all(_SECRETS.fullmatch(key) for key in stack.keys)
+    assert not [key[:12] for key in stack.keys if any(key in found for found in shown)]
     # Tokens of cards, callers, e-mail addresses, client secrets, signing secrets.
     personal = re.compile(r"\b(?:tok|pm|ctoken)_\w+|us-east-1:[a-z]\w+|[\w.]+@[\w.]+|pi_\w+_secret_\w+|whsec_\w+")
     assert not set(personal.findall(logged))

@@ -1,6 +1,5 @@
 """What the tests start and talk to: the stack, the API under `chalice local`, and Lambda containers."""
 
-import contextlib
 import json
 import os
 import re
@@ -329,11 +328,23 @@ def eventually(holds: Callable[[], bool], seconds: float = 60) -> bool:
 
 
 def free_port() -> int:
-    """A port to listen on: below those that the system gives to clients, since it is taken only later."""
+    """A port to listen on: below those that the system gives to clients, since it is taken only later.
+
+    Until then nobody else's tests get it: they claim a port by its namesake of UDP, which nobody here uses.
+    """
     while True:
         port = 10_000 + secrets.randbelow(22_000)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
+        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            claim.bind(("127.0.0.1", port))
+            with socket.create_server(("127.0.0.1", port)):
+                _claims.append(claim)
+                return port
+        except OSError:
+            claim.close()
+
+
+_claims: list[socket.socket] = []
 
 
 def is_problem(response: Any, status: int, code: str) -> bool:

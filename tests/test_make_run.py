@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from devstack.runner import Ports, RunnerError
+from devstack.ports import Ports, PortsError
 from tests.make_run import Run
 from tests.support import PROJECT, PURCHASE, eventually, free_port
 
@@ -124,5 +124,5 @@ def test_the_api_that_ends_by_itself_ends_the_stack(run: Run):
 
 @pytest.mark.parametrize("value", ["", "http", "0", "65536", "-1", "8001"])
 def test_a_port_that_is_none_is_named(value):
-    with pytest.raises(RunnerError, match="API_PORT"):
+    with pytest.raises(PortsError, match="API_PORT"):
         Ports.of({"API_PORT": value})
