@@ -7,15 +7,14 @@ import time
 
 import requests
 
-from tests.support import PROJECT, free_port
+from tests.support import PROJECT, free_ports
 
 
 class Run:
     """`python -m devstack`, as make starts it, on four free ports."""
 
     def __init__(self) -> None:
-        names = ("API_PORT", "CONSOLE_PORT", "AWS_PORT", "STRIPE_PORT")
-        self.ports = {name: free_port() for name in names}
+        self.ports = {name: int(port) for name, port in free_ports().items()}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "devstack"],
             cwd=PROJECT,

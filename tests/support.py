@@ -347,6 +347,11 @@ def free_port() -> int:
 _claims: list[socket.socket] = []
 
 
+def free_ports() -> dict[str, str]:
+    """The variables that give `make run` ports of its own."""
+    return {name: str(free_port()) for name in ("API_PORT", "CONSOLE_PORT", "AWS_PORT", "STRIPE_PORT")}
+
+
 def is_problem(response: Any, status: int, code: str) -> bool:
     """Assert that an answer is the problem it should be, in the form of RFC 9457."""
     body = response.json()

@@ -15,7 +15,7 @@ import requests
 
 from devstack.ports import Ports, PortsError
 from tests.make_run import Run
-from tests.support import PROJECT, PURCHASE, eventually, free_port
+from tests.support import PROJECT, PURCHASE, eventually, free_ports
 
 
 @pytest.fixture
@@ -96,12 +96,11 @@ def test_ended_while_it_starts_it_leaves_nothing(run: Run):
 @pytest.mark.parametrize("name", ["API_PORT", "CONSOLE_PORT", "AWS_PORT", "STRIPE_PORT"])
 def test_a_port_that_is_taken_is_named_with_its_variable(name):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        ports = {other: str(free_port()) for other in ("API_PORT", "CONSOLE_PORT", "AWS_PORT", "STRIPE_PORT")}
         number = taken.getsockname()[1]
         done = subprocess.run(
             [sys.executable, "-m", "devstack"],
             cwd=PROJECT,
-            env={**os.environ, **ports, name: str(number)},
+            env={**os.environ, **free_ports(), name: str(number)},
             capture_output=True,
             text=True,
             check=False,

@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib import project
 from chalicelib.config import ConfigError, load
-from tests.support import PROJECT, Stack, stage_variables
+from tests.support import PROJECT, Stack, free_ports, stage_variables
 
 DEV = ("dev", "/stripeSecretKey/test", ("sk_test_", "rk_test_"))
 PROD = ("prod", "/stripeSecretKey/live", ("sk_live_", "rk_live_"))
@@ -207,7 +207,7 @@ def test_a_setting_of_the_shell_that_makes_no_sense_stops_make_run(tmp_path):
     run = subprocess.run(
         [sys.executable, "-m", "devstack"],
         cwd=PROJECT,
-        env={"PATH": "/usr/bin:/bin", "CORS_ORIGIN": "nonsense"},
+        env={"PATH": "/usr/bin:/bin", "CORS_ORIGIN": "nonsense", **free_ports()},
         capture_output=True,
         text=True,
         check=False,
