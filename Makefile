@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 STAGE ?= dev
+RUNS ?= 40
 
 .PHONY: run test lint bench setup package clean
 
@@ -17,8 +18,7 @@ lint: setup
 	@.venv/bin/mypy
 
 bench: setup
-	@.venv/bin/python -m benchmarks.cold_start
-	@.venv/bin/python -m benchmarks.telemetry
+	@.venv/bin/python -m benchmarks --runs $(RUNS)
 
 package: setup
 	@.venv/bin/python -m stagectl.package --stage $(STAGE)

@@ -36,7 +36,7 @@ _IN_LAMBDA = "/var/task"
 # Not reached by a request or an event: checks of .chalice/config.json, and types of Stripe's parameters, a half of it,
 # which stripe-python imports for type checkers alone.
 _LEFT_OUT = ("chalicelib/project.py", "stripe/params/")
-_DATA = {"stripe/data/ca-certificates.crt"}
+_DATA = {"stripe/data/ca-certificates.crt", "chalicelib/amazon_roots.pem"}
 
 
 class PackageError(Exception):
@@ -105,9 +105,9 @@ def _comment(archive: Path) -> bytes:
 def _files(project: Path) -> Iterator[tuple[str, Path]]:
     """Yield every source, and what is read beside it: its name in the package, and where it is here."""
     yield "app.py", project / "app.py"
-    for file in (project / "chalicelib").glob("*.py"):
+    for file in (project / "chalicelib").iterdir():
         name = f"chalicelib/{file.name}"
-        if not name.startswith(_LEFT_OUT):
+        if (file.suffix == ".py" or name in _DATA) and not name.startswith(_LEFT_OUT):
             yield name, file
     runtime = Path(chalice.app.__file__).parent  # of chalice, the rest is for deploying
     yield from ((f"chalice/{name}", runtime / name) for name in ("__init__.py", "app.py"))
