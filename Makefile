@@ -4,13 +4,18 @@ PYTHON ?= python3
 STAGE ?= dev
 RUNS ?= 40
 
-.PHONY: run test lint bench setup package clean
+.PHONY: run test test-packaged lint bench setup package clean
 
 run: setup
 	@.venv/bin/python -m devstack
 
 test: setup
 	@.venv/bin/python -m pytest -n 4 --dist loadgroup $(ARGS)
+
+# The same, with the app run from the package instead of the source.
+test-packaged: setup
+	@.venv/bin/python -m tests.packaged build/packaged
+	@PACKAGED_APP="$(CURDIR)/build/packaged" .venv/bin/python -m pytest -n 4 --dist loadgroup $(ARGS)
 
 lint: setup
 	@.venv/bin/ruff check .

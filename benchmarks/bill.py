@@ -50,9 +50,8 @@ def at(memory: int, cold: Cold, warm_cpu: float) -> Cost:
     :param warm_cpu: milliseconds of CPU a purchase.
     """
     share = min(1.0, memory / _WHOLE_VCPU)
-    # What is computed stretches; what is waited for besides does not.
-    waited = max(0.0, cold.wall - cold.cpu)
-    cold_ms, warm_ms = cold.cpu / share + waited, warm_cpu / share
+    # What is computed stretches; what is waited for does not.
+    cold_ms, warm_ms = cold.cpu / share + cold.waited, warm_cpu / share
     stripe = STRIPE_SECONDS * 1000
     billed = COLD_SHARE * math.ceil(cold_ms + stripe) + (1 - COLD_SHARE) * math.ceil(warm_ms + stripe)
     gb_seconds = 1e6 * billed / 1000 * memory / 1024

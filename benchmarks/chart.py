@@ -20,8 +20,9 @@ def bars(title: str, legend: tuple[str, str], rows: Sequence[tuple[str, float, f
     """
     scale = (_WIDTH - _LABELS - 70) / max(max(first, second) for _, first, second in rows)
     height = 70 + _ROW * len(rows)
+    box = f'viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(title)}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(title)}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {box}>',
         f"<style>{_STYLE}</style>",
         f'<text class="title" x="10" y="22">{escape(title)}</text>',
     ]

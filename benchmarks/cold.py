@@ -11,10 +11,14 @@ from benchmarks.harness import Container, Network, Upstreams
 
 @dataclass(frozen=True)
 class Cold:
-    """Medians, in milliseconds: of the clock, and of what all cores together computed."""
+    """Medians, in milliseconds: of the clock, and of what all cores together computed.
+
+    ``waited``: the least that the clock was ahead of the computing, which is the upstreams' part and not the machine's.
+    """
 
     wall: float
     cpu: float
+    waited: float
 
 
 def measure(peers: Sequence[Peer], network: Network, runs: int, answers: Sequence[str]) -> dict[str, Cold]:
@@ -34,4 +38,11 @@ def measure(peers: Sequence[Peer], network: Network, runs: int, answers: Sequenc
                 if run:
                     walls[peer.name].append(wall * 1000)
                     cpus[peer.name].append(cpu * 1000)
-    return {name: Cold(statistics.median(walls[name]), statistics.median(cpus[name])) for name in walls}
+    return {
+        name: Cold(
+            statistics.median(walls[name]),
+            statistics.median(cpus[name]),
+            max(0.0, min(wall - cpu for wall, cpu in zip(walls[name], cpus[name], strict=True))),
+        )
+        for name in walls
+    }

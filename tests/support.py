@@ -26,6 +26,8 @@ from devstack.stripe.keys import Mode
 from devstack.stripe.server import StripeServer
 
 PROJECT = Path(__file__).resolve().parent.parent
+# What the app is run from: this checkout, or an unpacked package (tests/packaged.py).
+APP = Path(os.environ.get("PACKAGED_APP") or PROJECT)
 TEST_PARAMETER = "/stripeSecretKey/test"
 LIVE_PARAMETER = "/stripeSecretKey/live"
 PURCHASE = {"source": "tok_visa", "storage": 21}
@@ -129,8 +131,8 @@ class Api:
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "devstack.local", "--stage", self._stage, "--port", str(self._port)],
-                cwd=PROJECT,
-                env={**self._stack.environment(), **self._environment},
+                cwd=APP,
+                env={**self._stack.environment(), **self._environment, "PYTHONPATH": str(PROJECT)},
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -238,8 +240,8 @@ class Container:
             del environment["STRIPE_API_BASE"]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.container"],
-            cwd=PROJECT,
-            env=environment,
+            cwd=APP,
+            env={**environment, "PYTHONPATH": str(PROJECT)},
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -92,8 +92,12 @@ def test_it_serves_as_it_is_within_32_mb_and_with_one_read_and_one_connection(st
             resident = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
             # AWS's runtime client is in it too.
             assert int(resident.split()[1]) * 1024 <= 32 * MB
-    assert stack.reads() == 1
-    assert [request.path for request in stack.stripe.requests] == ["/v1/payment_intents"] * 201
+        assert stack.reads() == 1
+        assert [request.path for request in stack.stripe.requests] == ["/v1/payment_intents"] * 201
+        # What stripe-python imports only when Stripe refuses is there too.
+        declined = container.invoke(billing_event({"source": "tok_chargeDeclined", "storage": 1}))
+        assert (declined["statusCode"], json.loads(declined["body"])["code"]) == (402, "card_declined")
+        assert json.loads(declined["body"])["payment_id"].startswith("pi_")
     assert stack.stripe.connections - before == 1
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from devstack.runtime_api import FunctionError, InitError, LambdaContainer, NoAnswer
-from tests.support import PROJECT, PURCHASE, Stack, billing_event
+from tests.support import APP, PURCHASE, Stack, billing_event
 
 HEALTH = {
     **billing_event({}),
@@ -19,7 +19,7 @@ HEALTH = {
 }
 
 
-def container(stack: Stack, handler: str = "app.app", folder: Path = PROJECT) -> LambdaContainer:
+def container(stack: Stack, handler: str = "app.app", folder: Path = APP) -> LambdaContainer:
     return LambdaContainer(folder, handler, stack.environment())
 
 
