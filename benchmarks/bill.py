@@ -3,7 +3,7 @@
 List prices of us-east-1, without the free tier, looked up on 2026-11-24:
 https://aws.amazon.com/lambda/pricing/, https://aws.amazon.com/api-gateway/pricing/,
 https://aws.amazon.com/cloudwatch/pricing/, https://aws.amazon.com/sns/pricing/,
-https://aws.amazon.com/systems-manager/pricing/. Init is billed as everything else since August 2025:
+https://aws.amazon.com/xray/pricing/, https://aws.amazon.com/systems-manager/pricing/. Init is billed as everything else since August 2025:
 https://aws.amazon.com/blogs/compute/aws-lambda-standardizes-billing-for-init-phase/
 """
 
@@ -18,17 +18,24 @@ MILLION_REQUESTS = 0.20
 MILLION_API_CALLS = 3.50  # REST API
 MILLION_PUBLISHES = 0.50
 LOGGED_GB = 0.50
+MILLION_TRACES = 5.00
 MEMORY = (128, 256, 512, 1024)  # MB
 
 # A function has one vCPU at 1,769 MB, and less in proportion below.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 _WHOLE_VCPU = 1769
 
-# Assumptions: seconds that Stripe takes to confirm a payment, the share of purchases that meet a cold container, and
-# bytes that a purchase's three invocations log (our lines, and Lambda's START, END and REPORT).
+# Assumptions: bytes that a purchase's three invocations log (our lines, and Lambda's START, END and REPORT), the share of
+# the requests that X-Ray records (its default), seconds that Stripe takes to confirm a payment, and the share of
+# purchases that meet a cold container.
+LOGGED_BYTES = 3 * 800
+TRACED_SHARE = 0.05
 STRIPE_SECONDS = 0.5
 COLD_SHARE = 0.10
-LOGGED_BYTES = 3 * 800
+# What API Gateway and the network between take, and how long people wait without losing the thread, in seconds
+# (https://www.nngroup.com/articles/response-times-3-important-limits/).
+GATEWAY_SECONDS = 0.1
+PATIENCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -66,13 +73,12 @@ def rest() -> dict[str, float]:
         "Lambda, requests of the webhook and of notify": 2 * MILLION_REQUESTS,
         f"CloudWatch Logs, {LOGGED_BYTES / 1e3:.1f} GB": LOGGED_BYTES / 1e3 * LOGGED_GB,
         "SNS, publishing to the topic (delivery to Lambda is free, texts are not counted)": MILLION_PUBLISHES,
+        f"X-Ray, {TRACED_SHARE * 100:.0f} % of the requests recorded": 2 * TRACED_SHARE * MILLION_TRACES,
         "Parameter Store, standard parameters and throughput": 0.0,
     }
 
 
 def chosen(costs: list[Cost]) -> Cost:
-    """Return the smallest size at which a cold container's own part is shorter than Stripe's.
-
-    Below it, the service is what the customer waits for; above it, Stripe is, and memory is paid for waiting.
-    """
-    return next((cost for cost in costs if cost.cold < STRIPE_SECONDS * 1000), costs[-1])
+    """Return the smallest size at which a purchase that meets a cold container is answered while people are patient."""
+    own = (PATIENCE_SECONDS - STRIPE_SECONDS - GATEWAY_SECONDS) * 1000
+    return next((cost for cost in costs if cost.cold <= own), costs[-1])

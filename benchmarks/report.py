@@ -61,6 +61,7 @@ def page(figures: Figures) -> str:
         "arm": f"{bill.GB_SECOND['arm']:.10f}",
         "requests": f"{bill.MILLION_REQUESTS:.2f}",
         "stripe_ms": f"{bill.STRIPE_SECONDS * 1000:.0f}",
+        "gateway_ms": f"{bill.GATEWAY_SECONDS * 1000:.0f}",
         "cold_share": f"{bill.COLD_SHARE * 100:.0f}",
         "bill_table": _bill_table(figures, costs),
         "rest_table": _rest_table(),

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,7 @@ from chalicelib.http_client import HttpClient
 from chalicelib.stripe_connection import stripe_connection
 from chalicelib.stripe_transport import CallTimedOut, ConnectionStale, StripeTransport
 from tests.peers import OK, Authority, Peer, answering, request, tunnelling
+from tests.support import PROJECT
 
 
 @pytest.fixture
@@ -304,3 +307,15 @@ def test_a_connection_that_can_not_be_opened_ahead_is_tried_again_by_the_first_c
         with pytest.raises(stripe.APIConnectionError, match="refused"):
             get(StripeTransport(connection), "http://localhost:1")
         assert get(to_stripe(Network(), peer.url), peer.url) == 200
+
+
+def test_asyncio_is_left_out_until_somebody_uses_it():
+    program = (
+        "import sys; from chalicelib.stripe_sdk import stripe; from stripe import _http_client\n"
+        "assert 'asyncio' not in sys.modules\n"
+        "assert not stripe.enable_telemetry\n"
+        "import asyncio.events\n"
+        "assert asyncio.run(asyncio.sleep(0, 'slept')) == 'slept'\n"
+        "assert _http_client.asyncio.sleep is asyncio.sleep\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=True)
