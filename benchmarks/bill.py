@@ -1,9 +1,9 @@
 """What a million purchases cost on AWS, at each size of memory.
 
-List prices of us-east-1, without the free tier, looked up on 2026-11-24:
-https://aws.amazon.com/lambda/pricing/, https://aws.amazon.com/api-gateway/pricing/,
-https://aws.amazon.com/cloudwatch/pricing/, https://aws.amazon.com/sns/pricing/,
-https://aws.amazon.com/xray/pricing/, https://aws.amazon.com/systems-manager/pricing/. Init is billed as everything else since August 2025:
+List prices of us-east-1, without the free tier, looked up on 2026-11-24: https://aws.amazon.com/lambda/pricing/,
+https://aws.amazon.com/api-gateway/pricing/, https://aws.amazon.com/cloudwatch/pricing/,
+https://aws.amazon.com/sns/pricing/, https://aws.amazon.com/xray/pricing/,
+https://aws.amazon.com/systems-manager/pricing/. Init is billed as everything else since August 2025:
 https://aws.amazon.com/blogs/compute/aws-lambda-standardizes-billing-for-init-phase/
 """
 
@@ -25,8 +25,8 @@ MEMORY = (128, 256, 512, 1024)  # MB
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 _WHOLE_VCPU = 1769
 
-# Assumptions: bytes that a purchase's three invocations log (our lines, and Lambda's START, END and REPORT), the share of
-# the requests that X-Ray records (its default), seconds that Stripe takes to confirm a payment, and the share of
+# Assumptions: bytes that a purchase's three invocations log (our lines, and Lambda's START, END and REPORT), the share
+# of the requests that X-Ray records (its default), seconds that Stripe takes to confirm a payment, and the share of
 # purchases that meet a cold container.
 LOGGED_BYTES = 3 * 800
 TRACED_SHARE = 0.05

@@ -14,7 +14,7 @@ from benchmarks.harness import LOOPBACK, Container, Network, Upstreams
 
 _WARM_UP = 200
 _PURCHASES = 1000
-_ROUNDS = 3
+_ROUNDS = 5
 _FEW, _MANY = 10, 60  # under valgrind, which takes fifty times as long
 
 
@@ -33,10 +33,13 @@ class Warm:
     instructions: float | None = None
 
 
-def measure(peers: Sequence[Peer], network: Network, answers: Sequence[str], *, quick: bool = False) -> dict[str, Warm]:
+def measure(
+    peers: Sequence[Peer], network: Network, answers: Sequence[str], *, quick: bool = False, counted: bool = True
+) -> dict[str, Warm]:
     """Measure every peer in turn.
 
     :param quick: fewer purchases, and no instructions.
+    :param counted: count instructions.
     :return: by peer's name.
     """
     measured: dict[str, list[Warm]] = {peer.name: [] for peer in peers}
@@ -44,15 +47,15 @@ def measure(peers: Sequence[Peer], network: Network, answers: Sequence[str], *, 
         for _ in range(1 if quick else _ROUNDS):
             for peer in peers:
                 measured[peer.name].append(_measure(peer, upstreams, _PURCHASES // (4 if quick else 1)))
-        counted_peers = [] if quick else [peer for peer in peers if peer.name in _COUNTED]
-        counted = {peer.name: _instructions(peer, upstreams) for peer in counted_peers}
+        which = [peer for peer in peers if peer.name in _COUNTED and counted and not quick]
+        instructions = {peer.name: _instructions(peer, upstreams) for peer in which}
     return {
         name: Warm(
             statistics.median(warm.cpu for warm in rounds),
             {number: statistics.median(warm.memory[number] for warm in rounds) for number in rounds[0].memory},
             rounds[0].parameter_store,
             rounds[0].stripe,
-            counted.get(name),
+            instructions.get(name),
         )
         for name, rounds in measured.items()
     }
