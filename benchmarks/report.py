@@ -78,7 +78,10 @@ def write(text: str, figures: Figures, folder: Path) -> None:
 
     :param folder: ``docs``.
     """
-    rows = [(peer.title, figures.loopback[peer.name].wall, figures.region[peer.name].wall) for peer in figures.peers]
+    rows = [
+        (peer.title.replace("`", ""), figures.loopback[peer.name].wall, figures.region[peer.name].wall)
+        for peer in figures.peers
+    ]
     title = "Milliseconds from the start of the process to the first answer"
     (folder / "images").mkdir(parents=True, exist_ok=True)
     drawn = chart.bars(title, ("loopback", "near: TLS, answers after 10 ms"), rows)
