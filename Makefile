@@ -3,6 +3,7 @@
 PYTHON ?= python3
 STAGE ?= dev
 CONTAINERS ?= 1000
+RUNS ?= 40
 
 .PHONY: run test test-packaged fuzz lint bench bench-fleet openapi setup package clean
 
@@ -22,8 +23,7 @@ lint: setup
 	@.venv/bin/mypy
 
 bench: setup
-	@.venv/bin/python -m benchmarks.cold_start
-	@.venv/bin/python -m benchmarks.telemetry
+	@.venv/bin/python -m benchmarks --runs $(RUNS)
 
 bench-fleet: setup
 	@.venv/bin/python -m benchmarks.fleet --containers $(CONTAINERS)

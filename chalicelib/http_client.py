@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from typing import Any, cast
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
 from chalicelib.config import Network
@@ -73,9 +73,11 @@ class HttpClient:
         :param answer: seconds from sending a request to the last byte of its answer.
         :raises ValueError: the origin is none, or would send in the clear over a network.
         """
+        self.origin = origin
         parts = urlsplit(origin)
         self._host, self._tls = parts.hostname or "", parts.scheme == "https"
         self._port = parts.port or (443 if self._tls else 80)
+        self._authority = parts.netloc
         local = self._host in _LOOPBACK
         if not self._host or not (self._tls or (parts.scheme == "http" and local)):
             raise ValueError(f"{origin!r} is neither an https:// address nor an http:// address of this machine")
@@ -91,13 +93,13 @@ class HttpClient:
     def open(self) -> None:
         """Begin to open a connection in the background, for the first exchange."""
         with contextlib.suppress(NotConnected):  # the first exchange tries again
-            self._early = _Opening(lambda: self._dial(self._connection()))
+            self._early = _Opening(lambda: self._dial(self._connection()), self._connect)
 
     def settle(self) -> None:
         """Wait until what :meth:`open` began has ended. A connection that was not made is tried again when needed."""
         if self._early is not None:
             with contextlib.suppress(HttpError):
-                self._keep(self._early.result(self._connect))
+                self._keep(self._early.result())
             self._early = None
 
     def exchange(
@@ -109,20 +111,22 @@ class HttpClient:
         :param by: when it has ended, by the monotonic clock, if that is before the limits given above.
         :raises HttpError: one of those above.
         """
+        asked = (method, target, headers, body)
         connection = self._kept()
         kept = connection is not None
         if connection is None:
             unopened = self._connection()  # here: to load certificates takes a slow machine some of its time
-            connection = _Opening(lambda: self._dial(unopened)).result(
-                max(0.0, min(self._connect, by - time.monotonic()))
-            )
+            left = min(self._connect, by - time.monotonic())
+            if left <= 0:
+                raise NotConnected("no time was left to connect")
+            connection = _Opening(lambda: self._dial(unopened), left).result()
         begun = time.monotonic()
         if begun >= by:
             self._keep(connection)
             raise NotConnected("no time was left to send anything")
         deadline = min(begun + self._answer, by)
         try:
-            answer = _answer(connection, method, target, headers, body, deadline)
+            answer, ended = _answer(connection, self._authority, *asked, deadline)
         except TimeoutError as error:
             connection.close()
             raise TimedOut(f"no complete answer within {deadline - begun:.3g} s") from error
@@ -130,7 +134,9 @@ class HttpClient:
             connection.close()
             kind = Stale if kept and isinstance(error, (ConnectionError, ssl.SSLError)) else HttpError
             raise kind(f"{type(error).__name__}: {error}") from error
-        if connection.sock is not None:  # http.client has closed it if the answer said so
+        if ended:
+            connection.close()
+        else:
             self._keep(connection)
         return answer
 
@@ -184,8 +190,9 @@ class HttpClient:
 class _Opening:
     """A connection on its way, in a thread: a socket's time limit knows nothing of name resolution."""
 
-    def __init__(self, dial: Callable[[], HTTPConnection]) -> None:
-        self._dial = dial
+    def __init__(self, dial: Callable[[], HTTPConnection], within: float) -> None:
+        self._dial, self._within = dial, within
+        self._deadline = time.monotonic() + within
         self._lock = threading.Lock()
         self._connection: HTTPConnection | None = None
         self._error: Exception | None = None
@@ -207,19 +214,19 @@ class _Opening:
             if self._given_up:
                 connection.close()
 
-    def result(self, within: float) -> HTTPConnection:
-        """Wait for the connection, so many seconds.
+    def result(self) -> HTTPConnection:
+        """Wait for the connection, until its time is over.
 
         :raises NotConnected: it was not made in time, or not at all.
         """
-        self._thread.join(within)
+        self._thread.join(max(0.0, self._deadline - time.monotonic()))
         with self._lock:
             if self._connection is not None:
                 return self._connection
             self._given_up = True
         error = self._error
         if error is None or isinstance(error, TimeoutError):  # the socket's own limit may be the first by a hair
-            raise NotConnected(f"no connection within {within:g} s")
+            raise NotConnected(f"no connection within {self._within:g} s")
         if isinstance(error, HttpError):
             raise error
         kind = Untrusted if isinstance(error, ssl.SSLCertVerificationError) else NotConnected
@@ -251,24 +258,29 @@ class _Timed(io.RawIOBase):
 
 def _answer(
     connection: HTTPConnection,
+    authority: str,
     method: str,
     target: str,
     headers: Mapping[str, str],
     body: bytes | None,
     deadline: float,
-) -> Answer:
-    def response_class(receiver: socket.socket, **arguments: Any) -> HTTPResponse:
-        return HTTPResponse(_Timed(receiver, deadline), **arguments)  # type: ignore[arg-type]
-
-    connection.response_class = response_class  # type: ignore[assignment]
-    connection.sock.settimeout(_left(deadline))
-    connection.request(method, target, body, dict(headers))
-    with connection.getresponse() as response:
+) -> tuple[Answer, bool]:
+    """Send a request in one piece, where http.client would take two; say also whether the connection ends with it."""
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {authority}", "Accept-Encoding: identity"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += [] if body is None else [f"Content-Length: {len(body)}"]
+    if any(not line.isprintable() for line in lines) or " " in target:
+        raise ValueError("a header or a target that would be more than that")  # and is not quoted: it may be a secret
+    sender = connection.sock
+    sender.settimeout(_left(deadline))
+    sender.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b""))
+    with HTTPResponse(_Timed(sender, deadline), method=method) as response:  # type: ignore[arg-type]
+        response.begin()
         length = response.length  # None where the answer does not say
         content = response.read(_LARGEST + 1) if length is None or length > _LARGEST else response.read()
     if len(content) > _LARGEST:
         raise ValueError(f"an answer of more than {_LARGEST} bytes")
-    return Answer(response.status, cast(Mapping[str, str], response.headers), content)
+    return Answer(response.status, cast(Mapping[str, str], response.headers), content), response.will_close
 
 
 def _left(deadline: float) -> float:

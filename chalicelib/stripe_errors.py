@@ -1,10 +1,9 @@
 """What went wrong at Stripe, or on the way there -> the Problem that a caller is told."""
 
-import stripe
-
 from chalicelib.parameter_store import ParameterError, ParameterInvalid
 from chalicelib.problems import Problem, invalid_request
 from chalicelib.requests import Purchase
+from chalicelib.stripe_sdk import stripe
 from chalicelib.stripe_transport import CallTimedOut
 
 # Seconds after which Parameter Store may give the key that it did not give in time (docs/fleet.md).

@@ -9,10 +9,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-import stripe
-
-from chalicelib.config import STRIPE_API_BASE, Network
 from chalicelib.http_client import HttpClient, HttpError, NotConnected, Stale, TimedOut, Untrusted
+from chalicelib.stripe_sdk import stripe
 
 # stripe-python logs each call at INFO, with the last four characters of a key that was refused.
 logging.getLogger("stripe").setLevel(logging.WARNING)
@@ -27,7 +25,7 @@ class ConnectionStale(stripe.APIConnectionError):
 
 
 class StripeTransport(stripe.HTTPClient):
-    """Give it to ``stripe.StripeClient(key, http_client=StripeTransport(network()))``. Safe to use from many threads.
+    """Give it to ``stripe.StripeClient(key, http_client=StripeTransport(…))``. Safe to use from many threads.
 
     Repeats are the caller's, or stripe-python's where ``max_network_retries`` asks for them: whoever repeats must know
     that the call before may have had its effect.
@@ -35,29 +33,14 @@ class StripeTransport(stripe.HTTPClient):
 
     name = "notes-billing"
 
-    def __init__(
-        self, network: Network, base: str = STRIPE_API_BASE, *, connect: float = 2.0, answer: float = 8.0
-    ) -> None:
-        """No connection is opened yet.
+    def __init__(self, client: HttpClient) -> None:
+        """Nothing is called yet.
 
-        :param network: proxy and CA file of the environment; without the latter, stripe-python's own certificates
-            (https://docs.stripe.com/tls-certificates) are verified by, which are there on every system.
-        :param base: the one origin that is called.
-        :param connect: seconds for opening a connection.
-        :param answer: seconds from sending a call to the last byte of its answer.
+        :param client: what :func:`chalicelib.stripe_connection.stripe_connection` returns.
         """
         super().__init__()
-        self._base = base
+        self._client = client
         self._limit = threading.local()
-        self._client = HttpClient(base, network, ca_file=stripe.ca_bundle_path, connect=connect, answer=answer)
-
-    def open(self) -> None:
-        """Begin to open a connection in the background."""
-        self._client.open()
-
-    def settle(self) -> None:
-        """Wait until it is open, or was not to be had."""
-        self._client.settle()
 
     def end_by(self, deadline: float) -> None:
         """Let the calls of this thread end by then, by the monotonic clock, where that is before their own limits."""
@@ -70,12 +53,13 @@ class StripeTransport(stripe.HTTPClient):
 
         :raises stripe.APIConnectionError: there is no answer.
         """
-        if not url.startswith(f"{self._base}/"):  # the key goes nowhere else
-            raise _error(stripe.APIConnectionError, f"{url} is not an address of {self._base}", should_retry=False)
+        origin = self._client.origin
+        if not url.startswith(f"{origin}/"):  # the key goes nowhere else
+            raise _error(stripe.APIConnectionError, f"{url} is not an address of {origin}", should_retry=False)
         body = post_data.encode() if isinstance(post_data, str) else post_data
         try:
             deadline = getattr(self._limit, "deadline", math.inf)
-            answer = self._client.exchange(method.upper(), url[len(self._base) :], headers or {}, body, by=deadline)
+            answer = self._client.exchange(method.upper(), url[len(origin) :], headers or {}, body, by=deadline)
         except HttpError as error:
             what = "Stripe was not reached" if isinstance(error, NotConnected) else "Stripe's answer was lost"
             kind = _KINDS.get(type(error), stripe.APIConnectionError)

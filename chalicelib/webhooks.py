@@ -4,10 +4,9 @@ import json
 import time
 from typing import Any, TypedDict
 
-import stripe
-
 from chalicelib.parameter_store import Parameter, ParameterError, Secret
 from chalicelib.problems import Problem
+from chalicelib.stripe_sdk import stripe
 
 # Stripe's events are some kilobytes; what is larger is not hashed.
 MAX_BODY_BYTES = 512 * 1024

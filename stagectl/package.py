@@ -22,7 +22,7 @@ import tempfile
 import zipfile
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import chalice.app
 from chalice.deploy.packager import LambdaDeploymentPackager
@@ -33,10 +33,12 @@ PROJECT = Path(__file__).resolve().parent.parent
 # Where Lambda unpacks the package: it goes into the bytecode, so that tracebacks name no path of this machine.
 _IN_LAMBDA = "/var/task"
 
-# Not reached by a request or an event: checks of .chalice/config.json, and types of Stripe's parameters, a half of it,
-# which stripe-python imports for type checkers alone.
-_LEFT_OUT = ("chalicelib/project.py", "stripe/params/")
-_DATA = {"stripe/data/ca-certificates.crt"}
+# Not reached by a request or an event: checks of .chalice/config.json; and of stripe-python, which imports these when
+# they are named, the types of parameters, the events of Stripe's API v2, and the services: raw_request needs none.
+_LEFT_OUT = re.compile(
+    r"chalicelib/project\.py|stripe/(params|events)/.*|stripe/(?!_stripe_service|_oauth_service)(\w+/)*\w+_service\.py"
+)
+_DATA = {"stripe/data/ca-certificates.crt", "chalicelib/amazon_roots.pem"}
 
 
 class PackageError(Exception):
@@ -105,9 +107,9 @@ def _comment(archive: Path) -> bytes:
 def _files(project: Path) -> Iterator[tuple[str, Path]]:
     """Yield every source, and what is read beside it: its name in the package, and where it is here."""
     yield "app.py", project / "app.py"
-    for file in (project / "chalicelib").glob("*.py"):
+    for file in (project / "chalicelib").iterdir():
         name = f"chalicelib/{file.name}"
-        if not name.startswith(_LEFT_OUT):
+        if (file.suffix == ".py" or name in _DATA) and not _LEFT_OUT.fullmatch(name):
             yield name, file
     runtime = Path(chalice.app.__file__).parent  # of chalice, the rest is for deploying
     yield from ((f"chalice/{name}", runtime / name) for name in ("__init__.py", "app.py"))
@@ -127,11 +129,12 @@ def _files_of(distribution: str, version: str) -> Iterator[tuple[str, Path]]:
     if "Root-Is-Purelib: true" not in (installed.read_text("WHEEL") or ""):
         raise PackageError(f"{distribution} is not pure Python: what is installed here may not run in Lambda")
     for file in installed.files or []:
-        if (file.suffix == ".py" or str(file) in _DATA) and not str(file).startswith((*_LEFT_OUT, "..")):
+        name = file.as_posix()
+        if (file.suffix == ".py" or name in _DATA) and not name.startswith("..") and not _LEFT_OUT.fullmatch(name):
             path = Path(str(file.locate()))
             if file.hash and file.hash.value != _record_hash(path):
-                raise PackageError(f"{PurePosixPath(file)} is not what {distribution} installed: make clean setup")
-            yield str(file), path
+                raise PackageError(f"{name} is not what {distribution} installed: make clean setup")
+            yield name, path
 
 
 def _record_hash(file: Path) -> str:

@@ -7,6 +7,7 @@ import stripe
 from chalicelib.config import StageConfig, network
 from chalicelib.parameter_store import Secret
 from chalicelib.payments import API_VERSION
+from chalicelib.stripe_connection import stripe_connection
 from chalicelib.stripe_transport import StripeTransport
 from stagectl.errors import Failure
 
@@ -31,10 +32,10 @@ WEBHOOKS_WRITE = Permission("Webhook Endpoints: Write", "stagectl webhook up")
 
 def client(config: StageConfig, key: Secret) -> stripe.StripeClient:
     """Return Stripe's client for a stage, with the key given."""
-    transport = StripeTransport(network(), config.stripe_api_base, connect=_CONNECT, answer=_ANSWER)
+    connection = stripe_connection(network(), config.stripe_api_base, connect=_CONNECT, answer=_ANSWER)
     return stripe.StripeClient(
         key.reveal(),
-        http_client=transport,
+        http_client=StripeTransport(connection),
         stripe_version=API_VERSION,
         base_addresses={"api": config.stripe_api_base},
         max_network_retries=2,

@@ -43,14 +43,18 @@ def _running_stack() -> Iterator[Stack]:
         _no_key_was_shown(stack)
 
 
-_NOT_WRITTEN_BY_TESTS = {".git", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
+_NOT_WRITTEN_BY_TESTS = {".git", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache", "bench"}
 _SECRETS = re.compile(r"(?:[sr]k_(?:test|live)|whsec)_\w+")
 
 
 def _no_key_was_shown(stack: Stack) -> None:
     """After all tests: no key is in an answer, a log, a traceback, an environment, or a file of the project."""
     logged = "\n".join(logs)
-    files = [file for file in PROJECT.rglob("*") if not _NOT_WRITTEN_BY_TESTS & set(file.parts) and file.is_file()]
+    files = [
+        file
+        for file in PROJECT.rglob("*")
+        if not _NOT_WRITTEN_BY_TESTS & set(file.relative_to(PROJECT).parts) and file.is_file()
+    ]
     shown = {*_SECRETS.findall(logged)}
     for text in (*transcript, *(file.read_text(errors="replace") for file in files)):
         shown |= {*_SECRETS.findall(text)}

@@ -7,11 +7,12 @@ import os
 import sys
 
 from chalicelib.config import Network
+from chalicelib.stripe_connection import stripe_connection
 from chalicelib.stripe_transport import StripeTransport
 
 
 def main(base: str) -> None:
-    transport = StripeTransport(Network(), base)
+    transport = StripeTransport(stripe_connection(Network(), base))
     _call(transport, base)
     child = os.fork()
     if child == 0:

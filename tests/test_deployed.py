@@ -52,7 +52,7 @@ def test_the_package_holds_the_app_alone(deployed: Deployment):
     function = get_backend(deployed.account.id, "us-east-1").get_function(deployed.function()["FunctionName"])
     package = zipfile.ZipFile(io.BytesIO(function.code_bytes))
     own = {name for name in package.namelist() if not name.startswith("chalice/")}
-    source = {f"chalicelib/{file.name}" for file in (PROJECT / "chalicelib").glob("*.py")}
+    source = {f"chalicelib/{file.name}" for file in (PROJECT / "chalicelib").iterdir() if file.is_file()}
     assert own == {"app.py", *source}
     assert package.read("app.py") == (PROJECT / "app.py").read_bytes()
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from devstack.runtime_api import FunctionError, InitError, LambdaContainer, NoAnswer
-from tests.support import PROJECT, PURCHASE, Stack, billing_event
+from tests.support import APP, PURCHASE, Stack, billing_event
 
 HEALTH = {
     **billing_event({}),
@@ -19,7 +19,7 @@ HEALTH = {
 }
 
 
-def container(stack: Stack, handler: str = "app.app", folder: Path = PROJECT) -> LambdaContainer:
+def container(stack: Stack, handler: str = "app.app", folder: Path = APP) -> LambdaContainer:
     return LambdaContainer(folder, handler, stack.environment())
 
 
@@ -45,10 +45,12 @@ def test_notify_texts_under_awss_runtime_client(stack: Stack) -> None:
         "event": "note_purchased", "event_id": "evt_1", "payment_id": "pi_1", "amount": 4200, "currency": "usd",
         "storage": 21, "stage": "dev", "created": 1_800_000_000, "description": "Scratch charge",
     }  # fmt: skip
+    connections = stack.stripe.connections
     with container(stack, "app.notify") as notify:
         assert notify.invoke(sns_event(announced)) is None
         assert any("pi_1" in text for text in stack.texts()), notify.output()
     assert stack.reads() == 0
+    assert stack.stripe.connections == connections
 
 
 def test_an_import_that_fails_is_told(stack: Stack, tmp_path: Path) -> None:

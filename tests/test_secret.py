@@ -37,6 +37,20 @@ def test_a_container_reads_the_key_once_during_init(container: Container, stack:
     assert stack.reads() == 1
 
 
+def test_a_container_is_connected_to_stripe_before_its_first_purchase(stack: Stack):
+    before = stack.stripe.connections
+    with Container(stack) as container:
+        assert stack.stripe.connections == before + 1
+        assert stack.stripe.requests == []
+        assert container.post(PURCHASE).status_code == 200
+        assert stack.stripe.connections == before + 1
+
+
+def test_init_ends_though_stripe_can_not_be_reached(stack: Stack):
+    with Container(stack, STRIPE_API_BASE="http://127.0.0.1:1") as container:
+        assert container.initialized
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -79,6 +93,7 @@ def test_a_read_ends_within_its_budget_however_long_parameter_store_takes(stack:
 @pytest.mark.parametrize("command", ["import app", "import chalice.cli; chalice.cli.main()"])
 def test_nothing_is_read_on_the_deployers_machine(stack: Stack, command):
     arguments = ["gen-policy"] if "cli" in command else []
+    connections = stack.stripe.connections
     done = subprocess.run(
         [sys.executable, "-c", command, *arguments],
         cwd=APP,
@@ -89,6 +104,7 @@ def test_nothing_is_read_on_the_deployers_machine(stack: Stack, command):
     )
     assert done.returncode == 0, done.stderr
     assert stack.aws.calls == []
+    assert stack.stripe.connections == connections
 
 
 def test_a_rotated_key_is_read_again_when_stripe_refuses_the_old_one(container: Container, stack: Stack):
@@ -150,9 +166,9 @@ def test_a_key_that_does_not_fit_dev_never_reaches_stripe(stack: Stack, wrong):
 @pytest.mark.parametrize(("key", "calls"), [("sk_test_" + "a" * 24, 0), ("sk_live_" + "a" * 24, 1)])
 def test_a_test_key_under_prod_never_reaches_stripe_and_a_live_key_does(stack: Stack, key, calls):
     stack.aws.put_secret(LIVE_PARAMETER, key)
-    before = stack.stripe.connections
-    # Nobody can redirect prod's Stripe, so a proxy shows whether it was called.
+    # Nobody can redirect prod's Stripe, so a proxy shows whether it was called. Init has tried to connect already.
     with Container(stack, stage="prod", HTTPS_PROXY=stack.stripe.url) as container:
+        before = stack.stripe.connections
         answer = container.post(PURCHASE)
     expected = "payment_provider_error" if calls else "stripe_key_rejected"
     assert answer.json()["code"] == expected

@@ -3,14 +3,16 @@
 import contextlib
 import datetime
 import json
+import ssl
 from pathlib import Path
 
+import certifi
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from chalicelib import sns
+from chalicelib import aws, sns
 from chalicelib.config import aws_access
 from chalicelib.parameter_store import Parameter, ParameterUnavailable
 from chalicelib.sigv4 import signed
@@ -99,6 +101,37 @@ def test_the_certificate_is_verified(in_lambda: pytest.MonkeyPatch, tmp_path: Pa
         in_lambda.setenv(variable, str(other.file))
         with pytest.raises(ParameterUnavailable, match="certificate verify failed"):
             Parameter("/name").get()
+
+
+def test_amazons_own_roots_are_those_of_its_repository():
+    held = ssl.create_default_context(cafile=aws._ROOTS).get_ca_certs()
+    names = [dict(pair for part in root["subject"] for pair in part).get("commonName") for root in held]
+    assert sorted(names) == [
+        *(f"Amazon Root CA {number}" for number in range(1, 5)),
+        "Starfield Services Root Certificate Authority - G2",
+    ]
+    well_known = ssl.create_default_context(cafile=certifi.where()).get_ca_certs(binary_form=True)
+    assert set(ssl.create_default_context(cafile=aws._ROOTS).get_ca_certs(binary_form=True)) <= set(well_known)
+
+
+def test_another_authority_of_awss_is_believed_where_the_system_does(in_lambda: pytest.MonkeyPatch, tmp_path: Path):
+    for name in ("SSL_CERT_FILE", "AWS_CA_BUNDLE"):
+        in_lambda.delenv(name, raising=False)
+    authority = Authority(tmp_path)
+
+    def talk(connection):
+        request(connection)
+        connection.sendall(answer())
+
+    with Peer(talk, authority.server_context("localhost")) as peer:
+        in_lambda.setenv("AWS_ENDPOINT_URL_SSM", peer.url)
+        with pytest.raises(ParameterUnavailable, match="certificate verify failed"):
+            Parameter("/name", budget=1.6).get()
+        aws._client.cache_clear()
+        in_lambda.setattr(
+            ssl.SSLContext, "load_default_certs", lambda self, _purpose: self.load_verify_locations(authority.file)
+        )
+        assert Parameter("/name").get().reveal() == "hello"
 
 
 @pytest.mark.parametrize(

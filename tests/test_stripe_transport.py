@@ -13,6 +13,7 @@ import stripe
 
 from chalicelib.config import Network, network
 from chalicelib.http_client import HttpClient
+from chalicelib.stripe_connection import stripe_connection
 from chalicelib.stripe_transport import CallTimedOut, ConnectionStale, StripeTransport
 from tests.peers import OK, Authority, Peer, answering, request, tunnelling
 from tests.support import PROJECT
@@ -23,13 +24,17 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
+def to_stripe(network: Network, base: str, **limits: float) -> StripeTransport:
+    return StripeTransport(stripe_connection(network, base, **limits))
+
+
 def get(transport: StripeTransport, base: str) -> int:
     return transport.request("get", f"{base}/v1/balance", {})[1]
 
 
 def test_a_certificate_of_a_trusted_authority_is_taken(authority: Authority):
     with Peer(answering(OK), authority.server_context("localhost")) as peer:
-        transport = StripeTransport(network({"SSL_CERT_FILE": str(authority.file)}), peer.url)
+        transport = to_stripe(network({"SSL_CERT_FILE": str(authority.file)}), peer.url)
         body, status, headers = transport.request("get", f"{peer.url}/v1/balance", {"X-Given": "1"})
     assert (body, status, headers["content-LENGTH"]) == (b"{}", 200, "2")
 
@@ -42,7 +47,7 @@ def test_a_certificate_that_does_not_verify_ends_it_before_anything_is_sent(
     context = authority.server_context("example.com" if wrong == "another host" else "localhost")
     trusted = {"stranger": Authority(tmp_path, "other").file, "no such file": tmp_path / "none"}
     with Peer(lambda connection: received.append(connection.recv(100)), context) as peer:
-        transport = StripeTransport(Network(ca_file=str(trusted.get(wrong, authority.file))), peer.url)
+        transport = to_stripe(Network(ca_file=str(trusted.get(wrong, authority.file))), peer.url)
         with pytest.raises(stripe.APIConnectionError) as raised:
             get(transport, peer.url)
     assert not raised.value.should_retry
@@ -52,19 +57,22 @@ def test_a_certificate_that_does_not_verify_ends_it_before_anything_is_sent(
 def test_without_a_ca_file_of_the_environment_stripes_own_certificates_count(authority: Authority):
     unknown = pytest.raises(stripe.APIConnectionError, match="certificate verify failed")
     with Peer(answering(OK), authority.server_context("localhost")) as peer, unknown:
-        get(StripeTransport(Network(), peer.url), peer.url)
-    assert Path(stripe.ca_bundle_path).is_file()
+        get(to_stripe(Network(), peer.url), peer.url)
+    assert peer.accepted == 1
+    ca_file = stripe_connection(Network(), peer.url)._ca_file
+    assert ca_file == stripe.ca_bundle_path
+    assert Path(ca_file).is_file()
 
 
 @pytest.mark.parametrize("base", ["http://api.stripe.com", "ftp://localhost", "api.stripe.com", ""])
 def test_a_key_crosses_no_network_in_the_clear(base):
     with pytest.raises(ValueError, match="https"):
-        StripeTransport(Network(), base)
+        to_stripe(Network(), base)
 
 
 def test_a_key_goes_to_no_other_address():
     with Peer(answering(OK)) as peer, pytest.raises(stripe.APIConnectionError, match="not an address of"):
-        get(StripeTransport(Network(), peer.url), f"{peer.url}.example.com")
+        get(to_stripe(Network(), peer.url), f"{peer.url}.example.com")
     assert peer.accepted == 0
 
 
@@ -78,7 +86,7 @@ def test_a_connection_is_kept_and_one_that_was_closed_meanwhile_is_replaced(auth
         closing.wait(10)
 
     with Peer(talk, authority.server_context("localhost")) as peer:
-        transport = StripeTransport(Network(ca_file=str(authority.file)), peer.url)
+        transport = to_stripe(Network(ca_file=str(authority.file)), peer.url)
         assert [get(transport, peer.url) for _ in range(3)] == [200] * 3
         assert peer.accepted == 1
         closing.set()
@@ -94,7 +102,7 @@ def test_a_connection_that_is_closed_while_a_call_is_sent_is_no_answer_and_the_n
         request(connection)  # and hangs up: whether it did what it was asked, nobody can tell
 
     with Peer(talk) as peer:
-        transport = StripeTransport(Network(), peer.url)
+        transport = to_stripe(Network(), peer.url)
         assert get(transport, peer.url) == 200
         with pytest.raises(ConnectionStale) as raised:
             get(transport, peer.url)
@@ -105,7 +113,7 @@ def test_a_connection_that_is_closed_while_a_call_is_sent_is_no_answer_and_the_n
 
 def test_a_connection_that_was_idle_for_long_is_not_trusted(monkeypatch: pytest.MonkeyPatch):
     with Peer(answering(OK)) as peer:
-        transport = StripeTransport(Network(), peer.url)
+        transport = to_stripe(Network(), peer.url)
         get(transport, peer.url)
         clock = time.time
         monkeypatch.setattr(time, "time", lambda: clock() + 301)
@@ -132,12 +140,12 @@ def test_an_answer_that_trickles_ends_with_the_time_for_all_of_it(part):
         peer.stopped.wait(10)
 
     with Peer(talk) as peer, pytest.raises(CallTimedOut, match=r"within 0\.5 s"):
-        get(StripeTransport(Network(), peer.url, answer=0.5), peer.url)
+        get(to_stripe(Network(), peer.url, answer=0.5), peer.url)
 
 
 def test_a_call_ends_when_the_answer_to_the_customer_is_due():
     with Peer(lambda connection: (request(connection), peer.stopped.wait(10))) as peer:
-        transport = StripeTransport(Network(), peer.url, connect=60, answer=60)
+        transport = to_stripe(Network(), peer.url, connect=60, answer=60)
         transport.end_by(time.monotonic() + 0.3)
         with pytest.raises(CallTimedOut):
             get(transport, peer.url)
@@ -153,7 +161,7 @@ def test_a_connection_that_is_not_made_in_time_is_no_lost_answer(authority: Auth
     peer.url = peer.url.replace("http:", "https:")
     peer._serve = lambda connection: peer.stopped.wait(10)  # accepts, and never answers the TLS client's hello
     with peer, pytest.raises(stripe.APIConnectionError, match=r"not reached: no connection within 0\.2 s") as raised:
-        get(StripeTransport(Network(), peer.url, connect=0.2), peer.url)
+        get(to_stripe(Network(), peer.url, connect=0.2), peer.url)
     assert raised.value.should_retry
     assert not isinstance(raised.value, CallTimedOut)
 
@@ -162,7 +170,7 @@ def test_a_name_that_is_not_resolved_in_time_ends_the_call(monkeypatch: pytest.M
     given_up = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: given_up.wait(10) or [])
     with pytest.raises(stripe.APIConnectionError, match=r"no connection within 0\.1 s"):
-        get(StripeTransport(Network(), "https://api.stripe.test", connect=0.1), "https://api.stripe.test")
+        get(to_stripe(Network(), "https://api.stripe.test", connect=0.1), "https://api.stripe.test")
     given_up.set()
 
 
@@ -185,7 +193,7 @@ def test_an_answer_that_is_none_is_an_error_of_the_connection(answer):
         connection.sendall(answer)
 
     with Peer(talk) as peer, pytest.raises(stripe.APIConnectionError, match="answer was lost") as raised:
-        get(StripeTransport(Network(), peer.url), peer.url)
+        get(to_stripe(Network(), peer.url), peer.url)
     assert raised.value.should_retry
 
 
@@ -201,7 +209,7 @@ def test_an_answer_that_is_none_is_an_error_of_the_connection(answer):
 )
 def test_every_form_of_an_answer_is_read(answer, connections):
     with Peer(answering(answer)) as peer:
-        transport = StripeTransport(Network(), peer.url)
+        transport = to_stripe(Network(), peer.url)
         assert [transport.request("get", f"{peer.url}/", {})[:2] for _ in range(2)] == [(b"{}", 200)] * 2
         assert peer.accepted == connections
 
@@ -210,7 +218,7 @@ def test_a_redirect_is_not_followed():
     with Peer(answering(OK)) as other:
         redirect = f"HTTP/1.1 302 Found\r\nLocation: {other.url}/\r\nContent-Length: 0\r\n\r\n".encode()
         with Peer(answering(redirect)) as peer:
-            assert get(StripeTransport(Network(), peer.url), peer.url) == 302
+            assert get(to_stripe(Network(), peer.url), peer.url) == 302
     assert other.accepted == 0
 
 
@@ -223,7 +231,7 @@ def test_a_proxy_is_asked_to_connect_and_sees_nothing_else(authority: Authority,
         Peer(tunnelling(asked, peer.port)) as proxy,
     ):
         proxied = network({name: f"http://{credentials}127.0.0.1:{proxy.port}", "SSL_CERT_FILE": str(authority.file)})
-        transport = StripeTransport(proxied, "https://api.stripe.test")
+        transport = to_stripe(proxied, "https://api.stripe.test")
         for _ in range(2):
             assert get(transport, "https://api.stripe.test") == 200
     assert len(asked) == 1
@@ -235,7 +243,7 @@ def test_a_proxy_that_refuses_or_is_none_is_an_error_of_the_connection():
     refusing = answering(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
     with Peer(refusing) as proxy:
         for address, why in [(proxy.url, "407"), ("socks5://localhost", "http://"), ("https://localhost", "http://")]:
-            transport = StripeTransport(Network(proxy=address), "https://api.stripe.test")
+            transport = to_stripe(Network(proxy=address), "https://api.stripe.test")
             with pytest.raises(stripe.APIConnectionError, match=why):
                 get(transport, "https://api.stripe.test")
 
@@ -263,13 +271,13 @@ def test_no_proxy_names_who_is_reached_directly(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     proxied = network({"HTTPS_PROXY": "http://proxy.test:1", "NO_PROXY": no_proxy})
     with pytest.raises(stripe.APIConnectionError):
-        get(StripeTransport(proxied, "https://api.stripe.test"), "https://api.stripe.test")
+        get(to_stripe(proxied, "https://api.stripe.test"), "https://api.stripe.test")
     assert resolved == ["api.stripe.test" if direct else "proxy.test"]
 
 
 def test_this_machine_is_reached_without_a_proxy():
     with Peer(answering(OK)) as peer:
-        assert get(StripeTransport(network({"HTTPS_PROXY": "http://proxy.invalid:1"}), peer.url), peer.url) == 200
+        assert get(to_stripe(network({"HTTPS_PROXY": "http://proxy.invalid:1"}), peer.url), peer.url) == 200
 
 
 def test_threads_share_connections_and_never_one_at_the_same_time():
@@ -288,20 +296,32 @@ def test_threads_share_connections_and_never_one_at_the_same_time():
 
 def test_a_connection_opened_ahead_is_used_by_the_first_call(authority: Authority):
     with Peer(answering(OK), authority.server_context("localhost")) as peer:
-        transport = StripeTransport(Network(ca_file=str(authority.file)), peer.url)
-        transport.open()
-        transport.settle()
+        connection = stripe_connection(Network(ca_file=str(authority.file)), peer.url)
+        connection.open()
+        connection.settle()
         assert peer.accepted == 1
         time.sleep(0.05)  # TLS 1.3 sends its tickets now: what can be read is not the connection's end
-        assert get(transport, peer.url) == 200
+        assert get(StripeTransport(connection), peer.url) == 200
         assert peer.accepted == 1
 
 
 def test_a_connection_that_can_not_be_opened_ahead_is_tried_again_by_the_first_call():
     with Peer(answering(OK)) as peer:
-        transport = StripeTransport(Network(), "http://localhost:1")
-        transport.open()
-        transport.settle()
+        connection = stripe_connection(Network(), "http://localhost:1")
+        connection.open()
+        connection.settle()
         with pytest.raises(stripe.APIConnectionError, match="refused"):
-            get(transport, "http://localhost:1")
-        assert get(StripeTransport(Network(), peer.url), peer.url) == 200
+            get(StripeTransport(connection), "http://localhost:1")
+        assert get(to_stripe(Network(), peer.url), peer.url) == 200
+
+
+def test_asyncio_is_left_out_until_somebody_uses_it():
+    program = (
+        "import sys; from chalicelib.stripe_sdk import stripe; from stripe import _http_client\n"
+        "assert 'asyncio' not in sys.modules\n"
+        "assert not stripe.enable_telemetry\n"
+        "import asyncio.events\n"
+        "assert asyncio.run(asyncio.sleep(0, 'slept')) == 'slept'\n"
+        "assert _http_client.asyncio.sleep is asyncio.sleep\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=True)
