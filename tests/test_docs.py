@@ -1,4 +1,4 @@
-"""The pages, followed to the letter: operators' commands, in their order, in the tests' cloud; and what is called by curl."""
+"""The pages, followed to the letter: operators' commands in the tests' cloud, in their order, and what curl calls."""
 
 import json
 import re
