@@ -1,8 +1,9 @@
-"""The pages for operators, followed to the letter: their commands, in their order, in the tests' cloud."""
+"""The pages, followed to the letter: operators' commands in the tests' cloud, in their order, and what curl calls."""
 
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,13 +12,18 @@ import pytest
 import stripe
 
 from tests.operator import Operator
-from tests.support import PROJECT, PURCHASE
+from tests.support import PROJECT, PURCHASE, Api, Stack
+
+
+def blocks_of(page: str) -> list[str]:
+    """A page's code blocks that name no language: what is typed into a terminal, and what it prints."""
+    found = re.findall(r"^ *```(\w*)\n(.*?)^ *```$", (PROJECT / page).read_text(), re.DOTALL | re.MULTILINE)
+    return [block for language, block in found if not language]
 
 
 def commands_of(page: str) -> list[list[str]]:
     """The commands in a page's code blocks, as a shell would split them."""
-    blocks = re.findall(r"^ *```\n(.*?)^ *```", (PROJECT / page).read_text(), re.DOTALL | re.MULTILINE)
-    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    lines = [line.strip() for block in blocks_of(page) for line in block.splitlines()]
     return [shlex.split(line) for line in lines if line.startswith(("stagectl", "chalice", "aws"))]
 
 
@@ -98,6 +104,36 @@ def _deployed(operator: Operator) -> set[str]:
         *(it["SubscriptionArn"] for it in clients["sns"].list_subscriptions()["Subscriptions"]),
         *(it.url for it in client.v1.webhook_endpoints.list().data),
     }
+
+
+# The payment that an act of a block is about; any other is about one that succeeded.
+_PAYMENTS = {"authenticate": "tok_threeDSecure2Required", "settle": "tok_processing"}
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("page", ["README.md", "docs/http-api.md", "docs/running-locally.md"])
+def test_what_is_called_by_curl_answers(page: str, api: Api, stack: Stack):
+    """Each block in a shell, as it stands there; only the ports are those of this run, and pi_… is a payment's id."""
+    blocks = blocks_of(page)
+    assert "curl" in "".join(blocks)
+    hosts = {"127.0.0.1:8000": api.url, "127.0.0.1:12111": stack.stripe.url, "127.0.0.1:4566": stack.aws.url}
+    for position, block in enumerate(blocks):
+        if "curl" not in block:
+            continue
+        token = next((token for act, token in _PAYMENTS.items() if act in block), "tok_visa")
+        script = block.replace("http://", "").replace("curl ", "curl --silent --show-error --fail-with-body ")
+        for host, url in hosts.items():
+            script = script.replace(host, url)
+        script = script.replace("pi_…", api.post({"source": token, "storage": 21}).json()["id"])
+        done = subprocess.run(["bash", "-e", "-c", script], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, block + done.stdout + done.stderr
+        if page == "README.md":
+            assert _without_what_differs(done.stdout) == _without_what_differs(blocks[position + 1])
+
+
+def _without_what_differs(payment: str) -> str:
+    """An answer as it was printed, but for the id and the time."""
+    return re.sub(r'"pi_\w+"|"created":\d+', "", payment).strip()
 
 
 def test_pages_name_only_commands_that_there_are(operator: Operator):

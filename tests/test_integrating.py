@@ -1,4 +1,4 @@
-"""docs/integrating.md: its programs, run as they stand there, against the devstack and a deployed API."""
+"""docs/integrating*.md: their programs, run as they stand there, against the devstack and a deployed API."""
 
 import json
 import re
@@ -22,8 +22,8 @@ from tests.support import PROJECT, Api, Stack, eventually
 
 pytestmark = pytest.mark.xdist_group("dev")  # which has the deployed stage
 
-PAGE = (PROJECT / "docs" / "integrating.md").read_text()
-BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+PAGES = "".join(file.read_text() for file in sorted((PROJECT / "docs").glob("integrating*.md")))
+BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```", PAGES, re.DOTALL | re.MULTILINE)
 SHOP = "http://127.0.0.1:8765"  # answered within the browser
 NPM = shutil.which("npm")
 
@@ -237,7 +237,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(PROJECT / "openapi.json", folder)
     (folder / "client.ts").write_text(file("client.ts"))
     install, generate = blocks("sh")[0].splitlines()
-    (more,) = re.findall(r"`(npm install [^`]+)`", PAGE)
+    (more,) = re.findall(r"`(npm install [^`]+)`", PAGES)
     done = subprocess.run(
         f"{install} {more.removeprefix('npm install ')} --no-audit --no-fund --prefer-offline".split(),
         cwd=folder,
