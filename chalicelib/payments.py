@@ -179,6 +179,8 @@ class Payments:
                         return call(secret)
                 except stripe_errors.KEY_REFUSED as error:
                     failures.append(error)
+                    if time.monotonic() > last_repeat:
+                        break  # a read could end after _ANSWERED, and nothing could be made of it: the next call has it
                     refused, secret = secret, self._key.renew(secret, until=last_repeat)
                     if secret == refused:
                         break

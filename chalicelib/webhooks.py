@@ -54,7 +54,7 @@ def event_of(body: bytes, header: str | None, secret: Parameter) -> dict[str, An
         raise Problem("webhook_secret_unavailable", detail, retry_after=5, cause=str(error)) from error
     try:
         event = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _invalid("the body is not JSON") from error
     if not isinstance(event, dict) or not isinstance(event.get("type"), str):
         raise _invalid("the body is not an event")
@@ -63,8 +63,9 @@ def event_of(body: bytes, header: str | None, secret: Parameter) -> dict[str, An
 
 def _refuse_stale(header: str | None) -> None:
     """Refuse what no secret could verify, before a secret is asked for."""
-    stamps = [part[2:] for part in (header or "").split(",") if part.startswith("t=")]
-    if len(stamps) != 1 or not (stamps[0].isascii() and stamps[0].isdigit() and len(stamps[0]) < 12):
+    header = header or ""
+    stamps = [part[2:] for part in header.split(",") if part.startswith("t=")]
+    if not header.isascii() or len(stamps) != 1 or not (stamps[0].isdigit() and len(stamps[0]) < 12):
         raise _invalid("there is no header Stripe-Signature with a time and a signature")
     if abs(time.time() - int(stamps[0])) > TOLERANCE:
         raise _invalid(f"the signature is older than {TOLERANCE} s")

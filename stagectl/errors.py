@@ -109,6 +109,12 @@ def _of_answer(error: aws.ClientError) -> Failure:
         )
     if code in _THROTTLED:
         return Failure(f"AWS limits the rate of {error.operation_name}.", "Repeat the command in a minute.")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status >= 500:
+        return Failure(
+            f"AWS failed at {error.operation_name} (HTTP status {status}).",
+            "Repeat the command in a minute; https://health.aws.amazon.com says whether AWS has an incident.",
+        )
     return Failure(f"AWS refused {error.operation_name} ({code}): {message}", "Nothing more was done; mend it, repeat.")
 
 

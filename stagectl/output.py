@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from chalicelib.config import SECRET
@@ -49,13 +48,13 @@ class Output:
             self._print(self._out, "    " + remedy, "dim")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Write an aligned table."""
-        table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-        for column in columns:
-            table.add_column(column, overflow="fold", no_wrap=not self._out.is_terminal)
-        for row in rows:
-            table.add_row(*(Text("-" if cell is None else _sayable(self._out, str(cell))) for cell in row))
-        self._out.print(table, soft_wrap=not self._out.is_terminal)
+        """Write an aligned table. A terminal wraps what is too long for it, so that it can be copied."""
+        cells = [list(columns), *(["-" if cell is None else str(cell) for cell in row] for row in rows)]
+        lines = [[_sayable(self._out, cell) for cell in line] for line in cells]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        for number, line in enumerate(lines):
+            text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            self._print(self._out, text.rstrip(), "" if number else "bold")
 
     def json(self, value: Any) -> None:
         """Write JSON, for programs."""

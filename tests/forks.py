@@ -21,7 +21,7 @@ from pathlib import Path
 
 _HEAVY = (
     "boto3", "botocore.auth", "botocore.regions", "botocore.retries.standard", "chalice.config", "click", "requests",
-    "rich.console", "rich.live", "rich.status", "rich.table", "stripe",
+    "rich.console", "rich.live", "rich.status", "stripe",
 )  # fmt: skip
 _SERVICES = ("apigateway", "cloudformation", "iam", "lambda", "logs", "sns", "sqs", "ssm", "sts")
 _LONGEST = 100.0  # seconds

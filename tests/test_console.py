@@ -9,6 +9,7 @@ import pytest
 import requests
 import stripe
 
+from chalicelib.payments import KEY_WITHIN
 from devstack.console.server import Console
 from devstack.console.switches import SWITCHES, Switches
 from devstack.events import EventLog
@@ -260,6 +261,8 @@ def test_the_page_names_no_other_host():
 def test_every_switch_says_what_one_will_see():
     assert len({switch.name for switch in SWITCHES}) == len(SWITCHES)
     assert all(switch.effect.endswith(".") for switch in SWITCHES)
+    (throttled,) = (switch.effect for switch in SWITCHES if switch.name == "ssm_throttled")
+    assert f"for up to {KEY_WITHIN:g} s," in throttled
 
 
 def test_a_switch_that_was_on_between_two_looks_is_told_of(served: Served):

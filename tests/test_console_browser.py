@@ -46,7 +46,7 @@ def console(opened: Callable[..., Console]) -> Console:
 
 def test_the_price_follows_the_notes(console: Console):
     notes, price = console.page.get_by_label("Notes to store"), console.page.locator("#price strong")
-    for storage, amount in (("10", "$40.00"), ("11", "$22.00"), ("101", "$101.00")):
+    for storage, amount in (("010", "$40.00"), ("1e3", "$1,000.00"), ("11", "$22.00"), ("101", "$101.00")):
         notes.fill(storage)
         expect(price).to_have_text(amount)
     console.page.get_by_role("button", name="One note less").click()

@@ -6,6 +6,7 @@ import pytest
 
 from tests.operator import Operator
 from tests.support import LIVE_PARAMETER, TEST_PARAMETER
+from tests.terminal import Terminal
 
 CHANGING = (
     ("secrets", "put"),
@@ -132,6 +133,9 @@ def test_the_table_of_stages_has_what_the_credentials_may_see(operator_of_dev: O
     table = operator.does("stages")
     assert [line.split()[0] for line in table.splitlines()] == ["STAGE", "prod", "dev"]
     assert dev["url"] in table
+    with Terminal(operator, "stages") as terminal:
+        assert terminal.ends() == 0
+    assert dev["url"] in terminal.shown  # in one piece, so that it can be copied, however narrow the terminal is
 
 
 def test_a_stage_for_a_branch_uses_devs_key_and_topic(operator: Operator):

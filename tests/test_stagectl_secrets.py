@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from devstack.aws import AwsFault
 from tests.operator import Operator
 from tests.support import LIVE_PARAMETER, TEST_PARAMETER
 from tests.terminal import Terminal
@@ -229,3 +230,12 @@ def test_rollback_to_a_key_that_was_revoked_is_refused(operator: Operator):
     assert "Stripe does not accept the key" in said
     assert "Nothing was stored" in said
     assert versions(operator) == [revoked, operator.test_key]
+
+
+def test_aws_that_fails_is_no_refusal_and_its_page_is_not_shown(operator: Operator):
+    put(operator, operator.test_key)
+    operator.stack.aws.fail(AwsFault("GetParameterHistory", None, body=b"<!doctype html>\n<h1>Oops</h1>\n", status=500))
+    said = operator.fails("secrets", "history", "--stage", "dev")
+    assert "AWS failed at GetParameterHistory (HTTP status 500)." in said
+    assert "Repeat the command in a minute" in said
+    assert "<" not in said

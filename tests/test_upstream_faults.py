@@ -254,6 +254,22 @@ def test_parameter_store_fails_while_a_rotated_key_is_read_again(stack: Stack, r
         assert container.post(PURCHASE).status_code == 200
 
 
+def test_a_key_that_is_refused_when_no_time_is_left_for_another_call_is_read_again_by_the_next_purchase(stack: Stack):
+    """A read takes up to 3 s, by which the answer would be late."""
+    old, new = stack.issue_key(), stack.issue_key()
+    stack.aws.put_secret(TEST_PARAMETER, old)
+    with Container(stack, ANSWERED="11.5") as container:  # a call may take 10 s, so it has to begin within 1.5
+        assert container.post(PURCHASE).status_code == 200
+        stack.aws.put_secret(TEST_PARAMETER, new)
+        stack.stripe.keys.revoke(old)
+        reads = stack.reads()
+        stack.stripe.faults.add(count=1, match="/v1/payment_intents", delay=2)
+        assert is_problem(container.post(PURCHASE), 503, "stripe_key_rejected")
+        assert stack.reads() == reads
+        assert container.post(PURCHASE).status_code == 200
+        assert stack.reads() == reads + 1
+
+
 def test_no_answer_and_no_log_shows_stripes_own_words_but_a_cards(api: Api, stack: Stack):
     stack.stripe.faults.add(
         count=ALWAYS,

@@ -96,6 +96,7 @@ def test_an_event_of_no_use_is_taken_and_dropped(hook: Api, stack: Stack, kind):
 
 
 GOOD = event()
+NESTED = b"[" * 100_000
 REFUSED: dict[str, tuple[bytes, Any]] = {
     "forged": (GOOD, lambda: signed(GOOD, "whsec_somebodyElse")),
     "unsigned": (GOOD, lambda: None),
@@ -112,6 +113,8 @@ REFUSED: dict[str, tuple[bytes, Any]] = {
     "v0 alone": (GOOD, lambda: signed(GOOD, SECRET).replace("v1=", "v0=")),
     "two times": (GOOD, lambda: f"t=1,{signed(GOOD, SECRET)}"),
     "nonsense": (GOOD, lambda: "t=x,v1=y"),
+    "no ASCII": (GOOD, lambda: f"t={int(time.time())},v1=é"),
+    "nested": (NESTED, lambda: signed(NESTED, SECRET)),
     "a time too long": (GOOD, lambda: f"t={'9' * 5000},v1=00"),
     "signed with nothing": (GOOD, lambda: signed(GOOD, "")),
     "signed, and no event": (b"[]", lambda: signed(b"[]", SECRET)),

@@ -70,7 +70,7 @@ SWITCHES = (
         "ssm_throttled",
         "Parameter Store",
         "Throttled",
-        "As above, with every read refused as one too many. The service tries for up to 3 s, then answers 503.",
+        "As above, with every read refused as one too many. The service tries for up to 18 s, then answers 503.",
         new_container=True,
     ),
     Switch(

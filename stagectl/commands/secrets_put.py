@@ -11,7 +11,9 @@ _NAMES = {"stripe-key": "Stripe key", "webhook-secret": "Signing secret of the w
 
 @click.command(
     "put",
-    epilog="Example:  stagectl secrets put --stage prod     In a pipe: pass stripe | stagectl secrets put --stage prod",
+    epilog="""\b
+    Examples:  stagectl secrets put --stage prod
+               pass stripe | stagectl secrets put --stage prod""",
 )
 @stage_option
 @click.argument("kind", type=click.Choice(["stripe-key", "webhook-secret"]), default="stripe-key")

@@ -76,7 +76,7 @@ export class Checkout {
     this.#quoting = new AbortController();
     if (!this.#isValid()) return this.#price(null);
     try {
-      const { status, body } = await quote(storage.value, this.#quoting.signal);
+      const { status, body } = await quote(storage.valueAsNumber, this.#quoting.signal);
       if (status === 200) return this.#price(body);
     } catch {
       return undefined; // another number was typed meanwhile
@@ -116,7 +116,7 @@ export class Checkout {
     // The key is made with the order, and stays with it until the outcome is known.
     const payment = {
       key: crypto.randomUUID(),
-      body: { storage: storage.value, payment_method: card.value },
+      body: { storage: String(storage.valueAsNumber), payment_method: card.value },
       amount: this.#amount,
       began: Date.now(),
       unknown: false,
