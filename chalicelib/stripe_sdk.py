@@ -32,3 +32,14 @@ else:
 
 # What tells Stripe of the machine and the calls before: it runs `uname`, and keeps a file in the home folder.
 stripe.enable_telemetry = False
+
+
+def _unlogged(_message: str, **_params: Any) -> None:
+    """Stand for stripe-python's log lines."""
+
+
+# Those are put together whether anybody reads them or not, a tenth of a warm purchase, and hold card tokens and whole
+# answers. And each call looks through the environment for some twenty coding agents to name to Stripe.
+_requestor: Any = import_module("stripe._api_requestor")
+_requestor.log_debug = _requestor.log_info = _unlogged
+_requestor._APIRequestor.AI_AGENTS = []

@@ -338,6 +338,17 @@ print(handle(billing_event({}))["statusCode"])
     assert stack.key not in done.stderr + done.stdout
 
 
+def test_what_stripe_python_logs_of_a_purchase_is_not_logged(stack: Stack):
+    """Whole requests and answers: tokens of cards, client secrets."""
+    with Container(stack, STRIPE_LOG="debug") as container:
+        assert container.post(PURCHASE).status_code == 200
+        assert container.post({**PURCHASE, "source": "tok_chargeDeclined"}).status_code == 402
+        said = container.output()
+    assert "payment_id" in said
+    assert "Stripe" not in said
+    assert "tok_" not in said
+
+
 def test_the_key_fits_the_stage_or_is_named_without_being_quoted():
     misfit = load({"STAGE": "prod"}).key_misfit(CANARY)
     assert "sk_live_ or rk_live_" in str(misfit)
