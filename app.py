@@ -56,6 +56,7 @@ webhook_secret = Parameter(config.webhook_secret_parameter, check=webhooks.misfi
 payments = Payments(config, stripe_key, to_stripe, telemetry)
 publisher = events.Publisher(config.note_purchased_topic)
 app = Chalice(app_name="notes-billing", configure_logs=False)
+app.api.binary_types = []  # all is JSON: API Gateway need not encode, nor Chalice look for it in every answer
 signed = IAMAuthorizer()
 cors = CORSConfig(
     allow_origin=config.cors_origin,
