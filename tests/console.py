@@ -28,7 +28,7 @@ class Console:
         self.url, self.api = run.url("CONSOLE_PORT"), run.url("API_PORT")
         self.hosts: set[str] = set()
         self.errors: list[str] = []
-        self.context = browser.new_context(locale="en-US", **options)  # type: ignore[arg-type]
+        self.context = browser.new_context(locale="en-US", reduced_motion="reduce", **options)  # type: ignore[arg-type]
         self.context.set_default_timeout(20_000)
         self.context.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname or request.url))
         self.page: Page = self.context.new_page()

@@ -62,7 +62,7 @@ def run(scene: Scene, examples: int, *options: str) -> Run:
 def main() -> int:
     """Run it against the API over the devstack."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--examples", type=int, default=200, help="the most, for an operation and phase")
+    parser.add_argument("--examples", type=int, default=300, help="the most, for an operation and phase")
     parser.add_argument("--at-least", type=int, default=2000, help="cases; it fails if there were fewer")
     given, options = parser.parse_known_args()
     with Stack() as stack:
