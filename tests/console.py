@@ -28,6 +28,7 @@ class Console:
         self.url, self.api = run.url("CONSOLE_PORT"), run.url("API_PORT")
         self.hosts: set[str] = set()
         self.errors: list[str] = []
+        # Without animations: what is half faded has no contrast to check, and each frame of them is painted by the CPU.
         self.context = browser.new_context(locale="en-US", reduced_motion="reduce", **options)  # type: ignore[arg-type]
         self.context.set_default_timeout(20_000)
         self.context.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname or request.url))

@@ -284,7 +284,7 @@ def test_sns_down_loses_nothing(console: Console):
 
 
 def test_nothing_serious_is_wrong_for_those_who_use_it_otherwise(opened: Callable[..., Console]):
-    console = opened(reduced_motion="reduce")  # what is half faded has no contrast
+    console = opened()
     axe = Axe()
 
     def check(where: str) -> None:
