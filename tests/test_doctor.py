@@ -40,7 +40,7 @@ def test_a_dev_that_was_just_deployed_is_well(operator_of_dev: Operator):
 def test_the_default_throughput_is_told_and_the_remedy_raises_it(operator_of_dev: Operator):
     (told,) = [it for it in findings(operator_of_dev) if it.level == "warn"]
     assert "40 reads a second" in told.text
-    assert "the last reads its key after 5 s" in told.text
+    assert "the last purchase is answered after 8 s" in told.text
     follow(operator_of_dev, told.remedy)
     try:
         assert {it.level for it in findings(operator_of_dev)} == {"ok"}
