@@ -7,13 +7,14 @@ import resource
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from benchmarks import purchases
 from benchmarks.fleet_simulation import Fleet, Purchase, Timing, arrivals
 from chalicelib import aws
 from chalicelib.config import aws_access
@@ -101,7 +102,7 @@ class Lab:
                 read.append(self._aws.first_read[name] - container.started_at)
                 imports.append(container.api.initialized_at - self._aws.first_read[name])
                 asked = time.monotonic()
-                container.invoke(_event(name))
+                container.invoke(json.loads(purchases.event(name)))
                 purchase.append(time.monotonic() - asked)
         cpu = (_cpu_of_children() - begun) / runs
         given = [self._read() for _ in range(20)]
@@ -126,7 +127,7 @@ class Lab:
         return Run(purchases, read, reads, len(self._charges()) - charged_before)
 
     def _buy(self, begun: float, arrived: float, name: str) -> Purchase:
-        purchase, event = Purchase(arrived), _event(name)
+        purchase, event = Purchase(arrived), json.loads(purchases.event(name))
         time.sleep(max(0.0, begun + arrived - time.monotonic()))
         with self._container(name) as container:
             while not purchase.paid:
@@ -174,24 +175,3 @@ def held_by_this_machine(cpu_each: float, within: float) -> int:
 def _cpu_of_children() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _event(key: str) -> Mapping[str, Any]:
-    """Return API Gateway's event of a signed purchase."""
-    return {
-        "resource": "/billing",
-        "path": "/billing",
-        "httpMethod": "POST",
-        "headers": {"Content-Type": "application/json", "Idempotency-Key": key},
-        "multiValueQueryStringParameters": None,
-        "pathParameters": None,
-        "stageVariables": None,
-        "requestContext": {
-            "resourcePath": "/billing",
-            "httpMethod": "POST",
-            "path": "/api/billing",
-            "identity": {"cognitoIdentityId": "us-east-1:fleet"},
-        },
-        "body": json.dumps({"source": "tok_visa", "storage": 21}),
-        "isBase64Encoded": False,
-    }

@@ -11,7 +11,7 @@ PARAMETER = "/stripeSecretKey/test"
 _STORAGE, _CENTS = 21, 4200
 
 
-def event() -> bytes:
+def event(idempotency_key: str = "6b8d6f2e-7f2f-4d35-9d55-2f4d0f7b9d11") -> bytes:
     """Return API Gateway's event of a signed `POST /billing`, a line.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
@@ -21,7 +21,7 @@ def event() -> bytes:
         "Authorization": "AWS4-HMAC-SHA256 Credential=ASIA0000000000000000/20261101/us-east-1/execute-api/aws4_request",
         "Content-Type": "application/json",
         "Host": "abcdefghij.execute-api.us-east-1.amazonaws.com",
-        "Idempotency-Key": "6b8d6f2e-7f2f-4d35-9d55-2f4d0f7b9d11",
+        "Idempotency-Key": idempotency_key,
         "Origin": "https://notes.example.com",
         "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
         "X-Amz-Date": "20261101T120000Z",
