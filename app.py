@@ -11,18 +11,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypedDict
 
-from chalicelib import __version__
-from chalicelib.config import ConfigError, load, network, trace_header
-from chalicelib.parameter_store import Parameter
-from chalicelib.stripe_connection import stripe_connection
+from chalicelib import __version__, key_formats
+from chalicelib.aws.credentials import read_network
+from chalicelib.aws.secret import Secret
+from chalicelib.config import ConfigError, load, trace_header
+from chalicelib.stripe_client.connection import stripe_connection
 from chalicelib.telemetry import JsonHandler, Telemetry
 
 try:
     config = load()
     if config.on_chalice_cli:
-        from chalicelib import project
+        from stagectl import project_check
 
-        project.check()
+        project_check.check()
 except ConfigError as error:
     sys.exit(f"notes-billing: {error}")
 
@@ -37,8 +38,8 @@ def _watched(renewal: bool) -> Iterator[None]:
         yield
 
 
-stripe_key = Parameter(config.stripe_key_parameter, check=config.key_misfit, around_read=_watched)
-to_stripe = stripe_connection(network(), config.stripe_api_base)
+stripe_key = Secret(config.stripe_key_parameter, check=config.validate_stripe_key, around_read=_watched)
+to_stripe = stripe_connection(read_network(), config.stripe_api_base)
 # Chalice imports this file on the deployer's machine too, and notify needs no key: nothing is read there.
 if config.serves_api and not config.on_chalice_cli:
     stripe_key.start()
@@ -47,14 +48,18 @@ if config.serves_api and not config.on_chalice_cli:
 # These take as long to import as the key and the connection take to arrive.
 from chalice.app import Chalice, CORSConfig, IAMAuthorizer, Request, Response, SNSEvent
 
-from chalicelib import events, pricing, requests, webhooks
-from chalicelib.payments import Payments
+from chalicelib.aws.sns import PublishError
+from chalicelib.billing import pricing, purchase_request
+from chalicelib.billing.payments import Payments
+from chalicelib.events import notification, purchase_event
+from chalicelib.events.webhook import Receipt, verify_webhook
 from chalicelib.problems import Problem, of_chalice
-from chalicelib.sns import PublishError
 
-webhook_secret = Parameter(config.webhook_secret_parameter, check=webhooks.misfit, around_read=_watched)
+webhook_secret = Secret(
+    config.webhook_secret_parameter, check=key_formats.validate_signing_secret, around_read=_watched
+)
 payments = Payments(config, stripe_key, to_stripe, telemetry)
-publisher = events.Publisher(config.note_purchased_topic)
+publisher = notification.Publisher(config.note_purchased_topic)
 app = Chalice(app_name="notes-billing", configure_logs=False)
 app.api.binary_types = []  # all is JSON: API Gateway need not encode, nor Chalice look for it in every answer
 signed = IAMAuthorizer()
@@ -77,7 +82,7 @@ class Health(TypedDict):
 @app.route("/billing", methods=["POST"], authorizer=signed, cors=cors)
 def charge() -> dict[str, Any]:
     request = _request()
-    purchase = requests.purchase(_body(request), request.headers, _repeated_headers(request))
+    purchase = purchase_request.parse_purchase(_body(request), request.headers, _repeated_headers(request))
     hashed = hashlib.sha256(purchase.idempotency_key.encode()).hexdigest()[:16]
     telemetry.note(idempotency_key_hash=hashed)
     return _shown(payments.charge(purchase, _caller(request)))
@@ -91,22 +96,22 @@ def payment(payment_id: str) -> dict[str, Any]:
 @app.route("/billing/quote", methods=["GET"], cors=cors)
 def quote() -> pricing.Quote:
     given = _request().query_params
-    storage = requests.quoted_storage(given.getlist("storage") if given and "storage" in given else [])
+    storage = purchase_request.parse_quote_storage(given.getlist("storage") if given and "storage" in given else [])
     return {"storage": storage, "amount": pricing.amount(storage), "currency": config.currency}
 
 
 @app.route("/stripe/webhook", methods=["POST"])
-def webhook() -> webhooks.Receipt:
+def webhook() -> Receipt:
     request = _request()
-    event = webhooks.event_of(_body(request), request.headers.get("stripe-signature"), webhook_secret)
+    event = verify_webhook(_body(request), request.headers.get("stripe-signature"), webhook_secret)
     telemetry.note(stripe_event=event.get("id"), stripe_event_type=event["type"])
     try:
-        announced = events.purchase_event(event, config.stage)
+        announced = purchase_event.from_stripe_event(event, config.stage)
         if announced:
             telemetry.note(payment_id=announced.payment_id)
             with telemetry.subsegment("SNS", "aws", operation="Publish"):
                 publisher.announce(announced, getattr(request.lambda_context, "invoked_function_arn", ""))
-    except (events.EventError, PublishError) as error:
+    except (purchase_event.EventError, PublishError) as error:
         detail = "The event was not passed on. Send it again."
         raise Problem("announcement_failed", detail, retry_after=5, cause=str(error)) from error
     if announced and announced.event == "note_purchased":
@@ -136,8 +141,8 @@ def notify(event: SNSEvent) -> None:
     """Text the admin's phone. What can't be read is let go; what was not sent is raised, so that Lambda repeats it."""
     with telemetry.request(trace_header(), route="notify", request_id=_request_id(event.context)):
         try:
-            told = events.read(event.message)
-        except events.EventError as error:
+            told = purchase_event.parse(event.message)
+        except purchase_event.EventError as error:
             telemetry.count("NotifyUnreadable")
             telemetry.note(unreadable=str(error))
             return
@@ -146,7 +151,7 @@ def notify(event: SNSEvent) -> None:
             return  # the stages of branches share dev's topic, and each has a notify
         try:
             with telemetry.subsegment("SNS", "aws", operation="Publish"):
-                publisher.text(config.admin_phone, events.sms_text(told))
+                publisher.text(config.admin_phone, notification.sms_text(told))
         except PublishError as error:
             telemetry.count("NotifyFailures")
             telemetry.note(cause=str(error))
@@ -197,7 +202,7 @@ def _request_id(context: Any) -> str:
 
 
 def _caller(request: Request) -> str:
-    return requests.caller(request.context.get("identity"), on_chalice_cli=config.on_chalice_cli)
+    return purchase_request.identify_caller(request.context.get("identity"), on_chalice_cli=config.on_chalice_cli)
 
 
 def _body(request: Request) -> bytes:
@@ -205,7 +210,7 @@ def _body(request: Request) -> bytes:
         body = request.raw_body
         return body if isinstance(body, bytes) else body.encode()
     except ValueError as error:  # base64 or text that is none
-        raise requests.not_json() from error
+        raise purchase_request.body_not_json() from error
 
 
 def _repeated_headers(request: Request) -> set[str]:
@@ -223,5 +228,5 @@ gc.freeze()
 gc.enable()
 
 if config.serves_api and not config.on_chalice_cli:  # Lambda freezes the sandbox after this, with what is on its way
-    stripe_key.settle()
-    to_stripe.settle()
+    stripe_key.wait()
+    to_stripe.wait()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
-from stagectl import package
+from stagectl import packaging
 
 PROJECT = Path(__file__).resolve().parent.parent
 OUT = PROJECT / "build" / "bench"
@@ -92,7 +92,7 @@ def _built(peer: Peer, build: Callable[[Peer], Path]) -> Peer:
 
 def _inputs(peer: Peer) -> str:
     if peer.name == OURS.name:
-        return hashlib.sha256(package.prepare().read_bytes()).hexdigest()
+        return hashlib.sha256(packaging.prepare().read_bytes()).hexdigest()
     source = _source(peer)
     digest = hashlib.sha256(sys.version.encode() + Path(__file__).read_bytes())
     for file in sorted(it for it in source.rglob("*") if it.is_file() and it.suffix != ".pyc"):
@@ -105,7 +105,7 @@ def _source(peer: Peer) -> Path:
 
 
 def _ours(peer: Peer) -> Path:
-    archive = package.build("dev", OUT / "package")
+    archive = packaging.build("dev", OUT / "package")
     _unzip(archive, peer.folder)
     return archive
 

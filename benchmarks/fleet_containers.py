@@ -16,12 +16,12 @@ from typing import Any
 
 from benchmarks import purchases
 from benchmarks.fleet_simulation import Fleet, Purchase, Timing, arrivals
-from chalicelib import aws
-from chalicelib.config import aws_access
+from chalicelib.aws import client
+from chalicelib.aws.credentials import resolve_access
 from devstack.aws import AwsServer, leave_own_accounts
 from devstack.runtime_api import LambdaContainer
 from devstack.stripe.server import StripeServer
-from stagectl import package
+from stagectl import packaging
 
 STRIPE = 1.0  # seconds that the stand-in takes for a charge, as Stripe does
 _PARAMETER = "/stripeSecretKey/test"
@@ -65,7 +65,7 @@ class Lab:
         :param folder: a temporary one.
         """
         self._code = folder / "code"
-        with zipfile.ZipFile(package.build("dev", folder)) as packed:
+        with zipfile.ZipFile(packaging.build("dev", folder)) as packed:
             packed.extractall(self._code)
 
     def __enter__(self) -> "Lab":
@@ -74,7 +74,7 @@ class Lab:
         self._aws.start()
         self._aws.put_secret(_PARAMETER, self._stripe.keys.issue("test"))
         self._stripe.faults.add(count=_ALWAYS, delay=STRIPE, match="POST /v1/payment_intents")
-        project = json.loads((package.PROJECT / ".chalice" / "config.json").read_text(encoding="utf-8"))
+        project = json.loads((packaging.PROJECT / ".chalice" / "config.json").read_text(encoding="utf-8"))
         self._environment = {
             **self._aws.environment(),
             **project["environment_variables"],
@@ -152,12 +152,12 @@ class Lab:
 
     def _read(self) -> float:
         """Return the seconds that a read takes, given or not."""
-        access = aws_access("ssm", self._environment)
+        access = resolve_access("ssm", self._environment)
         assert access is not None  # the environment holds credentials, as in Lambda
         headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "AmazonSSM.GetParameter"}
         body = json.dumps({"Name": _PARAMETER, "WithDecryption": True}).encode()
         begun = time.monotonic()
-        aws.post(access, "ssm", headers, body, connect=5, answer=5)
+        client.post(access, "ssm", headers, body, connect=5, answer=5)
         return time.monotonic() - begun
 
 

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
-from chalicelib.backoff import next_attempt
-from chalicelib.payments import KEY_WITHIN
-from chalicelib.stripe_errors import KEY_RETRY_AFTER
+from chalicelib.aws.backoff import next_attempt
+from chalicelib.billing.charge_problems import KEY_RETRY_AFTER
+from chalicelib.billing.payments import KEY_WITHIN
 from devstack.throttle import TokenBucket
 
 INIT = 3.0  # seconds, the budget of a read during init (chalicelib/parameter_store.py)

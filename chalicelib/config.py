@@ -7,12 +7,11 @@ two stages, prod and dev; every other stage (one for a branch, say) uses dev's.
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+
+from chalicelib import key_formats
 
 STRIPE_API_BASE = "https://api.stripe.com"
-
-# What Stripe's secrets look like: keys (https://docs.stripe.com/keys) and webhook signing secrets.
-SECRET = re.compile(r"(?:sk|rk)_(?:live|test)_|whsec_")
 
 
 class ConfigError(Exception):
@@ -23,7 +22,6 @@ class ConfigError(Exception):
 class StageConfig:
     """Everything that depends on the stage.
 
-    ``key_prefixes``: what a Stripe key of this stage's mode starts with (https://docs.stripe.com/keys).
     ``note_purchased_topic``: the SNS topic's name; the account id is not configuration.
     ``admin_phone``: E.164. ``currency``: ISO 4217, lower case as Stripe writes it.
     ``on_chalice_cli``: app.py was imported by ``chalice deploy``, ``package`` or ``local``, not by Lambda.
@@ -35,7 +33,6 @@ class StageConfig:
     stage: str
     resources_stage: str
     stripe_key_parameter: str
-    key_prefixes: tuple[str, str]
     stripe_api_base: str
     webhook_secret_parameter: str
     note_purchased_topic: str
@@ -51,14 +48,9 @@ class StageConfig:
         """Say whether real money moves, in Stripe's word for it."""
         return self.resources_stage == "prod"
 
-    def key_misfit(self, value: str) -> str | None:
-        """Say why a value can't be this stage's Stripe key, without quoting it, or return None if it can.
-
-        A live key never serves dev, nor a test key prod.
-        """
-        if re.fullmatch(rf"(?:{'|'.join(self.key_prefixes)})[A-Za-z0-9_]{{8,240}}", value):
-            return None
-        return f"is not a Stripe key for the stage {self.stage}: it must begin with {' or '.join(self.key_prefixes)}"
+    def validate_stripe_key(self, value: str) -> str | None:
+        """Return why a value cannot be this stage's Stripe key, without quoting it, or None if it can."""
+        return key_formats.validate_stripe_key(value, "live" if self.livemode else "test")
 
 
 _MODES = {"prod": "live", "dev": "test"}
@@ -111,7 +103,6 @@ def load(environ: Mapping[str, str] = os.environ) -> StageConfig:
         stage=stage,
         resources_stage=resources_stage,
         stripe_key_parameter=f"/stripeSecretKey/{mode}",
-        key_prefixes=(f"sk_{mode}_", f"rk_{mode}_"),
         stripe_api_base=_setting(environ, "STRIPE_API_BASE", STRIPE_API_BASE),
         webhook_secret_parameter=f"/stripeWebhookSecret/{stage}",
         note_purchased_topic=_setting(environ, "NOTE_PURCHASED_TOPIC", f"NotePurchased-{resources_stage}"),
@@ -124,75 +115,6 @@ def load(environ: Mapping[str, str] = os.environ) -> StageConfig:
     )
 
 
-@dataclass(frozen=True)
-class Network:
-    """How this machine reaches others: all empty where it does so directly, and by the usual certificates.
-
-    ``ca_file``: certificates to verify by instead (``SSL_CERT_FILE``, as OpenSSL has it). ``proxy``: for https
-    (``HTTPS_PROXY``). ``no_proxy``: whom to reach without it, separated by commas (``NO_PROXY``).
-    """
-
-    ca_file: str = ""
-    proxy: str = ""
-    no_proxy: str = ""
-
-
-def network(environ: Mapping[str, str] = os.environ) -> Network:
-    """Read what a company's laptop sets; each name of a proxy also in lower case, which wins (as curl has it)."""
-    return Network(
-        ca_file=environ.get("SSL_CERT_FILE", ""),
-        proxy=environ.get("https_proxy") or environ.get("HTTPS_PROXY", ""),
-        no_proxy=environ.get("no_proxy") or environ.get("NO_PROXY", ""),
-    )
-
-
-@dataclass(frozen=True)
-class AwsAccess:
-    """Where a service of AWS is, and what calls to it are signed with. ``token`` is empty for lasting credentials."""
-
-    endpoint: str
-    region: str
-    key_id: str
-    secret_key: str = field(repr=False)
-    token: str = field(repr=False)
-    network: Network
-
-
-# What sends a call somewhere else, or signs it otherwise, in ways that the SDK knows
-# (https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html). `chalice local` is a laptop's.
-_FOR_THE_SDK = (
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_USE_FIPS_ENDPOINT",
-    "AWS_USE_DUALSTACK_ENDPOINT",
-    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-    "AWS_CHALICE_CLI_MODE",
-)
-
-# The partitions aws and aws-us-gov, whose addresses end in amazonaws.com.
-_REGION = re.compile(r"(?:us|eu|ap|sa|ca|me|af|il|mx)-(?:gov-)?[a-z]+-[0-9]")
-
-
-def aws_access(service: str, environ: Mapping[str, str] = os.environ) -> AwsAccess | None:
-    """Read what Lambda sets for calls to a service of AWS
-    (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html).
-
-    :param service: in an address, such as ``ssm``.
-    :return: None where the environment alone does not tell, and the SDK has to find out.
-    """
-    key_id, secret_key = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
-    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION", "")
-    if not (key_id and secret_key and _REGION.fullmatch(region)) or any(environ.get(name) for name in _FOR_THE_SDK):
-        return None
-    endpoint = environ.get(f"AWS_ENDPOINT_URL_{service.upper()}") or environ.get("AWS_ENDPOINT_URL")
-    endpoint = (endpoint or f"https://{service}.{region}.amazonaws.com").rstrip("/")
-    if not re.fullmatch(_RULES["STRIPE_API_BASE"][0], endpoint):
-        return None
-    reached = network(environ)
-    reached = replace(reached, ca_file=environ.get("AWS_CA_BUNDLE") or reached.ca_file)
-    return AwsAccess(endpoint, region, key_id, secret_key, environ.get("AWS_SESSION_TOKEN", ""), reached)
-
-
 def trace_header(environ: Mapping[str, str] = os.environ) -> str:
     """Return X-Ray's trace header of the invocation, which Lambda sets anew each time, or an empty string."""
     return environ.get("_X_AMZN_TRACE_ID", "")
@@ -202,6 +124,6 @@ def _setting(environ: Mapping[str, str], name: str, default: str) -> str:
     value = environ.get(name, default)
     pattern, wanted = _RULES[name]
     if not re.fullmatch(pattern, value):
-        shown = "a secret, which belongs in Parameter Store" if SECRET.search(value) else repr(value)
+        shown = "a secret, which belongs in Parameter Store" if key_formats.STRIPE_SECRET.search(value) else repr(value)
         raise ConfigError(f"{name} is {shown}: it must be {wanted}.")
     return value

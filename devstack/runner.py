@@ -14,7 +14,6 @@ from typing import Protocol, TypeVar
 
 from chalice.config import Config
 
-from chalicelib import project
 from chalicelib.config import ConfigError, load
 from devstack.aws import AwsServer, leave_own_accounts
 from devstack.child import PROJECT, Child
@@ -24,6 +23,7 @@ from devstack.events import EventLog
 from devstack.ports import Ports
 from devstack.stage import set_up
 from devstack.stripe.server import StripeServer
+from stagectl import project_check
 
 _READY_WITHIN = 30.0  # seconds
 # What chalice and botocore print that tells a user of the stack nothing.
@@ -65,7 +65,7 @@ class Runner:
             if signal.getsignal(number) is not signal.SIG_IGN or number != signal.SIGHUP:  # nohup ignores it for us
                 signal.signal(number, self._on_signal)
         try:
-            project.check(PROJECT / ".chalice")
+            project_check.check(PROJECT / ".chalice")
             load()
         except ConfigError as error:
             raise RunnerError(str(error)) from error
@@ -95,7 +95,9 @@ class Runner:
         key = payments.keys.issue("test")
         queue = set_up(aws, payments, config, key, api)
         # As Lambda has it: the stage's variables, and none of a shell's.
-        stage = Config(chalice_stage="dev", config_from_disk=project.read(PROJECT / ".chalice")).environment_variables
+        stage = Config(
+            chalice_stage="dev", config_from_disk=project_check.read(PROJECT / ".chalice")
+        ).environment_variables
         environment = {**aws.environment(), **stage, "STRIPE_API_BASE": payments.url}
         # chalice local warns at every signed route that it lets everybody through; the screen says so once.
         local = {**environment, "PYTHONWARNINGS": "ignore::UserWarning:chalice.local"}

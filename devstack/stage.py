@@ -5,7 +5,7 @@ from typing import Any
 import stripe
 
 from chalicelib.config import StageConfig
-from chalicelib.events import ANNOUNCED
+from chalicelib.events.purchase_event import ANNOUNCED
 from devstack import notify
 from devstack.aws import AwsServer
 from devstack.stripe.server import StripeServer

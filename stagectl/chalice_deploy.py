@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stagectl import deployed, stages
-from stagectl.errors import Failure
+from stagectl.errors import OperatorError
 from stagectl.output import Output
 from stagectl.target import Target
 
@@ -21,7 +21,7 @@ def run(target: Target, output: Output, project: Path = stages.FOLDER, *, debug:
 
     :param project: the folder that Chalice is to deploy.
     :param debug: show Chalice's traceback too.
-    :raises Failure: Chalice refused; it has said why.
+    :raises OperatorError: Chalice refused; it has said why.
     """
     _recall(target, project)
     command = [str(Path(sys.executable).with_name("chalice")), "deploy", "--stage", target.stage]
@@ -41,7 +41,7 @@ def run(target: Target, output: Output, project: Path = stages.FOLDER, *, debug:
     finally:
         process.wait()  # an interruption reaches Chalice too, which ends what it is doing
     if process.returncode:
-        raise Failure(
+        raise OperatorError(
             f"chalice deploy failed: {_reason(lines)}", "Mend that, and repeat; what is deployed already stays."
         )
 

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from chalicelib import __version__
-from chalicelib.config import SECRET
+from chalicelib.key_formats import STRIPE_SECRET
+from operations import smoke, webhook_down, webhook_up
 from stagectl.commands import (
     deploy,
     doctor,
@@ -18,12 +19,9 @@ from stagectl.commands import (
     secrets_put,
     secrets_rollback,
     secrets_rotate,
-    smoke,
     stages_add,
     stages_list,
     stages_pin,
-    webhook_down,
-    webhook_up,
 )
 from stagectl.context import Context
 from stagectl.errors import explain
@@ -101,7 +99,7 @@ def main() -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 used wrongly, 130 interrupted."""
     debug = "--debug" in sys.argv
     output = Output()
-    if any(SECRET.search(argument) for argument in sys.argv[1:]):
+    if any(STRIPE_SECRET.search(argument) for argument in sys.argv[1:]):
         output.error(
             "A secret was given as an argument: it is in the shell's history now, and was in the process list.",
             "Revoke it at Stripe, and give the new one at the prompt or through a pipe.",

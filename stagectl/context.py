@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
+from chalicelib.aws.secret import SecretValue
 from chalicelib.config import ConfigError
-from chalicelib.parameter_store import Secret
-from stagectl import prompt, stages, store, target
-from stagectl.errors import Failure
+from stagectl import prompt, secrets_store, stages, target
+from stagectl.errors import OperatorError
 from stagectl.output import Output
 from stagectl.target import Target
 
@@ -26,7 +26,7 @@ class Context:
     def target(self, stage: str) -> Target:
         """Return a stage with these credentials, after checking that they are of its account.
 
-        :raises Failure: they are not, or there is no such stage.
+        :raises OperatorError: they are not, or there is no such stage.
         """
         found = target.of(stage, self.profile, self.region)
         found.check_account()
@@ -79,21 +79,21 @@ def key_option(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-def stripe_key(target: Target, ask: bool) -> Secret:
+def stripe_key(target: Target, ask: bool) -> SecretValue:
     """Return the Stripe key to work with: the stage's, or one that is asked for.
 
-    :raises Failure: it is not stored, may not be read, or does not fit the stage.
+    :raises OperatorError: it is not stored, may not be read, or does not fit the stage.
     """
     name = target.config.stripe_key_parameter
     if ask:
         value = prompt.secret(f"Stripe key of {target.stage}'s account, used once")
-        store.check(target.config, "stripe-key", value)
+        secrets_store.check(target.config, "stripe-key", value)
         return value
-    found = store.current(target.client("ssm"), name)
+    found = secrets_store.current(target.client("ssm"), name)
     if found is None:
-        raise Failure(f"{name} is not stored.", f"stagectl secrets put --stage {target.stage}")
+        raise OperatorError(f"{name} is not stored.", f"stagectl secrets put --stage {target.stage}")
     if found.secret is None:
-        raise Failure(
+        raise OperatorError(
             f"These credentials may not read {name}.", "Let an administrator allow ssm:GetParameter, or give --ask-key."
         )
     return found.secret

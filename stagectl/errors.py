@@ -9,7 +9,7 @@ from botocore import exceptions as aws
 from requests import RequestException
 
 from chalicelib.config import ConfigError
-from stagectl.package import PackageError
+from stagectl.packaging import PackageError
 
 # What AWS's services call the same thing (each service's API reference, Common Errors).
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
@@ -37,7 +37,7 @@ _IAM_PREFIXES = {"events": "events", "monitoring": "cloudwatch"}
 _SIGN_IN = "Sign in again (aws sso login, or new access keys), or choose credentials with --profile."
 
 
-class Failure(Exception):
+class OperatorError(Exception):
     """A command can't go on.
 
     :param what: a sentence that says what happened.
@@ -50,17 +50,17 @@ class Failure(Exception):
         self.remedy = remedy
 
 
-def explain(error: Exception) -> Failure | None:
+def explain(error: Exception) -> OperatorError | None:
     """Translate an error of AWS, Stripe or the configuration.
 
     :return: what to show, or None for an error that only a programmer can explain.
     """
-    if isinstance(error, Failure):
+    if isinstance(error, OperatorError):
         return error
     if isinstance(error, ConfigError):
-        return Failure(str(error), "Nothing was changed; mend the setting that is named.")
+        return OperatorError(str(error), "Nothing was changed; mend the setting that is named.")
     if isinstance(error, PackageError):
-        return Failure(f"The package can't be built: {error}.", "Mend that, and repeat; nothing was deployed.")
+        return OperatorError(f"The package can't be built: {error}.", "Mend that, and repeat; nothing was deployed.")
     if isinstance(error, aws.ClientError):
         return _of_answer(error)
     if isinstance(error, stripe.StripeError):
@@ -90,102 +90,116 @@ def code_of(error: aws.ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _of_answer(error: aws.ClientError) -> Failure:
+def _of_answer(error: aws.ClientError) -> OperatorError:
     code = code_of(error)
     message = str(error.response.get("Error", {}).get("Message", ""))
     if code in _EXPIRED:
-        return Failure("The AWS session has expired.", _SIGN_IN)
+        return OperatorError("The AWS session has expired.", _SIGN_IN)
     if code in _UNKNOWN_CREDENTIALS:
-        return Failure(
+        return OperatorError(
             f"AWS does not accept the credentials ({code}).",
             "Check the profile and the clock; in a region that the account has to opt in to, enable it first.",
         )
     if is_denial(error):
         on = re.search(r"on resource: (\S+)", message)
         where = f" on {on[1]}" if on else ""
-        return Failure(
+        return OperatorError(
             f"These credentials may not do {denied_action(error)}{where}.",
             "Let an administrator allow it, or choose other credentials with --profile.",
         )
     if code in _THROTTLED:
-        return Failure(f"AWS limits the rate of {error.operation_name}.", "Repeat the command in a minute.")
+        return OperatorError(f"AWS limits the rate of {error.operation_name}.", "Repeat the command in a minute.")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if status >= 500:
-        return Failure(
+        return OperatorError(
             f"AWS failed at {error.operation_name} (HTTP status {status}).",
             "Repeat the command in a minute; https://health.aws.amazon.com says whether AWS has an incident.",
         )
-    return Failure(f"AWS refused {error.operation_name} ({code}): {message}", "Nothing more was done; mend it, repeat.")
+    return OperatorError(
+        f"AWS refused {error.operation_name} ({code}): {message}", "Nothing more was done; mend it, repeat."
+    )
 
 
-def _of_stripe(error: stripe.StripeError) -> Failure:
+def _of_stripe(error: stripe.StripeError) -> OperatorError:
     """Translate without quoting: Stripe's messages have parts of a key that was refused."""
     if isinstance(error, stripe.AuthenticationError):
-        return Failure(
+        return OperatorError(
             "Stripe does not accept the key.", "Copy it again from Stripe's dashboard, Developers, API keys."
         )
     if isinstance(error, stripe.PermissionError):
         needed = re.search(r"'(rak_\w+)'", str(error))
-        return Failure(
+        return OperatorError(
             f"The restricted key lacks a permission at Stripe{f' ({needed[1]})' if needed else ''}.",
             "Give it that permission in Stripe's dashboard, Developers, API keys, and repeat.",
         )
     if isinstance(error, stripe.RateLimitError):
-        return Failure("Stripe limits the rate of calls.", "Repeat the command in a minute.")
+        return OperatorError("Stripe limits the rate of calls.", "Repeat the command in a minute.")
     if isinstance(error, stripe.APIError) and (error.http_status or 0) >= 500:
-        return Failure(
+        return OperatorError(
             f"Stripe failed (HTTP status {error.http_status}).",
             "Repeat the command in a minute; https://status.stripe.com says whether Stripe has an incident.",
         )
     if isinstance(error, stripe.APIConnectionError):
-        return Failure("Stripe can't be reached.", "Check the network and HTTPS_PROXY, and repeat the command.")
-    return Failure(
+        return OperatorError("Stripe can't be reached.", "Check the network and HTTPS_PROXY, and repeat the command.")
+    return OperatorError(
         f"Stripe refused the call ({type(error).__name__}, HTTP status {error.http_status}).",
         "Look into Stripe's dashboard, Developers, Logs, and repeat the command.",
     )
 
 
-_WITHOUT_ANSWER: list[tuple[type[Exception], Callable[[Any], Failure]]] = [
-    (aws.UnauthorizedSSOTokenError, lambda _: Failure("The AWS single sign-on session has expired.", _SIGN_IN)),
-    (aws.SSOTokenLoadError, lambda _: Failure("There is no AWS single sign-on session.", _SIGN_IN)),
-    (aws.TokenRetrievalError, lambda _: Failure("The AWS single sign-on session has expired.", _SIGN_IN)),
-    (aws.NoCredentialsError, lambda _: Failure("There are no AWS credentials.", _SIGN_IN)),
-    (aws.PartialCredentialsError, lambda _: Failure("The AWS credentials are incomplete.", _SIGN_IN)),
-    (aws.CredentialRetrievalError, lambda _: Failure("The AWS credentials could not be fetched.", _SIGN_IN)),
+_WITHOUT_ANSWER: list[tuple[type[Exception], Callable[[Any], OperatorError]]] = [
+    (aws.UnauthorizedSSOTokenError, lambda _: OperatorError("The AWS single sign-on session has expired.", _SIGN_IN)),
+    (aws.SSOTokenLoadError, lambda _: OperatorError("There is no AWS single sign-on session.", _SIGN_IN)),
+    (aws.TokenRetrievalError, lambda _: OperatorError("The AWS single sign-on session has expired.", _SIGN_IN)),
+    (aws.NoCredentialsError, lambda _: OperatorError("There are no AWS credentials.", _SIGN_IN)),
+    (aws.PartialCredentialsError, lambda _: OperatorError("The AWS credentials are incomplete.", _SIGN_IN)),
+    (aws.CredentialRetrievalError, lambda _: OperatorError("The AWS credentials could not be fetched.", _SIGN_IN)),
     (
         aws.ProfileNotFound,
-        lambda error: Failure(f"{error}.", "`aws configure list-profiles` lists those that there are."),
+        lambda error: OperatorError(f"{error}.", "`aws configure list-profiles` lists those that there are."),
     ),
     (
         aws.NoRegionError,
-        lambda _: Failure("No AWS region is set.", "Set AWS_DEFAULT_REGION, or give --region us-east-1."),
+        lambda _: OperatorError("No AWS region is set.", "Set AWS_DEFAULT_REGION, or give --region us-east-1."),
     ),
     (
         aws.EndpointConnectionError,
-        lambda error: Failure(f"{error}.", "Check that the region exists (--region) and the network."),
+        lambda error: OperatorError(f"{error}.", "Check that the region exists (--region) and the network."),
     ),
-    (aws.HTTPClientError, lambda _: Failure("AWS can't be reached.", "Check the network and HTTPS_PROXY, and repeat.")),
-    (aws.ConnectionError, lambda _: Failure("AWS can't be reached.", "Check the network and HTTPS_PROXY, and repeat.")),
+    (
+        aws.HTTPClientError,
+        lambda _: OperatorError("AWS can't be reached.", "Check the network and HTTPS_PROXY, and repeat."),
+    ),
+    (
+        aws.ConnectionError,
+        lambda _: OperatorError("AWS can't be reached.", "Check the network and HTTPS_PROXY, and repeat."),
+    ),
     (
         aws.InvalidRegionError,
-        lambda error: Failure(f"{error}.".replace("..", "."), "Give --region such as us-east-1."),
+        lambda error: OperatorError(f"{error}.".replace("..", "."), "Give --region such as us-east-1."),
     ),
     (
         aws.WaiterError,
-        lambda error: Failure(f"AWS did not finish: {error}.", "Look at it in AWS's console, and repeat the command."),
+        lambda error: OperatorError(
+            f"AWS did not finish: {error}.", "Look at it in AWS's console, and repeat the command."
+        ),
     ),
     (
         aws.BotoCoreError,
-        lambda error: Failure(
+        lambda error: OperatorError(
             f"AWS's client can't go on: {error}.", "Mend that; `aws configure list` shows what is set."
         ),
     ),
     (
         RequestException,
-        lambda error: Failure(f"The API can't be reached ({type(error).__name__}).", "Check the network, and repeat."),
+        lambda error: OperatorError(
+            f"The API can't be reached ({type(error).__name__}).", "Check the network, and repeat."
+        ),
     ),
     (
         OSError,
-        lambda error: Failure(f"{error.filename or 'A file'}: {error.strerror or error}.", "Mend that, and repeat."),
+        lambda error: OperatorError(
+            f"{error.filename or 'A file'}: {error.strerror or error}.", "Mend that, and repeat."
+        ),
     ),
 ]

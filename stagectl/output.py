@@ -10,7 +10,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.text import Text
 
-from chalicelib.config import SECRET
+from chalicelib.key_formats import STRIPE_SECRET
 
 Level = Literal["ok", "warn", "fail"]
 
@@ -21,7 +21,7 @@ _MARKS: dict[Level, tuple[str, str, str]] = {
 }
 
 
-_WHOLE_SECRET = re.compile(rf"(?:{SECRET.pattern})\w+")
+_WHOLE_SECRET = re.compile(rf"(?:{STRIPE_SECRET.pattern})\w+")
 
 
 def redacted(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from stagectl import deployed, stages
 from stagectl import target as targets
 from stagectl.context import Context
-from stagectl.errors import Failure
+from stagectl.errors import OperatorError
 from stagectl.target import Target
 
 # One answer may come from a container that was started a moment before the update ended.
@@ -44,7 +44,7 @@ def everywhere(context: Context, target: Target, version: int, wait: float) -> N
     :param target: a stage; the stages of branches share dev's key, so their functions are among them.
     :param version: of the key parameter.
     :param wait: seconds to wait for each function.
-    :raises Failure: a function was not seen using it.
+    :raises OperatorError: a function was not seen using it.
     """
     readers = [
         targets.of(stage, context.profile, context.region)
@@ -83,7 +83,7 @@ def _wait_until_used(functions: Any, name: str, version: int, wait: float) -> No
         seen = seen + 1 if said is not None and said >= version else 0
         last = last if said is None else f"version {said}"
         if time.monotonic() > give_up:
-            raise Failure(
+            raise OperatorError(
                 f"{name} was not seen using version {version} of the key; its log says {last}.",
                 f"Don't revoke the old key. Look at the log of {name}, deploy if it is an old release, and repeat.",
             )

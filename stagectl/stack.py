@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from stagectl.errors import Failure, code_of
+from stagectl.errors import OperatorError, code_of
 from stagectl.stages import APP_NAME, FOLDER
 
 _TEMPLATE = FOLDER / "infrastructure" / f"{APP_NAME}.yaml"
@@ -46,14 +46,14 @@ class Stack:
 
         :param alarm_email: who is told of alarms; None for whoever is told now.
         :return: whether anything was changed.
-        :raises Failure: it could not be made; CloudFormation takes back what was begun.
+        :raises OperatorError: it could not be made; CloudFormation takes back what was begun.
         """
         before = self._settled()
         if before in _DEAD:
             self._progress(f"deleting what an attempt left that failed ({before})")
             before = self._deleted()
             if before is not None:
-                raise Failure(
+                raise OperatorError(
                     f"The stack {self.name} can't be deleted: {self._reason() or before}.",
                     "Delete it in CloudFormation's console, where you can keep what does not go; then repeat.",
                 )
@@ -69,7 +69,7 @@ class Stack:
             raise
         after = self._settled()
         if after not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-            raise Failure(
+            raise OperatorError(
                 f"The stack {self.name} was not made: {self._reason() or after}.",
                 "If a topic or alarm of that name exists already, delete it; then "
                 f"stagectl resources up --stage {self._resources_stage}",
@@ -80,13 +80,13 @@ class Stack:
         """Delete the stack and what it made.
 
         :return: whether there was one.
-        :raises Failure: CloudFormation could not delete it.
+        :raises OperatorError: CloudFormation could not delete it.
         """
         if self._settled() is None:
             return False
         after = self._deleted()
         if after is not None:
-            raise Failure(
+            raise OperatorError(
                 f"The stack {self.name} was not deleted: {self._reason() or after}.", "Mend that, and repeat."
             )
         return True
@@ -126,7 +126,9 @@ class Stack:
             if now is None or not now.endswith("_IN_PROGRESS"):
                 return now
             if time.monotonic() > give_up:
-                raise Failure(f"The stack is still {now} after {_GIVE_UP / 60:.0f} minutes.", "Repeat; it goes on.")
+                raise OperatorError(
+                    f"The stack is still {now} after {_GIVE_UP / 60:.0f} minutes.", "Repeat; it goes on."
+                )
             time.sleep(_PAUSE)
 
     def _tell(self) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from chalice.config import Config
 
-from chalicelib import project
 from chalicelib.config import ConfigError, StageConfig, load
-from stagectl.errors import Failure
+from stagectl import project_check
+from stagectl.errors import OperatorError
 
 FOLDER = Path(__file__).resolve().parent.parent
 CHALICE = FOLDER / ".chalice"
@@ -24,8 +24,8 @@ def declared() -> list[str]:
 
     :raises ConfigError: the file can't be read, or makes no sense.
     """
-    project.check(CHALICE)
-    names = project.read(CHALICE)["stages"]
+    project_check.check(CHALICE)
+    names = project_check.read(CHALICE)["stages"]
     return sorted(names, key=lambda name: (name != "prod", name != "dev", name))
 
 
@@ -33,12 +33,12 @@ def config_of(stage: str) -> StageConfig:
     """Return a stage's configuration: what config.json says, and for stages that may, STRIPE_API_BASE of the shell.
 
     :param stage: a declared stage's name.
-    :raises Failure: it is not declared.
+    :raises OperatorError: it is not declared.
     :raises ConfigError: the file, or the shell's STRIPE_API_BASE, makes no sense.
     """
     names = declared()
     if stage not in names:
-        raise Failure(
+        raise OperatorError(
             f"There is no stage {stage!r} in .chalice/config.json, only {', '.join(names)}.",
             "Names are case-sensitive; `stagectl stages add NAME` declares a stage for a branch.",
         )
@@ -50,14 +50,14 @@ def config_of(stage: str) -> StageConfig:
 
 def chalice_config(stage: str, function: str = "api_handler") -> Config:
     """Return what Chalice makes of config.json for a stage's function."""
-    return Config(chalice_stage=stage, function_name=function, config_from_disk=project.read(CHALICE))
+    return Config(chalice_stage=stage, function_name=function, config_from_disk=project_check.read(CHALICE))
 
 
 def add(name: str) -> bool:
     """Declare a feature stage, with dev's settings.
 
     :return: whether the file was changed; a stage that is declared already stays as it is.
-    :raises Failure: the name can't be a stage's.
+    :raises OperatorError: the name can't be a stage's.
     :raises ConfigError: the file makes no sense.
     """
     if name in declared():
@@ -65,15 +65,15 @@ def add(name: str) -> bool:
     try:
         load({"STAGE": name})
     except ConfigError as error:
-        raise Failure(str(error), "Choose another name, such as a branch's: featureX.") from error
+        raise OperatorError(str(error), "Choose another name, such as a branch's: featureX.") from error
     if name.endswith("-notify"):
-        raise Failure(
+        raise OperatorError(
             f"The functions of {name} would have the name of another stage's: {APP_NAME}-{name}.",
             "Choose a name that does not end in -notify.",
         )
     if len(name) > _LONGEST_NAME:
-        raise Failure(f"The name has {len(name)} characters.", f"Choose one of at most {_LONGEST_NAME}.")
-    content = project.read(CHALICE)
+        raise OperatorError(f"The name has {len(name)} characters.", f"Choose one of at most {_LONGEST_NAME}.")
+    content = project_check.read(CHALICE)
     content["stages"][name] = {"tags": {"stage": name}, "environment_variables": {"STAGE": name}}
     write_json(CHALICE / "config.json", content)
     return True

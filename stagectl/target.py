@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 
 from chalicelib.config import StageConfig
 from stagectl import accounts, stages
-from stagectl.accounts import Home
-from stagectl.errors import Failure, code_of
+from stagectl.accounts import AccountRegion
+from stagectl.errors import OperatorError, code_of
 
 # Seconds. Operators wait at a terminal, and every command can be repeated.
 _CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 5, "mode": "standard"})
@@ -55,9 +55,9 @@ class Target:
         return {"Account": str(answer["Account"]), "Arn": str(answer["Arn"])}
 
     @property
-    def home(self) -> Home:
+    def home(self) -> AccountRegion:
         """The account and region in use."""
-        return Home(self.identity["Account"], self.region)
+        return AccountRegion(self.identity["Account"], self.region)
 
     def client(self, service: str) -> Any:
         """Return boto3's client of a service, the same one each time."""
@@ -68,7 +68,7 @@ class Target:
     def check_account(self) -> None:
         """Check that the credentials are of the stage's account and the region is the stage's.
 
-        :raises Failure: they are not.
+        :raises OperatorError: they are not.
         """
         unpinned = accounts.pinned(self.config.resources_stage) is None
         accounts.check(self.config.resources_stage, self.home, holds_other_key=unpinned and self._holds_other_key())
@@ -77,7 +77,7 @@ class Target:
         """Do the same before something is changed, and pin the stage if it is not pinned.
 
         :return: whether the stage was pinned just now.
-        :raises Failure: the credentials are another account's.
+        :raises OperatorError: the credentials are another account's.
         """
         self.check_account()
         if accounts.pinned(self.config.resources_stage) is not None:
@@ -103,7 +103,7 @@ def of(stage: str, profile: str | None = None, region: str | None = None) -> Tar
     :param stage: a declared stage.
     :param profile: of the AWS configuration; the environment's credentials if left out.
     :param region: the profile's, or the one the stage is pinned to, if left out.
-    :raises Failure: there is no such stage, or no region.
+    :raises OperatorError: there is no such stage, or no region.
     :raises ConfigError: the configuration makes no sense.
     """
     config = stages.config_of(stage)
@@ -111,6 +111,6 @@ def of(stage: str, profile: str | None = None, region: str | None = None) -> Tar
     if session.region_name is None:
         home = accounts.pinned(config.resources_stage)
         if home is None:
-            raise Failure("No AWS region is set.", "Set AWS_DEFAULT_REGION, or give --region us-east-1.")
+            raise OperatorError("No AWS region is set.", "Set AWS_DEFAULT_REGION, or give --region us-east-1.")
         session = boto3.session.Session(profile_name=profile, region_name=home.region)
     return Target(stage, config, session, profile)

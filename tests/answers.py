@@ -17,7 +17,7 @@ from devstack.openapi.document import EXAMPLES
 from devstack.stripe.webhooks import signature
 from tests.cloud import Cloud
 from tests.cloud.deployments import Deployments
-from tests.support import Api, Container, Stack, billing_event
+from tests.support.stack import Api, Container, Stack, billing_event
 
 Json = dict[str, Any]
 ALWAYS = 1000

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.chromium import browser
 from tests.cloud import Cloud
 from tests.cloud.deployments import Deployments
-from tests.operator import Operator
-from tests.support import PROJECT, Api, Company, Container, Stack, logs, transcript
+from tests.support.chromium import browser
+from tests.support.operator_session import Operator
+from tests.support.stack import PROJECT, Api, Company, Container, Stack, logs, transcript
 
 
 def pytest_configure() -> None:

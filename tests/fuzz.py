@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.answers import CARD, Scene
-from tests.support import PROJECT, Stack
+from tests.support.stack import PROJECT, Stack
 
 _LIMIT = 1200  # seconds
 # A card that is declined is a good answer to a good request. Python's HTTP server answers TRACE by itself.
 _CONFIG = """
-hooks = "tests.fuzz_hooks"
+hooks = "tests.support.fuzz_hooks"
 [checks]
 positive_data_acceptance.expected-statuses = ["200", "402", "404", "409"]
 [phases.coverage]

@@ -8,7 +8,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from stagectl.package import PROJECT, build
+from stagectl.packaging import PROJECT, build
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     _must_be_the_same(folder / "chalice" / "app.py")
     shutil.rmtree(folder / "chalice")
     shutil.copytree(PROJECT / ".chalice", folder / ".chalice", ignore=shutil.ignore_patterns("deploy*", "accounts*"))
-    shutil.copy(PROJECT / "chalicelib" / "project.py", folder / "chalicelib")
+    shutil.copytree(PROJECT / "stagectl", folder / "stagectl", ignore=shutil.ignore_patterns("__pycache__"))
     print(folder)
 
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import click
 
-from stagectl import chalice_deploy, deployed, endpoint, examination, package, stages
-from stagectl.commands import doctor, resources_up, smoke
+from operations import smoke, webhook_endpoint
+from stagectl import chalice_deploy, deployed, packaging, stages
+from stagectl.commands import doctor, resources_up
 from stagectl.context import Context, stage_option, stripe_key
-from stagectl.errors import Failure
+from stagectl.doctor import runner
+from stagectl.errors import OperatorError
 from stagectl.target import Target
 
 
@@ -20,10 +22,12 @@ class _Step:
 
 
 def _preflight(context: Context, target: Target) -> None:
-    findings = doctor.run(context, target, examination.PREFLIGHT)
+    findings = doctor.run(context, target, runner.PREFLIGHT)
     failed = [finding for finding in findings if finding.level == "fail"]
     if failed:
-        raise Failure(f"{target.stage} can't be deployed: {failed[0].text}", f"{failed[0].remedy} Nothing was made.")
+        raise OperatorError(
+            f"{target.stage} can't be deployed: {failed[0].text}", f"{failed[0].remedy} Nothing was made."
+        )
 
 
 def _resources(context: Context, target: Target) -> None:
@@ -32,7 +36,7 @@ def _resources(context: Context, target: Target) -> None:
 
 def _package(context: Context, _target: Target) -> None:
     with context.output.working("Building the package"):
-        built = package.prepare(stages.FOLDER)
+        built = packaging.prepare(stages.FOLDER)
     context.output.mark("ok", f"{built.relative_to(stages.FOLDER)}: {built.stat().st_size / 1e6:.1f} MB.")
 
 
@@ -44,23 +48,23 @@ def _chalice(context: Context, target: Target) -> None:
 def _webhook(context: Context, target: Target) -> None:
     with context.output.working("Asking Stripe for the webhook endpoint"):
         try:
-            done = endpoint.up(target, stripe_key(target, ask=False), _url(target))
-        except endpoint.NotPermitted as error:
+            done = webhook_endpoint.up(target, stripe_key(target, ask=False), _url(target))
+        except webhook_endpoint.NotPermittedError as error:
             go_on = f"Then stagectl deploy --stage {target.stage} --skip webhook"
-            raise Failure(error.what, f"{error.remedy} {go_on}") from error
+            raise OperatorError(error.what, f"{error.remedy} {go_on}") from error
     context.output.mark("ok", f"Webhook endpoint {done}")
 
 
 def _doctor(context: Context, target: Target) -> None:
-    findings = doctor.run(context, target, examination.AFTERWARDS)
+    findings = doctor.run(context, target, runner.AFTERWARDS)
     failed = [finding for finding in findings if finding.level == "fail"]
     if failed:
-        raise Failure(f"{target.stage} is deployed, but: {failed[0].text}", failed[0].remedy)
+        raise OperatorError(f"{target.stage} is deployed, but: {failed[0].text}", failed[0].remedy)
 
 
 def _smoke(context: Context, target: Target) -> None:
     if not smoke.run(context, target, _url(target)):
-        raise Failure(f"{target.stage} is deployed, but does not answer as it should.", "See the lines above.")
+        raise OperatorError(f"{target.stage} is deployed, but does not answer as it should.", "See the lines above.")
 
 
 _STEPS = (
@@ -104,5 +108,5 @@ def command(context: Context, stage: str, skip: tuple[str, ...]) -> None:
 def _url(target: Target) -> str:
     url = deployed.url(target)
     if url is None:
-        raise Failure(f"{target.stage} is not deployed.", "Leave the step chalice in.")
+        raise OperatorError(f"{target.stage} is not deployed.", "Leave the step chalice in.")
     return url

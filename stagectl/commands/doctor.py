@@ -5,10 +5,11 @@ from dataclasses import asdict
 import click
 
 from chalicelib.config import ConfigError
-from stagectl import examination, target
+from stagectl import target
 from stagectl.context import Context, json_option, stage_option
+from stagectl.doctor import runner
+from stagectl.doctor.runner import Checks, Finding
 from stagectl.errors import explain
-from stagectl.examination import Checks, Finding
 from stagectl.target import Target
 
 # The line on what has to make sense before anybody can be asked: config.json, the stage's name, profile and region.
@@ -33,7 +34,7 @@ def command(context: Context, stage: str, as_json: bool) -> int:
         if not as_json:
             _show(context, findings[0])
     else:
-        findings = run(context, found, {**examination.PREFLIGHT, **examination.AFTERWARDS}, quiet=as_json)
+        findings = run(context, found, {**runner.PREFLIGHT, **runner.AFTERWARDS}, quiet=as_json)
     well = not any(finding.level == "fail" for finding in findings)
     if as_json:
         context.output.json({"stage": stage, "ok": well, "checks": [asdict(finding) for finding in findings]})
@@ -46,7 +47,7 @@ def run(context: Context, target: Target, checks: Checks, *, quiet: bool = False
     :return: the findings.
     """
     findings: list[Finding] = []
-    remaining = examination.examine(target, checks)
+    remaining = runner.examine(target, checks)
     while True:
         with context.output.working("Checking", piped=False):
             finding = next(remaining, None)

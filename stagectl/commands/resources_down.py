@@ -4,7 +4,7 @@ import click
 
 from stagectl import prompt
 from stagectl.context import Context, stage_option
-from stagectl.errors import Failure
+from stagectl.errors import OperatorError
 from stagectl.stack import Stack
 
 
@@ -16,7 +16,7 @@ def command(context: Context, stage: str, yes: bool) -> None:
     """Delete the NotePurchased topic, the alarms and the dashboard of a stage. Secrets are never touched."""
     target = context.target(stage)
     if stage != target.config.resources_stage:
-        raise Failure(
+        raise OperatorError(
             f"{stage} uses the resources of {target.config.resources_stage}, as other stages may.",
             f"To delete those: stagectl resources down --stage {target.config.resources_stage}",
         )

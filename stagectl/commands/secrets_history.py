@@ -2,10 +2,10 @@
 
 import click
 
-from stagectl import store
+from stagectl import secrets_store
 from stagectl.context import Context, json_option, stage_option
-from stagectl.errors import Failure
-from stagectl.store import Kind
+from stagectl.errors import OperatorError
+from stagectl.secrets_store import Kind
 
 
 @click.command("history", epilog="Example:  stagectl secrets history --stage prod")
@@ -16,13 +16,13 @@ from stagectl.store import Kind
 def command(context: Context, stage: str, kind: Kind, as_json: bool) -> None:
     """Show a secret's versions, newest first: who, when, and the last four characters."""
     target = context.target(stage)
-    name = store.parameter_of(target.config, kind)
+    name = secrets_store.parameter_of(target.config, kind)
     with context.output.working("Asking Parameter Store"):
-        versions = store.history(target.client("ssm"), name)
+        versions = secrets_store.history(target.client("ssm"), name)
     if not versions:
-        raise Failure(f"{name} is not stored.", f"stagectl secrets put --stage {stage} {kind}")
+        raise OperatorError(f"{name} is not stored.", f"stagectl secrets put --stage {stage} {kind}")
     if as_json:
-        context.output.json([store.shown(version) for version in versions])
+        context.output.json([secrets_store.shown(version) for version in versions])
         return
     context.output.table(
         ("VERSION", "VALUE", "WHEN", "BY", "HOW"),

@@ -2,10 +2,10 @@
 
 import click
 
-from stagectl import store
+from stagectl import secrets_store
 from stagectl.ages import age
 from stagectl.context import Context, json_option, stage_option
-from stagectl.store import Kind
+from stagectl.secrets_store import Kind
 
 _KINDS: tuple[Kind, ...] = ("stripe-key", "webhook-secret")
 
@@ -19,14 +19,14 @@ def command(context: Context, stage: str, as_json: bool) -> None:
     target = context.target(stage)
     with context.output.working("Asking Parameter Store"):
         found = [
-            (kind, name, store.current(target.client("ssm"), name))
+            (kind, name, secrets_store.current(target.client("ssm"), name))
             for kind in _KINDS
-            for name in [store.parameter_of(target.config, kind)]
+            for name in [secrets_store.parameter_of(target.config, kind)]
         ]
     if as_json:
         context.output.json(
             [
-                {"secret": kind, "parameter": name, **(store.shown(version) if version else {})}
+                {"secret": kind, "parameter": name, **(secrets_store.shown(version) if version else {})}
                 for kind, name, version in found
             ]
         )

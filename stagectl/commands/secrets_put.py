@@ -2,9 +2,10 @@
 
 import click
 
-from stagectl import prompt, store, stripe_account
+from operations import stripe_account
+from stagectl import prompt, secrets_store
 from stagectl.context import Context, stage_option
-from stagectl.store import Kind
+from stagectl.secrets_store import Kind
 
 _NAMES = {"stripe-key": "Stripe key", "webhook-secret": "Signing secret of the webhook endpoint"}
 
@@ -28,14 +29,14 @@ def command(context: Context, stage: str, kind: Kind, kms_key: str | None, no_ve
     target = context.target(stage)
     output, config, ssm = context.output, target.config, target.client("ssm")
     value = prompt.secret(f"{_NAMES[kind]} for {stage} (account {target.home.account}, {target.region})")
-    store.check(config, kind, value)
+    secrets_store.check(config, kind, value)
     if kind == "stripe-key" and not no_verify:
         with output.working("Asking Stripe whether it accepts the key"):
             stripe_account.check(config, value)
     context.claimed(stage)
-    name = store.parameter_of(config, kind)
+    name = secrets_store.parameter_of(config, kind)
     with output.working("Storing it"):
-        stored = store.store(ssm, name, value, kms_key, "Stored by stagectl secrets put")
+        stored = secrets_store.store(ssm, name, value, kms_key, "Stored by stagectl secrets put")
     output.mark("ok", stored.said)
     if stored.changed and stored.before:
         output.line(

@@ -2,10 +2,11 @@
 
 import click
 
-from stagectl import rollout, store, stripe_account
+from operations import stripe_account
+from stagectl import rollout, secrets_store
 from stagectl.context import Context, stage_option, wait_option
-from stagectl.errors import Failure
-from stagectl.store import Kind, Version
+from stagectl.errors import OperatorError
+from stagectl.secrets_store import Kind, Version
 
 
 @click.command("rollback", epilog="Example:  stagectl secrets rollback --stage prod")
@@ -25,19 +26,19 @@ def command(context: Context, stage: str, kind: Kind, number: int | None, no_ver
     """Store an earlier version of a secret again, as a new version, and have the functions use it."""
     target = context.target(stage)
     output, config, ssm = context.output, target.config, target.client("ssm")
-    name = store.parameter_of(config, kind)
-    wanted = _wanted(store.history(ssm, name), number)
+    name = secrets_store.parameter_of(config, kind)
+    wanted = _wanted(secrets_store.history(ssm, name), number)
     if wanted is None or wanted.secret is None:
-        raise Failure(
+        raise OperatorError(
             f"{name} has no version {number}." if number else f"{name} has no earlier value.",
             f"See which there are: stagectl secrets history --stage {stage} {kind}",
         )
-    store.check(config, kind, wanted.secret)
+    secrets_store.check(config, kind, wanted.secret)
     if kind == "stripe-key" and not no_verify:
         with output.working("Asking Stripe whether it accepts the key"):
             stripe_account.check(config, wanted.secret)
     context.claimed(stage)
-    stored = store.store(ssm, name, wanted.secret, None, store.ROLLED_BACK + str(wanted.number))
+    stored = secrets_store.store(ssm, name, wanted.secret, None, secrets_store.ROLLED_BACK + str(wanted.number))
     output.mark("ok", stored.said)
     if kind == "stripe-key":
         rollout.everywhere(context, target, stored.now.number, wait)
@@ -51,6 +52,6 @@ def _wanted(versions: list[Version], number: int | None) -> Version | None:
     """
     if number is not None:
         return next((version for version in versions if version.number == number), None)
-    if versions and versions[0].description.startswith(store.ROLLED_BACK):
+    if versions and versions[0].description.startswith(secrets_store.ROLLED_BACK):
         return versions[0]
-    return store.replaced(versions)
+    return secrets_store.replaced(versions)

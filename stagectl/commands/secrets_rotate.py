@@ -2,9 +2,10 @@
 
 import click
 
-from stagectl import prompt, rollout, store, stripe_account
+from operations import stripe_account
+from stagectl import prompt, rollout, secrets_store
 from stagectl.context import Context, stage_option, wait_option
-from stagectl.errors import Failure
+from stagectl.errors import OperatorError
 
 
 @click.command("rotate", epilog="Example:  stagectl secrets rotate --stage prod")
@@ -19,21 +20,23 @@ def command(context: Context, stage: str, wait: float) -> None:
     target = context.target(stage)
     output, config, ssm = context.output, target.config, target.client("ssm")
     name = config.stripe_key_parameter
-    if store.current(ssm, name) is None:
-        raise Failure(f"{name} is not stored, so there is nothing to rotate.", f"stagectl secrets put --stage {stage}")
+    if secrets_store.current(ssm, name) is None:
+        raise OperatorError(
+            f"{name} is not stored, so there is nothing to rotate.", f"stagectl secrets put --stage {stage}"
+        )
     value = prompt.secret(f"New Stripe key for {stage} (account {target.home.account}, {target.region})")
-    store.check(config, "stripe-key", value)
+    secrets_store.check(config, "stripe-key", value)
     with output.working("Asking Stripe whether it accepts the key"):
         stripe_account.check(config, value)
     context.claimed(stage)
-    stored = store.store(ssm, name, value, None, "Stored by stagectl secrets rotate")
+    stored = secrets_store.store(ssm, name, value, None, "Stored by stagectl secrets rotate")
     output.mark("ok", stored.said)
     try:
         rollout.everywhere(context, target, stored.now.number, wait)
     except BaseException:
         output.note("The old key may still be in use: don't revoke it yet.", "")
         raise
-    old = store.replaced(store.history(ssm, name))
+    old = secrets_store.replaced(secrets_store.history(ssm, name))
     if old:
         output.mark(
             "ok",

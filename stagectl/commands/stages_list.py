@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from stagectl import accounts, deployed, stages, store, target
+from stagectl import accounts, deployed, secrets_store, stages, target
 from stagectl.ages import age
 from stagectl.context import Context, json_option
 from stagectl.errors import explain
@@ -72,7 +72,7 @@ def _row(context: Context, stage: str) -> Row:
             return Row(**{**asdict(row), "note": "not pinned"})
         if found.home != home:
             return Row(**{**asdict(row), "note": f"other credentials ({found.home.account} {found.home.region})"})
-        secret = store.current(found.client("ssm"), config.stripe_key_parameter)
+        secret = secrets_store.current(found.client("ssm"), config.stripe_key_parameter)
         url = deployed.url(found)
     except Exception as error:
         known = explain(error)

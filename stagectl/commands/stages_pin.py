@@ -3,9 +3,9 @@
 import click
 
 from stagectl import accounts, target
-from stagectl.accounts import Home
+from stagectl.accounts import AccountRegion
 from stagectl.context import Context, stage_option
-from stagectl.errors import Failure
+from stagectl.errors import OperatorError
 
 
 @click.command("pin", epilog="Example:  stagectl --profile prod stages pin --stage prod")
@@ -19,7 +19,7 @@ def command(context: Context, stage: str, account: str | None) -> None:
     """
     found = target.of(stage, context.profile, context.region)
     if account is not None and not (account.isascii() and account.isdigit() and len(account) == 12):
-        raise Failure(f"{account!r} is not an account id.", "Give its twelve digits: --account 111122223333")
-    home = Home(account, found.region) if account else found.home
+        raise OperatorError(f"{account!r} is not an account id.", "Give its twelve digits: --account 111122223333")
+    home = AccountRegion(account, found.region) if account else found.home
     accounts.pin(found.config.resources_stage, home)
     context.output.mark("ok", f"{found.config.resources_stage} is pinned to account {home.account}, {home.region}.")

@@ -25,7 +25,7 @@ from tests.cloud.internet import Internet
 from tests.cloud.replacements import Replacements
 from tests.cloud.signing import Signer
 from tests.cloud.stacks import Stacks
-from tests.support import Stack, logs, transcript
+from tests.support.stack import Stack, logs, transcript
 
 __all__ = ["Account", "Cloud"]
 
@@ -64,7 +64,7 @@ class Cloud:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stacks.settle()
+        self.stacks.wait()
         self.functions.stop()
         self.internet.stop()
         self.gateway.stop()

@@ -15,9 +15,9 @@ import stripe
 
 from devstack.stage import WEBHOOK_EVENTS
 from tests.cloud import Account, Cloud
-from tests.support import PROJECT
+from tests.support.stack import PROJECT
 
-_SHIPPED = ("app.py", "chalicelib", ".chalice/config.json", "infrastructure")
+_SHIPPED = ("app.py", "chalicelib", "stagectl", ".chalice/config.json", "infrastructure")
 
 
 def copy_of_the_project(folder: Path) -> Path:

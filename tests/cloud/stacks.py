@@ -52,7 +52,7 @@ class Stacks:
         outputs = Stack.outputs.fget
         replacements.add(Stack, "outputs", property(lambda self: outputs(self) if self.status in _WHOLE else []))
 
-    def settle(self) -> None:
+    def wait(self) -> None:
         """Wait until no stack changes."""
         for thread in self._threads:
             thread.join()

@@ -1,0 +1,78 @@
+"""Where an AWS service is and what signs calls to it, read from the environment; and its proxy and CA settings."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True)
+class Network:
+    """How this machine reaches others: all empty where it does so directly, and by the usual certificates.
+
+    ``ca_file``: certificates to verify by instead (``SSL_CERT_FILE``, as OpenSSL has it). ``proxy``: for https
+    (``HTTPS_PROXY``). ``no_proxy``: whom to reach without it, separated by commas (``NO_PROXY``).
+    """
+
+    ca_file: str = ""
+    proxy: str = ""
+    no_proxy: str = ""
+
+
+def read_network(environ: Mapping[str, str] = os.environ) -> Network:
+    """Read what a company's laptop sets; each name of a proxy also in lower case, which wins (as curl has it)."""
+    return Network(
+        ca_file=environ.get("SSL_CERT_FILE", ""),
+        proxy=environ.get("https_proxy") or environ.get("HTTPS_PROXY", ""),
+        no_proxy=environ.get("no_proxy") or environ.get("NO_PROXY", ""),
+    )
+
+
+@dataclass(frozen=True)
+class AwsAccess:
+    """Where a service of AWS is, and what calls to it are signed with. ``token`` is empty for lasting credentials."""
+
+    endpoint: str
+    region: str
+    key_id: str
+    secret_key: str = field(repr=False)
+    token: str = field(repr=False)
+    network: Network
+
+
+# What sends a call somewhere else, or signs it otherwise, in ways that the SDK knows
+# (https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html). `chalice local` is a laptop's.
+_FOR_THE_SDK = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_CHALICE_CLI_MODE",
+)
+
+# A signed request must not cross a network in clear text: plain http is for loopback only.
+_SAFE_ENDPOINT = re.compile(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?")
+
+# The partitions aws and aws-us-gov, whose addresses end in amazonaws.com.
+_REGION = re.compile(r"(?:us|eu|ap|sa|ca|me|af|il|mx)-(?:gov-)?[a-z]+-[0-9]")
+
+
+def resolve_access(service: str, environ: Mapping[str, str] = os.environ) -> AwsAccess | None:
+    """Read what Lambda sets for calls to a service of AWS
+    (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html).
+
+    :param service: in an address, such as ``ssm``.
+    :return: None where the environment alone does not tell, and the SDK has to find out.
+    """
+    key_id, secret_key = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
+    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION", "")
+    if not (key_id and secret_key and _REGION.fullmatch(region)) or any(environ.get(name) for name in _FOR_THE_SDK):
+        return None
+    endpoint = environ.get(f"AWS_ENDPOINT_URL_{service.upper()}") or environ.get("AWS_ENDPOINT_URL")
+    endpoint = (endpoint or f"https://{service}.{region}.amazonaws.com").rstrip("/")
+    if not _SAFE_ENDPOINT.fullmatch(endpoint):
+        return None
+    reached = read_network(environ)
+    reached = replace(reached, ca_file=environ.get("AWS_CA_BUNDLE") or reached.ca_file)
+    return AwsAccess(endpoint, region, key_id, secret_key, environ.get("AWS_SESSION_TOKEN", ""), reached)

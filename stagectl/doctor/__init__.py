@@ -1,0 +1,1 @@
+"""Checks of a stage, each with a remedy."""

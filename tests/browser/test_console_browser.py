@@ -1,0 +1,342 @@
+"""The console in a real Chromium, on a real `make run`: what a person does, and what then is there to be seen."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import pytest
+import requests
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Route, expect
+
+from tests.support.chromium import needs_chromium
+from tests.support.console import CARDS, Console
+from tests.support.make_run import Run
+from tests.support.stack import eventually
+
+pytestmark = [pytest.mark.xdist_group("browser"), needs_chromium]
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    run = Run()
+    run.wait_until_ready()
+    yield run
+    run.process.terminate()
+    run.process.communicate()
+
+
+@pytest.fixture
+def opened(run: Run, chromium: Browser) -> Iterator[Callable[..., Console]]:
+    consoles: list[Console] = []
+
+    def opened(**options: object) -> Console:
+        consoles.append(Console(run, chromium, **options))
+        return consoles[-1]
+
+    yield opened
+    for console in consoles:
+        console.close()
+
+
+@pytest.fixture
+def console(opened: Callable[..., Console]) -> Console:
+    return opened()
+
+
+def test_the_price_follows_the_notes(console: Console):
+    notes, price = console.page.get_by_label("Notes to store"), console.page.locator("#price strong")
+    for storage, amount in (("010", "$40.00"), ("1e3", "$1,000.00"), ("11", "$22.00"), ("101", "$101.00")):
+        notes.fill(storage)
+        expect(price).to_have_text(amount)
+    console.page.get_by_role("button", name="One note less").click()
+    expect(price).to_have_text("$200.00")
+    notes.fill("0")
+    console.pay.click()
+    expect(console.page.locator("#storage-error")).to_have_text("A whole number from 1 to 999,999.")
+    expect(notes).to_be_focused()
+
+
+def test_a_purchase_is_paid_and_every_step_has_its_json(console: Console):
+    order = console.order()
+    texts = int(console.page.locator("#total-texts").inner_text())
+    console.pay.click()
+    order.paid_once()
+    expect(order.row.locator(".pill")).to_have_text("Paid")
+    expect(console.page.locator("#total-texts")).to_have_text(str(texts + 1))
+    (payment,) = order.payments()
+    shown = order.row.locator(".behind")
+    for name, said in (
+        ("charge", '"payment_intent.succeeded"'),
+        ("webhook", '"status": 200'),
+        ("topic", "NotePurchased-dev"),
+        ("sms", f"for {order.storage} notes (dev), {payment}"),
+    ):
+        order.step(name).click()
+        expect(shown).to_contain_text(said)
+        expect(order.step(name)).to_have_attribute("aria-expanded", "true")
+    order.row.get_by_role("button", name="API 200").click()
+    expect(shown).to_contain_text('"idempotency_key"')
+    order.row.get_by_role("button", name="API 200").click()
+    expect(shown).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("card", "said"),
+    [("declined", "was declined"), ("lacks funds", "insufficient funds"), ("expired", "has expired")],
+)
+def test_a_declined_card_says_why_and_what_to_do(console: Console, card, said):
+    order = console.order(card)
+    console.pay.click()
+    expect(console.outcome).to_contain_text(said)
+    expect(console.outcome).to_contain_text("Nothing was charged. Choose another card.")
+    expect(order.step("charge")).to_have_attribute("data-state", "failed")
+    expect(order.step("sms")).to_have_attribute("data-state", "none")
+    expect(order.row.locator(".pill")).to_have_text("Declined")
+
+
+def test_3d_secure_succeeds(console: Console):
+    order = console.order("authentication")
+    console.pay.click()
+    expect(console.bank.get_by_role("button", name="Yes, authenticate")).to_be_focused()
+    expect(order.step("charge")).to_have_attribute("data-state", "held")
+    console.bank.get_by_role("button", name="Yes, authenticate").click()
+    order.paid_once()
+
+
+def test_3d_secure_fails(console: Console):
+    order = console.order("authentication")
+    console.pay.click()
+    console.bank.get_by_role("button", name="No, refuse").click()
+    expect(console.outcome).to_contain_text("Your bank did not confirm that it was you")
+    expect(order.step("charge")).to_contain_text("not authenticated")
+    expect(order.row.locator(".pill")).to_have_text("Declined")
+
+
+def test_3d_secure_is_left_reloaded_and_ended(console: Console):
+    order = console.order("authentication")
+    console.pay.click()
+    expect(console.bank).to_be_visible()
+    console.page.keyboard.press("Escape")
+    expect(console.pay).to_have_text("Continue to your bank")
+    expect(console.pay).to_be_focused()
+    console.page.reload()
+    console.bank.get_by_role("button", name="Yes, authenticate").click()
+    order.paid_once()
+
+
+def test_a_double_click_pays_once(console: Console):
+    order = console.order()
+    console.page.evaluate("for (let i = 0; i < 3; i += 1) document.getElementById('checkout').requestSubmit()")
+    order.paid_once()
+    order = console.order()
+    # The second click comes when the answer to the first is there already, as it is on a laptop.
+    console.page.clock.install()
+    console.page.clock.pause_at(datetime.now() + timedelta(seconds=1))
+    console.pay.click()
+    expect(console.outcome).to_contain_text(f"for {order.storage:,} notes")
+    console.pay.click(force=True)  # a person does not look whether it is disabled
+    console.page.clock.resume()
+    order.paid_once()
+
+
+def test_two_orders_are_two_payments(console: Console):
+    order = console.order()
+    console.pay.click()
+    order.paid_once()
+    expect(console.pay).to_have_text(f"Pay ${order.storage:,}.00")
+    console.pay.click()
+    expect(order.row).to_have_count(2)
+    assert eventually(lambda: len(order.payments()) == 2)
+
+
+def test_a_reload_during_the_payment_pays_once(console: Console, run: Run):
+    order = console.order()
+    # Stripe is at it while the page goes away, and when it comes back.
+    fault = {"delay": 2, "match": "POST /v1/payment_intents"}
+    requests.post(run.url("STRIPE_PORT") + "/_devstack/faults", json=fault, timeout=10).raise_for_status()
+    with console.page.expect_request(
+        lambda request: request.url.endswith("/billing") and request.method == "POST"
+    ) as first:
+        console.pay.click()
+    console.page.wait_for_timeout(300)  # until the request has left the browser, and reached Stripe
+    with console.page.expect_request(
+        lambda request: request.url.endswith("/billing") and request.method == "POST"
+    ) as again:
+        console.page.reload()
+    expect(console.outcome).to_contain_text("repeated with the same key")
+    assert first.value.headers["idempotency-key"] == again.value.headers["idempotency-key"]
+    assert first.value.post_data == again.value.post_data
+    order.paid_once()
+
+
+def test_an_unknown_outcome_is_repeated_with_the_same_key(console: Console):
+    order = console.order()
+    keys = []
+
+    def lose(route: Route) -> None:
+        """Charge the card, and answer as if nobody knew; then, as if Parameter Store failed; then as it is."""
+        keys.append(route.request.headers["idempotency-key"])
+        real = route.fetch()
+        if len(keys) == 3:
+            route.fulfill(response=real)
+        else:
+            status, code = [(504, "outcome_unknown"), (503, "stripe_key_unavailable")][len(keys) - 1]
+            route.fulfill(
+                response=real, status=status, json={"status": status, "code": code, "title": "", "detail": ""}
+            )
+
+    console.page.route(lambda url: url.endswith("/billing"), lose)
+    console.pay.click()
+    expect(console.outcome).to_contain_text("It is not known yet whether the card was charged")
+    expect(console.page.locator("#change")).to_be_hidden()  # another order might be a second charge
+    expect(order.row.locator(".pill")).to_have_text("Paid")  # which Stripe knows, and the page does not
+    console.page.reload()
+    # The second request charged nothing, but what is not known of the first stays so.
+    expect(console.outcome).to_contain_text("An earlier request may have charged the card")
+    expect(console.page.locator("#change")).to_be_hidden()
+    console.page.get_by_role("button", name="Repeat the payment").click()
+    order.paid_once()
+    assert keys == [keys[0]] * 3
+
+
+def test_stripe_down_and_healed(console: Console):
+    console.turn("Stripe", "Down")
+    expect(console.page.get_by_role("link", name="1 fault on")).to_be_visible()
+    order = console.order()
+    console.pay.click()
+    expect(console.outcome).to_contain_text("No charge is known. Repeat the payment")
+    expect(order.row.locator(".pill")).to_have_text("Not known")
+    assert order.payments() == set()
+    console.page.get_by_role("button", name="Heal all").click()
+    expect(console.switch("Stripe", "Down")).not_to_be_checked()
+    console.page.get_by_role("button", name="Repeat the payment").click()
+    order.paid_once()
+    expect(order.row).to_contain_text("API 200 in")
+
+
+def test_stripe_cut_after_charge_is_charged_once_and_switches_itself_off(console: Console):
+    console.turn("Stripe", "Cut after charge")
+    order = console.order()
+    console.pay.click()
+    order.paid_once()
+    expect(console.switch("Stripe", "Cut after charge")).not_to_be_checked()
+    order.step("charge").click()
+    expect(order.row.locator(".behind")).to_contain_text(re.compile(r"null,\s+null,\s+200"))
+
+
+def test_stripe_declining_and_slow(console: Console):
+    console.turn("Stripe", "Declining")
+    order = console.order()
+    console.pay.click()
+    expect(console.outcome).to_contain_text("Your card was declined.")
+    expect(order.step("charge")).to_have_attribute("data-state", "failed")
+    console.turn("Stripe", "Declining")
+    console.turn("Stripe", "Slow")
+    order = console.order()
+    console.pay.click()
+    expect(console.pay).to_have_text("Paying…")
+    expect(order.step("charge")).to_have_attribute("data-state", "busy")
+
+
+def test_parameter_store_denied_says_when_to_come_back(console: Console):
+    console.turn("Parameter Store", "Denied")
+    order = console.order()
+    console.pay.click()
+    expect(console.outcome).to_contain_text("Nothing was charged. Try again shortly")
+    expect(console.pay).to_have_text(re.compile(r"Try again in \d s"))
+    expect(order.row).to_contain_text("stripe_key_unavailable")
+    console.page.get_by_role("button", name="Heal all").click()
+    expect(console.switch("Parameter Store", "Denied")).not_to_be_checked()
+    console.page.get_by_role("button", name="Change the order").click()
+    order = console.order()
+    console.pay.click()
+    order.paid_once()
+
+
+def test_a_revoked_key_is_replaced_by_rotating_it(console: Console):
+    console.does("/restart")  # a container that has not read the key again within 30 s
+    order = console.order()
+    console.pay.click()
+    order.paid_once()
+    console.page.get_by_role("button", name="Rotate the key").click()
+    expect(console.page.locator("#announcer")).to_have_text("The key was rotated.")
+    order = console.order()
+    console.pay.click()
+    order.paid_once()
+    console.turn("Stripe key", "Revoked")
+    order = console.order()
+    console.pay.click()
+    expect(console.outcome).to_contain_text("its operator must act")
+    expect(order.row).to_contain_text("stripe_key_rejected")
+    assert order.payments() == set()
+
+
+def test_sns_down_loses_nothing(console: Console):
+    console.turn("SNS", "Down")
+    order = console.order()
+    console.pay.click()
+    expect(console.outcome).to_contain_text("Paid")
+    expect(order.step("webhook")).to_contain_text("503, call ")
+    expect(order.step("sms")).to_contain_text("after the webhook")
+    console.turn("SNS", "Down")
+    order.is_done()
+
+
+def test_nothing_serious_is_wrong_for_those_who_use_it_otherwise(opened: Callable[..., Console]):
+    console = opened()
+    axe = Axe()
+
+    def check(where: str) -> None:
+        for scheme in ("light", "dark"):
+            console.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            found = axe.run(console.page).response["violations"]
+            serious = [
+                (each["id"], [node["html"] for node in each["nodes"]])
+                for each in found
+                if each["impact"] in ("serious", "critical")
+            ]
+            assert not serious, (where, scheme)
+
+    console.order()
+    console.pay.click()
+    expect(console.outcome).to_contain_text("Paid")
+    order = console.order("declined")
+    console.pay.click()
+    expect(console.outcome).to_contain_text("was declined")
+    order.step("charge").click()
+    expect(order.row.locator(".behind")).to_contain_text("generic_decline")
+    console.page.locator("#exchange summary").click()
+    check("after purchases")
+    console.order("authentication")
+    console.pay.click()
+    expect(console.bank).to_be_visible()
+    check("bank")
+
+
+def test_a_keyboard_is_enough(console: Console):
+    keys = console.page.keyboard
+    console.order()
+    console.page.locator(f"input[value={CARDS['expired']}]").focus()
+    keys.press("ArrowDown")
+    keys.press("Tab")
+    expect(console.pay).to_be_focused()
+    keys.press("Enter")
+    expect(console.bank).to_be_visible()
+    keys.press("Tab")
+    keys.press("Enter")
+    expect(console.outcome).to_contain_text("Your bank did not confirm that it was you")
+    expect(console.pay).to_be_focused()
+    console.switch("SNS", "Down").focus()
+    keys.press("Space")
+    expect(console.page.locator("#announcer")).to_have_text("SNS down: on.")
+
+
+def test_it_fits_a_phone(opened: Callable[..., Console]):
+    console = opened(viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
+    order = console.order()
+    console.pay.tap()
+    order.paid_once()
+    order.step("charge").tap()
+    expect(order.row.locator(".behind")).to_contain_text("payment_intent.succeeded")
+    assert console.page.evaluate("document.documentElement.scrollWidth") == 360

@@ -1,0 +1,553 @@
+"""What the stand-in of Stripe delivers to webhook endpoints: signed, repeated until taken, lost or doubled if asked."""
+
+import http.client
+import json
+import random
+import socket
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+import pytest
+import stripe
+
+from devstack.stripe.server import StripeServer
+from tests.support.stripe_client import PAY, refused
+from tests.test_stripe_stand_in_resources import assert_whole
+
+VISA = {**PAY, "payment_method": "pm_card_visa"}
+SUCCEEDED = "payment_intent.succeeded"
+PAUSE = 0.01  # seconds
+NEVER = 86400.0  # as a pause: no second attempt in this test
+LONG = 10.0  # seconds; how long to wait for what does come
+
+
+@dataclass
+class Delivery:
+    path: str
+    headers: Message
+    body: bytes
+
+    @property
+    def event(self):
+        return json.loads(self.body)
+
+    def verify(self, secret):
+        return stripe.WebhookSignature.verify_header(self.body, self.headers["Stripe-Signature"], secret, 300)
+
+
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128  # with 5, callers that come at once wait a second for their next try to connect
+
+
+class Receiver:
+    """An endpoint's server: answers ``statuses`` in turn (None: not at all), then 200."""
+
+    def __init__(self):
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.got.append(Delivery(self.path, self.headers, body))
+                receiver.arrived.release()
+                receiver.open.wait(LONG)
+                status = receiver.statuses.pop(0) if receiver.statuses else 200
+                if status is None:
+                    return
+                self.send_response(status)
+                self.send_header("Location", receiver.url + "/elsewhere")
+                self.end_headers()
+
+            def log_message(self, *args):
+                pass
+
+        self.got = []
+        self.statuses = []
+        self.arrived = threading.Semaphore(0)
+        self.open = threading.Event()
+        self.open.set()
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def stop(self):
+        self.open.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def receiver():
+    receiver = Receiver()
+    yield receiver
+    receiver.stop()
+
+
+@pytest.fixture
+def server():
+    with StripeServer(webhook_pause=PAUSE) as running:
+        yield running
+
+
+def client(server, mode="test"):
+    key = server.keys.issue(mode)
+    return stripe.StripeClient(key, base_addresses={"api": server.url}, max_network_retries=0).v1
+
+
+@pytest.fixture
+def v1(server):
+    return client(server)
+
+
+def listen(v1, url, *types, **params):
+    return v1.webhook_endpoints.create({"url": url, "enabled_events": list(types or [SUCCEEDED]), **params})
+
+
+def pay(v1, times=1, method="pm_card_visa"):
+    return [v1.payment_intents.create({**PAY, "payment_method": method}) for _ in range(times)][-1]
+
+
+def settled(server):
+    assert server.webhooks.wait(LONG)
+    assert server.webhooks.pending == 0
+
+
+def until(condition):
+    give_up = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.001)
+
+
+def devstack(server, path, body=None):
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
+    connection.request("POST", "/_devstack" + path, None if body is None else json.dumps(body))
+    response = connection.getresponse()
+    value = json.loads(response.read())
+    connection.close()
+    return response.status, value
+
+
+def test_an_event_is_delivered_signed_and_as_stripe_formats_it(server, v1, receiver):
+    endpoint = listen(v1, receiver.url + "/stripe/webhook?a=b")
+    intent = pay(v1)
+    settled(server)
+    (delivery,) = receiver.got
+    assert delivery.verify(endpoint.secret)
+    event = stripe.Webhook.construct_event(delivery.body, delivery.headers["Stripe-Signature"], endpoint.secret)
+    assert (event.type, event.data.object.id, event.pending_webhooks) == (SUCCEEDED, intent.id, 1)
+    assert delivery.body == json.dumps(delivery.event, indent=2, ensure_ascii=False).encode()
+    assert delivery.path == "/stripe/webhook?a=b"
+    assert delivery.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert delivery.headers["User-Agent"] == "Stripe/1.0 (+https://stripe.com/docs/webhooks)"
+
+
+def test_text_beyond_ascii_verifies(server, v1, receiver):
+    endpoint = listen(v1, receiver.url)
+    v1.payment_intents.create({**VISA, "description": "Zwölf Notizen ✓", "metadata": {"who": "Zoë"}})
+    settled(server)
+    assert receiver.got[0].verify(endpoint.secret)
+    assert "Zwölf Notizen ✓".encode() in receiver.got[0].body
+
+
+def test_another_secret_or_another_body_does_not_verify(server, v1, receiver):
+    endpoint = listen(v1, receiver.url)
+    pay(v1)
+    settled(server)
+    (delivery,) = receiver.got
+    with pytest.raises(stripe.SignatureVerificationError):
+        delivery.verify("whsec_another")
+    delivery.body = delivery.body.replace(b"2200", b"2201")
+    with pytest.raises(stripe.SignatureVerificationError):
+        delivery.verify(endpoint.secret)
+
+
+def test_the_event_has_the_endpoints_api_version(server, v1, receiver):
+    version = "2024-06-20"
+    listen(v1, receiver.url + "/old", api_version=version)
+    listen(v1, receiver.url + "/own")
+    pay(v1)
+    settled(server)
+    versions = {delivery.path: delivery.event["api_version"] for delivery in receiver.got}
+    assert versions == {"/old": version, "/own": stripe.api_version}
+
+
+def test_an_endpoint_gets_the_types_it_asked_for(server, v1, receiver):
+    listen(v1, receiver.url + "/one", SUCCEEDED)
+    listen(v1, receiver.url + "/all", "*")
+    listen(v1, receiver.url + "/none", "charge.refunded")
+    pay(v1)
+    settled(server)
+    got = sorted((delivery.path, delivery.event["type"]) for delivery in receiver.got)
+    assert got == [
+        ("/all", "charge.succeeded"),
+        ("/all", "payment_intent.created"),
+        ("/all", SUCCEEDED),
+        ("/one", SUCCEEDED),
+    ]
+
+
+def test_test_and_live_endpoints_get_their_own_modes_events(server, v1, receiver):
+    live = client(server, "live")
+    listen(v1, receiver.url + "/test")
+    listen(live, receiver.url + "/live")
+    pay(v1)
+    pay(live, method="pm_live_visa")
+    settled(server)
+    assert sorted((d.path, d.event["livemode"]) for d in receiver.got) == [("/live", True), ("/test", False)]
+
+
+@pytest.mark.parametrize("status", [None, 301, 302, 400, 404, 500, 503])
+def test_what_is_no_2xx_is_tried_again(server, v1, receiver, status):
+    receiver.statuses = [status, status, 204]
+    endpoint = listen(v1, receiver.url)
+    pay(v1)
+    settled(server)
+    attempts = server.webhooks.attempts
+    assert [(a.number, a.status, a.error is None) for a in attempts] == [
+        (1, status, status is not None),
+        (2, status, status is not None),
+        (3, 204, True),
+    ]
+    assert [attempt.succeeded for attempt in attempts] == [False, False, True]
+    event = server.events[-1]
+    known = {(a.event_id, a.event_type, a.endpoint_id, a.url) for a in attempts}
+    assert known == {(event["id"], SUCCEEDED, endpoint.id, receiver.url)}
+    assert [delivery.path for delivery in receiver.got] == ["/"] * 3
+    assert all(delivery.verify(endpoint.secret) for delivery in receiver.got)
+
+
+def test_an_endpoint_that_nobody_serves_is_tried_again(server, v1, receiver):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    endpoint = listen(v1, nowhere)
+    pay(v1)
+    v1.webhook_endpoints.update(endpoint.id, {"url": receiver.url})
+    settled(server)
+    *failed, taken = server.webhooks.attempts
+    assert {(a.url, a.status) for a in failed} <= {(nowhere, None)}
+    assert all("Refused" in a.error for a in failed)
+    assert (taken.url, taken.status, len(receiver.got)) == (receiver.url, 200, 1)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/a b", "https://a..b"])
+def test_a_url_that_cannot_be_called_is_a_failed_attempt(server, v1, url):
+    endpoint = listen(v1, url)
+    pay(v1)
+    until(lambda: server.webhooks.attempts)
+    v1.webhook_endpoints.delete(endpoint.id)
+    settled(server)
+    assert {(attempt.url, attempt.status, bool(attempt.error)) for attempt in server.webhooks.attempts} == {
+        (url, None, True)
+    }
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:99999", "http://127.0.0.1:0"])
+def test_what_is_no_url_is_refused(v1, url):
+    refused(v1.webhook_endpoints.create, {"url": url, "enabled_events": ["*"]}, code="url_invalid", param="url")
+
+
+def test_each_attempt_has_a_timestamp_of_its_own(receiver):
+    now = [1_700_000_000.0]
+    with StripeServer(
+        webhook_pause=PAUSE, clock=lambda: now[0], on_delivery=lambda _: now.insert(0, now[0] + 60)
+    ) as server:
+        v1 = client(server)
+        receiver.statuses = [500, 500]
+        endpoint = listen(v1, receiver.url)
+        pay(v1)
+        settled(server)
+    timestamps = [delivery.headers["Stripe-Signature"].partition(",")[0] for delivery in receiver.got]
+    assert timestamps == ["t=1700000000", "t=1700000060", "t=1700000120"]
+    for delivery in receiver.got:
+        assert stripe.WebhookSignature.verify_header(
+            delivery.body, delivery.headers["Stripe-Signature"], endpoint.secret
+        )
+
+
+def test_after_three_days_a_delivery_is_given_up(receiver):
+    now = [1_700_000_000.0]
+    with StripeServer(
+        webhook_pause=PAUSE, clock=lambda: now[0], on_delivery=lambda _: now.insert(0, now[0] + 86400)
+    ) as server:
+        v1 = client(server)
+        receiver.statuses = [500] * 9
+        listen(v1, receiver.url)
+        pay(v1)
+        settled(server)
+        assert [attempt.number for attempt in server.webhooks.attempts] == [1, 2, 3]
+        assert server.events[-1]["pending_webhooks"] == 1
+
+
+def test_an_event_counts_the_endpoints_that_have_not_taken_it(receiver):
+    with StripeServer(webhook_pause=NEVER) as server:
+        v1 = client(server)
+        receiver.statuses = [500]
+        for path in ("/a", "/b", "/c"):
+            listen(v1, receiver.url + path)
+        pay(v1)
+        for _ in range(3):
+            assert receiver.arrived.acquire(timeout=LONG)
+        until(lambda: server.webhooks.pending == 1)
+        assert v1.events.list({"type": SUCCEEDED}).data[0].pending_webhooks == 1
+        assert v1.events.list({"type": SUCCEEDED, "delivery_success": True}).data == []
+        event = v1.events.list({"type": SUCCEEDED, "delivery_success": False}).data[0]
+        server.webhooks.resend(event.id)
+        until(lambda: server.webhooks.pending == 1)
+        assert v1.events.retrieve(event.id).pending_webhooks == 0
+
+
+def test_while_a_secret_is_rolled_both_verify_then_the_new_one_alone(receiver):
+    now = [1_700_000_000.0]
+    with StripeServer(webhook_pause=PAUSE, clock=lambda: now[-1]) as server:
+        v1 = client(server)
+        endpoint = listen(v1, receiver.url)
+        new = server.webhooks.roll(endpoint.id, keep_old_for=60)
+        assert new.startswith("whsec_")
+        assert new != endpoint.secret
+        for later in (59.0, 1.0):
+            now.append(now[-1] + later)
+            pay(v1)
+            settled(server)
+    both, alone = receiver.got
+    verify = stripe.WebhookSignature.verify_header
+    for delivery, signatures, secrets in ((both, 2, (new, endpoint.secret)), (alone, 1, (new,))):
+        header = delivery.headers["Stripe-Signature"]
+        assert header.count("v1=") == signatures
+        assert all(verify(delivery.body, header, secret) for secret in secrets)
+    with pytest.raises(stripe.SignatureVerificationError):
+        verify(alone.body, alone.headers["Stripe-Signature"], endpoint.secret)
+
+
+def test_a_secret_can_be_rolled_at_once_and_over_http(server, v1, receiver):
+    endpoint = listen(v1, receiver.url)
+    kept = devstack(server, f"/webhook_endpoints/{endpoint.id}/roll", {"keep_old_for": 60})[1]["secret"]
+    new = server.webhooks.roll(endpoint.id, keep_old_for=0)
+    pay(v1)
+    settled(server)
+    (delivery,) = receiver.got
+    assert delivery.verify(new)
+    assert delivery.verify(endpoint.secret)
+    with pytest.raises(stripe.SignatureVerificationError):
+        delivery.verify(kept)
+    assert devstack(server, "/webhook_endpoints/we_x/roll", {"keep_old_for": 60})[0] == 404
+    assert devstack(server, f"/webhook_endpoints/{endpoint.id}/roll", {"keep_old_for": -1})[0] == 400
+
+
+@pytest.mark.parametrize("end", ["delete", "disable"])
+def test_deleting_or_disabling_an_endpoint_ends_its_deliveries(receiver, end):
+    with StripeServer(webhook_pause=NEVER) as server:
+        v1 = client(server)
+        receiver.statuses = [500]
+        endpoint = listen(v1, receiver.url)
+        pay(v1)
+        assert receiver.arrived.acquire(timeout=LONG)
+        assert server.webhooks.pending == 1
+        assert not server.webhooks.wait(0)
+        if end == "delete":
+            v1.webhook_endpoints.delete(endpoint.id)
+        else:
+            v1.webhook_endpoints.update(endpoint.id, {"disabled": True})
+        settled(server)
+        pay(v1)
+        assert server.webhooks.pending == 0
+        assert len(receiver.got) == 1
+
+
+def test_each_tenth_delivery_is_made_twice(server, v1, receiver):
+    server.webhooks.duplicate_every = 10
+    listen(v1, receiver.url)
+    pay(v1, 20)
+    settled(server)
+    counts = Counter(delivery.event["id"] for delivery in receiver.got)
+    assert sorted(counts.values()) == [1] * 18 + [2] * 2
+    assert all(event["pending_webhooks"] == 0 for event in server.events)
+
+
+def test_each_fifth_delivery_fails_once_unsent(server, v1, receiver):
+    server.webhooks.fail_every = 5
+    listen(v1, receiver.url)
+    pay(v1, 10)
+    settled(server)
+    lost = [attempt for attempt in server.webhooks.attempts if not attempt.succeeded]
+    assert [(a.number, a.status, "fail_every" in a.error) for a in lost] == [(1, None, True)] * 2
+    assert len(receiver.got) == 10
+    again = [attempt for attempt in server.webhooks.attempts if attempt.number == 2]
+    assert {attempt.event_id for attempt in again} == {attempt.event_id for attempt in lost}
+
+
+def test_deliveries_are_shuffled_and_none_is_lost(server, v1, receiver):
+    server.webhooks.shuffle = 0.2
+    server.webhooks.random = random.Random(1)
+    listen(v1, receiver.url)
+    pay(v1, 12)
+    settled(server)
+    made = [event["id"] for event in server.events if event["type"] == SUCCEEDED]
+    got = [delivery.event["id"] for delivery in receiver.got]
+    assert got != made
+    assert sorted(got) == sorted(made)
+
+
+def test_an_event_is_sent_again_on_request(server, v1, receiver):
+    listen(v1, receiver.url)
+    pay(v1)
+    settled(server)
+    assert server.webhooks.resend(server.events[-1]["id"]) == 1
+    assert devstack(server, f"/events/{server.events[-1]['id']}/resend") == (200, {"deliveries": 1})
+    settled(server)
+    assert [delivery.event for delivery in receiver.got[1:]] == [{**receiver.got[0].event, "pending_webhooks": 0}] * 2
+    assert devstack(server, "/events/evt_x/resend")[0] == 404
+
+
+def test_people_let_deliveries_go_wrong_over_http(server):
+    assert devstack(server, "/webhooks", {"duplicate_every": 10, "shuffle": 0.3}) == (
+        200,
+        {"duplicate_every": 10, "fail_every": 0, "shuffle": 0.3},
+    )
+    assert devstack(server, "/webhooks", {"fail_every": 5, "duplicate_every": 0})[0] == 200
+    webhooks = server.webhooks
+    assert (webhooks.duplicate_every, webhooks.fail_every, webhooks.shuffle) == (0, 5, 0.3)
+    for body, words in (
+        ({"double_every": 2}, "no field 'double_every'"),
+        ({"fail_every": 0.5}, "wrong type"),
+        ({"fail_every": 1, "duplicate_every": -1}, "duplicate_every is -1"),
+        ({"shuffle": -1}, "shuffle is -1"),
+    ):
+        status, answer = devstack(server, "/webhooks", body)
+        assert status == 400
+        assert words in answer["error"]["message"]
+    assert webhooks.fail_every == 5
+
+
+def test_who_asked_hears_of_each_attempt_and_may_call_the_server(receiver):
+    def hear(attempt):
+        heard.append((attempt, server.webhooks.pending, len(server.events)))
+
+    heard = []
+    with StripeServer(webhook_pause=PAUSE, on_delivery=hear) as server:
+        v1 = client(server)
+        receiver.statuses = [500]
+        listen(v1, receiver.url)
+        pay(v1)
+        settled(server)
+        assert [attempt for attempt, _, _ in heard] == server.webhooks.attempts
+        assert [pending for _, pending, _ in heard] == [1, 1]
+
+
+def test_a_call_does_not_wait_for_its_deliveries(server, v1, receiver):
+    receiver.open.clear()
+    listen(v1, receiver.url)
+    assert pay(v1, 20).status == "succeeded"
+    assert server.webhooks.pending == 20
+    receiver.open.set()
+    settled(server)
+
+
+def test_stopping_ends_every_thread_and_what_is_under_way(receiver):
+    before = set(threading.enumerate())  # of this process, which may serve other stand-ins too
+    server = StripeServer().start()
+    v1 = client(server)
+    receiver.open.clear()
+    listen(v1, receiver.url)
+    pay(v1, 12)
+    assert receiver.arrived.acquire(timeout=LONG)
+    workers = [thread for thread in threading.enumerate() if "webhooks" in thread.name and thread not in before]
+    assert 1 <= len(workers) <= 8
+    server.stop()
+    assert not any(thread.is_alive() for thread in workers)
+    settled(server)
+    assert server.webhooks.attempts == []
+    receiver.stop()
+    until(lambda: set(threading.enumerate()) < before)
+
+
+def test_without_an_endpoint_there_is_no_thread(server, v1):
+    before = set(threading.enumerate())
+    pay(v1)
+    assert server.webhooks.wait(0)
+    assert not [thread for thread in threading.enumerate() if "webhooks" in thread.name and thread not in before]
+
+
+def test_a_pause_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="above 0"):
+        StripeServer(webhook_pause=0)
+
+
+def test_a_disputed_payment_is_told_of_with_its_dispute(server, v1, receiver):
+    endpoint = listen(v1, receiver.url, "charge.dispute.created")
+    intent = pay(v1)
+    made = server.dispute(intent.id)
+    settled(server)
+    (delivery,) = receiver.got
+    event = stripe.Webhook.construct_event(delivery.body, delivery.headers["Stripe-Signature"], endpoint.secret)
+    dispute = event.data.object
+    assert isinstance(dispute, stripe.Dispute)
+    assert_whole(dispute)
+    assert dispute == v1.disputes.retrieve(made["id"])
+    assert (dispute.payment_intent, dispute.charge) == (intent.id, intent.latest_charge)
+    assert (dispute.amount, dispute.currency, dispute.reason) == (2200, "usd", "fraudulent")
+    assert (dispute.status, dispute.livemode, dispute.id[:3]) == ("needs_response", False, "du_")
+    assert v1.charges.retrieve(intent.latest_charge).disputed is True
+    refused(v1.refunds.create, {"payment_intent": intent.id}, code="charge_disputed")
+
+
+def test_people_are_the_bank_over_http(server, v1):
+    intent = pay(v1)
+    path = f"/payment_intents/{intent.id}/dispute"
+    assert devstack(server, path)[1]["object"] == "dispute"
+    assert devstack(server, path)[0] == 400
+    assert devstack(server, "/payment_intents/pi_x/dispute")[0] == 404
+    unpaid = v1.payment_intents.create({"amount": 100, "currency": "usd"})
+    assert devstack(server, f"/payment_intents/{unpaid.id}/dispute")[0] == 400
+
+
+def test_refunds_are_told_of_with_the_charge_and_what_it_was_before(server, v1, receiver):
+    listen(v1, receiver.url, "charge.refunded")
+    intent = v1.payment_intents.create({**VISA, "metadata": {"storage": "11"}})
+    for amount in (200, 2000):
+        v1.refunds.create({"payment_intent": intent.id, "amount": amount})
+        settled(server)
+    events = [stripe.Event.construct_from(delivery.event, None) for delivery in receiver.got]
+    for event in events:
+        charge = event.data.object
+        assert isinstance(charge, stripe.Charge)
+        assert_whole(charge)
+        assert (charge.payment_intent, charge.metadata.to_dict()) == (intent.id, {"storage": "11"})
+    assert [(event.data.object.amount_refunded, event.data.object.refunded) for event in events] == [
+        (200, False),
+        (2200, True),
+    ]
+    assert [event.data.previous_attributes.to_dict() for event in events] == [
+        {"amount_refunded": 0},
+        {"amount_refunded": 200, "refunded": False},
+    ]
+
+
+def test_a_payment_that_is_processing_succeeds_or_fails_when_told(server, v1, receiver):
+    listen(v1, receiver.url, "payment_intent.processing", SUCCEEDED, "payment_intent.payment_failed")
+    for outcome, status in (("succeed", "succeeded"), ("fail", "requires_payment_method")):
+        intent = pay(v1, method="pm_card_processing")
+        assert_whole(intent)
+        assert (intent.status, intent.latest_charge, intent.processing.type) == ("processing", None, "card")
+        settled(server)
+        assert devstack(server, f"/payment_intents/{intent.id}/settle", {"outcome": outcome})[1]["status"] == status
+        settled(server)
+        assert v1.payment_intents.retrieve(intent.id).processing is None
+        assert devstack(server, f"/payment_intents/{intent.id}/settle", {"outcome": outcome})[0] == 400
+    told = [delivery.event["type"].removeprefix("payment_intent.") for delivery in receiver.got]
+    assert told == ["processing", "succeeded", "processing", "payment_failed"]
+
+
+def test_nothing_is_printed_and_no_secret_is_kept_where_it_shows(server, v1, receiver, capfd):
+    receiver.statuses = [500]
+    endpoint = listen(v1, receiver.url)
+    pay(v1)
+    settled(server)
+    assert capfd.readouterr() == ("", "")
+    shown = f"{server.webhooks.attempts} {server.requests} {server.events} {vars(server.webhooks)}"
+    assert endpoint.secret not in shown

@@ -1,0 +1,318 @@
+"""docs/integrating*.md: their programs, run as they stand there, against the devstack and a deployed API."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route
+
+from devstack.stripe.errors import StripeError
+from tests.cloud import Cloud
+from tests.cloud.accounts import REGION, Account
+from tests.cloud.deployments import Deployment, Deployments
+from tests.cloud.principals import assume
+from tests.support.chromium import needs_chromium, page
+from tests.support.stack import PROJECT, Api, Stack, eventually
+
+pytestmark = pytest.mark.xdist_group("dev")  # which has the deployed stage
+
+PAGES = "".join(file.read_text() for file in sorted((PROJECT / "docs").glob("integrating*.md")))
+BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```", PAGES, re.DOTALL | re.MULTILINE)
+SHOP = "http://127.0.0.1:8765"  # answered within the browser
+NPM = shutil.which("npm")
+
+
+def blocks(language: str) -> list[str]:
+    return [code for found, code in BLOCKS if found == language]
+
+
+def file(name: str) -> str:
+    """A program by the name in its first line."""
+    return next(code for _, code in BLOCKS if code.startswith(f"// {name}\n"))
+
+
+def fragment(call: str) -> str:
+    """The few lines that contain a call."""
+    return next(code for code in blocks("js") if f"await stripe.{call}(" in code and not code.startswith("//"))
+
+
+# Stripe.js, as far as the page uses it. The card is typed in by the test; what happens at Stripe, the stand-in does.
+STRIPE_JS = """
+window.Stripe = (key) => ({
+  elements: (options) => ({
+    options,
+    create: () => ({ mount: (where) => { document.querySelector(where).textContent = JSON.stringify(options); } }),
+    submit: async () => ({}),
+  }),
+  createPaymentMethod: async () => ({ paymentMethod: { id: await window.atStripe("create", "") } }),
+  createConfirmationToken: async () => ({ confirmationToken: { id: "ctoken_visa" } }),
+  createToken: async () => ({ token: { id: "tok_visa" } }),
+  handleNextAction: async ({ clientSecret }) => {
+    const told = await window.atStripe("authenticate", clientSecret);
+    return told ? JSON.parse(told) : new Promise(() => {});
+  },
+});
+"""
+
+
+class Shop:
+    """A web site made of the page's programs, in a browser."""
+
+    def __init__(self, opened: Page, stack: Stack, api: str, folder: Path | None = None) -> None:
+        self.page, self._stack, self._api, self._folder = opened, stack, api, folder
+        self.card, self.outcome = "pm_card_visa", "succeed"
+        opened.expose_function("atStripe", self._at_stripe)
+        opened.route(f"{SHOP}/**", self._answer)
+        opened.route("https://js.stripe.com/v3/", lambda route: self._send(route, STRIPE_JS))
+
+    def open(self, program: str = "") -> "Shop":
+        self.page.goto(f"{SHOP}/{program}")
+        return self
+
+    def pays(self) -> str:
+        """Press the button, and return what the page says then."""
+        self.page.locator("#pay:enabled").click()
+        return self.says()
+
+    def says(self) -> str:
+        self.page.wait_for_function("!pay.disabled && outcome.textContent")
+        return self.page.locator("#outcome").inner_text()
+
+    def runs(self, program: str, *arguments: Any) -> Any:
+        return self.page.evaluate(program, list(arguments))
+
+    def _at_stripe(self, act: str, client_secret: str) -> str:
+        if act == "create":
+            return self.card
+        outcome = "fail" if self.outcome == "fail" else "succeed"
+        try:
+            self._stack.stripe.authenticate(client_secret.partition("_secret_")[0], outcome)
+        except StripeError as error:
+            return json.dumps({"error": {"message": str(error)}})
+        if self.outcome == "stays at the bank":
+            return ""
+        return json.dumps({"error": {"message": "You did not authenticate."}} if outcome == "fail" else {})
+
+    def _answer(self, route: Route) -> None:
+        name = route.request.url.removeprefix(f"{SHOP}/")
+        if name == "config.json":
+            route.fulfill(json={"api": self._api, "publishableKey": "pk_test_shop"})
+        elif name == "empty":
+            modules = {
+                "aws4fetch": "/aws4fetch/dist/aws4fetch.esm.mjs",
+                "openapi-fetch": "/openapi-fetch/dist/index.mjs",
+            }
+            self._send(route, f'<script type="importmap">{json.dumps({"imports": modules})}</script>', "text/html")
+        elif name == "":
+            self._send(route, "<!DOCTYPE html><html lang=en><title>Notes</title>" + blocks("html")[0], "text/html")
+        elif name in ("billing.js", "checkout.js", "signed.js"):
+            self._send(route, file(name))
+        elif (
+            self._folder
+            and (found := self._folder / name if name == "client.js" else self._folder / "node_modules" / name).exists()
+        ):
+            self._send(route, found.read_text())
+        else:
+            route.fulfill(status=404)
+
+    @staticmethod
+    def _send(route: Route, content: str, kind: str = "text/javascript") -> None:
+        route.fulfill(body=content, content_type=f"{kind}; charset=utf-8")
+
+
+@pytest.fixture
+def shop(api: Api, stack: Stack, chromium: Browser) -> Iterator[Shop]:
+    """The front end, with the API of `make run`."""
+    with page(chromium) as opened:
+        yield Shop(opened, stack, api.url).open()
+
+
+def payments_since(stack: Stack, before: int) -> list[str]:
+    return [intent["status"] for intent in stack.stripe.payment_intents[before:]]
+
+
+@needs_chromium
+def test_the_front_end_charges(shop: Shop, stack: Stack):
+    before = len(stack.stripe.payment_intents)
+    assert shop.pays() == "succeeded"
+    assert payments_since(stack, before) == ["succeeded"]
+    assert '"amount":4200' in shop.page.locator("#card").inner_text()
+
+
+@needs_chromium
+def test_the_front_end_shows_why_a_card_was_declined_and_takes_another(shop: Shop, stack: Stack):
+    before = len(stack.stripe.payment_intents)
+    shop.card = "pm_card_visa_chargeDeclined"
+    assert shop.pays() == "Your card was declined."
+    shop.card = "pm_card_visa"
+    assert shop.pays() == "succeeded"
+    assert payments_since(stack, before) == ["requires_payment_method", "succeeded"]
+
+
+@needs_chromium
+def test_the_front_end_lets_the_customer_authenticate(shop: Shop):
+    shop.card = "pm_card_authenticationRequired"
+    assert shop.pays() == "succeeded"
+    shop.outcome = "fail"
+    assert shop.pays() == "You did not authenticate."
+
+
+@needs_chromium
+def test_the_front_end_repeats_what_was_lost_with_the_same_key(shop: Shop, stack: Stack):
+    before = len(stack.stripe.payment_intents)
+    stack.stripe.faults.add(count=4, match="/v1/payment_intents", cut="after")  # all attempts of one request: 502
+    assert shop.pays() == "succeeded"
+    assert payments_since(stack, before) == ["succeeded"]
+
+
+@needs_chromium
+def test_a_reload_while_paying_pays_once(shop: Shop, stack: Stack):
+    before = len(stack.stripe.payment_intents)
+    stack.stripe.faults.add(match="/v1/payment_intents", delay_after=1.5)
+    shop.page.locator("#pay:enabled").click()
+    assert eventually(lambda: stack.stripe.faults.held == 1 or shop.page.wait_for_timeout(20))
+    shop.page.reload()
+    assert shop.says() == "succeeded"
+    assert payments_since(stack, before) == ["succeeded"]
+
+
+@needs_chromium
+def test_a_reload_at_the_banks_page_finds_what_the_customer_did_there(shop: Shop, stack: Stack):
+    before = len(stack.stripe.payment_intents)
+    shop.card, shop.outcome = "pm_card_authenticationRequired", "stays at the bank"
+    shop.page.locator("#pay:enabled").click()
+    paid = ["succeeded"]
+    assert eventually(lambda: payments_since(stack, before) == paid or shop.page.wait_for_timeout(20))
+    shop.page.reload()
+    assert shop.says() == "succeeded"
+    assert payments_since(stack, before) == paid
+
+
+@needs_chromium
+def test_another_try_after_no_answer_at_all_pays_once(shop: Shop, stack: Stack, api: Api):
+    before = len(stack.stripe.payment_intents)
+    shop.page.evaluate("() => { const wait = setTimeout; window.setTimeout = (then, ms) => wait(then, ms / 100); }")
+
+    def lose_the_answer(route: Route) -> None:
+        if route.request.method == "POST":
+            route.fetch()
+            route.abort()
+        else:
+            route.continue_()
+
+    shop.page.route(f"{api.url}/billing", lose_the_answer)
+    assert shop.pays() == "There was no answer. Try again: you pay once at most."
+    shop.page.unroute(f"{api.url}/billing")
+    assert shop.pays() == "succeeded"
+    assert payments_since(stack, before) == ["succeeded"]
+
+
+@needs_chromium
+@pytest.mark.parametrize("call", ["createConfirmationToken", "createToken", "createPaymentMethod"])
+def test_each_way_to_say_what_pays(shop: Shop, api: Api, call: str):
+    names = "{ stripe: Stripe('pk_test_shop'), elements: {}, card: {}, storage: '21' }"
+    program = f"async ({{ stripe, elements, card, storage }}) => {{ {fragment(call)} return {{ error, purchase }}; }}"
+    made = shop.runs(f"() => ({program})({names})")
+    assert made["error"] is None
+    assert api.post(made["purchase"]).json()["status"] == "succeeded"
+
+
+@pytest.fixture
+def deployed(cloud: Cloud, _deployments: Deployments) -> Deployment:
+    return _deployments.of("dev")
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the page has npm install, the description, and the client that the page makes of both."""
+    folder = tmp_path_factory.mktemp("web client")
+    if NPM is None:
+        pytest.skip("npm is not installed")
+    shutil.copy(PROJECT / "openapi.json", folder)
+    (folder / "client.ts").write_text(file("client.ts"))
+    install, generate = blocks("sh")[0].splitlines()
+    (more,) = re.findall(r"`(npm install [^`]+)`", PAGES)
+    done = subprocess.run(
+        f"{install} {more.removeprefix('npm install ')} --no-audit --no-fund --prefer-offline".split(),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    if done.returncode:
+        pytest.skip(f"npm could not install: {done.stderr[-300:]}")
+    subprocess.run(generate.split(), cwd=folder, check=True, capture_output=True, timeout=60)
+    modules = ["--module", "esnext", "--moduleResolution", "bundler", "--target", "es2022", "--lib", "es2022,dom"]
+    compiler = ["npx", "tsc", "--strict", "--skipLibCheck", *modules, "client.ts"]
+    subprocess.run(compiler, cwd=folder, check=True, capture_output=True, timeout=60)
+    return folder
+
+
+def of_a_user(account: Account) -> dict[str, str]:
+    """Credentials as a Cognito identity has them: a role's session, which may call what the page says and no more."""
+    iam = account.client("iam")
+    if "Users" not in {role["RoleName"] for role in iam.list_roles()["Roles"]}:
+        iam.create_role(RoleName="Users", AssumeRolePolicyDocument="{}")
+        allowed = [f"arn:aws:execute-api:*:*:*/*/{what}" for what in ("POST/billing", "GET/billing/*")]
+        statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": allowed}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_role_policy(RoleName="Users", PolicyName="billing", PolicyDocument=policy)
+    session = assume(f"arn:aws:iam::{account.id}:role/Users", "alice", REGION)
+    return {
+        "accessKeyId": session.access_key_id,
+        "secretAccessKey": session.secret_access_key,
+        "sessionToken": session.session_token,
+    }
+
+
+@needs_chromium
+def test_javascript_that_signs_charges_at_a_deployed_api(deployed: Deployment, chromium: Browser, installed: Path):
+    program = """async ([api, region, credentials]) => {
+      const { charge, lookUp } = await import("/billing.js");
+      const { signed } = await import("/signed.js");
+      const send = signed(async () => credentials, region);
+      const purchase = { storage: 21, payment_method: "pm_card_visa" };
+      const payment = await charge(api, { key: crypto.randomUUID(), purchase }, send);
+      return [payment, await lookUp(api, payment.id, send)];
+    }"""
+    with page(chromium, deployed.cloud.internet.environment()["HTTPS_PROXY"]) as opened:
+        shop = Shop(opened, deployed.cloud.stack, deployed.url, installed).open("empty")
+        payment, found = shop.runs(program, deployed.url, REGION, of_a_user(deployed.account))
+    assert payment["status"] == "succeeded"
+    assert found == payment
+
+
+@needs_chromium
+def test_a_generated_client_charges_at_a_deployed_api(deployed: Deployment, chromium: Browser, installed: Path):
+    program = """async ([api, region, credentials]) => {
+      const { buy } = await import("/client.js");
+      const { signed } = await import("/signed.js");
+      const send = signed(async () => credentials, region);
+      return [await buy(api, 21, "pm_card_visa", send),
+              await buy(api, 21, "pm_card_visa_chargeDeclined", send).catch((error) => error.message)];
+    }"""
+    with page(chromium, deployed.cloud.internet.environment()["HTTPS_PROXY"]) as opened:
+        shop = Shop(opened, deployed.cloud.stack, deployed.url, installed).open("empty")
+        paid, declined = shop.runs(program, deployed.url, REGION, of_a_user(deployed.account))
+    assert (paid["status"], paid["amount"]) == ("succeeded", 4200)
+    assert declined == "Your card was declined."
+
+
+def test_python_that_signs_charges_at_a_deployed_api(deployed: Deployment, tmp_path: Path):
+    (code,) = blocks("python")
+    (tmp_path / "charge.py").write_text(code)
+    environment = {**deployed.account.environment(), "BILLING_API": deployed.url}
+    before = len(deployed.cloud.stack.stripe.payment_intents)
+    deployed.cloud.stack.stripe.faults.add(count=4, match="/v1/payment_intents", cut="after")  # 502: it is repeated
+    done = subprocess.run(
+        [sys.executable, "charge.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert re.fullmatch(r"pi_\w+ succeeded\n", done.stdout), done.stderr
+    assert payments_since(deployed.cloud.stack, before) == ["succeeded"]

@@ -1,0 +1,202 @@
+"""When money has moved, the topic and the admin's phone hear of it, however often things fail on the way."""
+
+import signal
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from devstack.aws import AwsFault
+from tests.support.stack import PURCHASE, Api, Company, eventually
+
+
+def test_a_purchase_is_announced_with_all_that_subscribers_need(company: Company):
+    payment = company.api.post(PURCHASE).json()
+    assert company.hears(payment["id"])
+    (told,) = company.stack.announced()
+    event_id, created = told.pop("event_id"), told.pop("created")
+    assert told == {
+        "event": "note_purchased",
+        "payment_id": payment["id"],
+        "amount": 4200,
+        "currency": "usd",
+        "storage": 21,
+        "stage": "dev",
+        "description": "Scratch charge",
+    }
+    assert event_id.startswith("evt_")
+    assert created >= payment["created"]
+    (publish,) = [publish for publish in company.stack.published if "TopicArn" in publish]
+    attributes = {value for name, value in publish.items() if name.startswith("MessageAttributes.")}
+    assert {"event", "note_purchased", "stage", "dev"} <= attributes
+    assert publish["TopicArn"].endswith(":NotePurchased-dev")
+    assert company.stack.texts() == [f"Scratch: $42.00 for 21 notes (dev), {payment['id']}"]
+
+
+def test_refunds_and_disputes_are_announced_and_say_so_first(company: Company):
+    payment = company.api.post(PURCHASE).json()
+    stripe = company.stack.client()
+    for amount in (1000, 3200):
+        stripe.v1.refunds.create({"payment_intent": payment["id"], "amount": amount})
+    assert company.hears(payment["id"], "note_refunded")
+    disputed = company.api.post({**PURCHASE, "storage": 1}).json()
+    company.stack.stripe.dispute(disputed["id"])
+    assert company.hears(disputed["id"], "note_disputed")
+    assert company.stack.stripe.webhooks.wait(30)
+    refunds = [told["amount"] for told in company.stack.announced() if told["event"] == "note_refunded"]
+    assert sorted(refunds) == [1000, 3200]  # each what it gave back, not the sum so far
+    company.wait_for_texts(5)
+    texts = set(company.stack.texts())
+    assert f"REFUND: Scratch: $10.00 of a purchase of 21 notes (dev), {payment['id']}" in texts
+    assert f"REFUND: Scratch: $32.00 of a purchase of 21 notes (dev), {payment['id']}" in texts
+    assert f"DISPUTE: Scratch: $4.00 (dev), {disputed['id']}" in texts
+
+
+def test_3d_secure_is_announced_when_authenticated_and_never_otherwise(company: Company):
+    body = {"payment_method": "pm_card_authenticationRequired", "storage": 21}
+    authenticated, failed, abandoned = (company.api.post(body).json() for _ in range(3))
+    assert {payment["status"] for payment in (authenticated, failed, abandoned)} == {"requires_action"}
+    company.stack.stripe.authenticate(failed["id"], "fail")
+    company.stack.stripe.authenticate(authenticated["id"], "succeed")
+    declined = company.api.post({"source": "tok_chargeDeclined", "storage": 1}).json()
+    assert company.hears(authenticated["id"])
+    assert company.stack.stripe.webhooks.wait(30)
+    assert [told["payment_id"] for told in company.stack.announced()] == [authenticated["id"]]
+    statuses = {
+        payment_id: company.api.get(f"/billing/{payment_id}").json()
+        for payment_id in (authenticated["id"], failed["id"], abandoned["id"], declined["payment_id"])
+    }
+    assert statuses[authenticated["id"]]["status"] == "succeeded"
+    assert statuses[failed["id"]]["status"] == "failed"
+    assert statuses[failed["id"]]["code"] == "payment_intent_authentication_failure"
+    assert statuses[abandoned["id"]]["status"] == "requires_action"
+    assert statuses[abandoned["id"]]["client_secret"] == abandoned["client_secret"]
+    assert statuses[declined["payment_id"]]["decline_code"] == "generic_decline"
+
+
+def test_500_purchases_with_webhooks_that_fail_double_and_overtake(company: Company):
+    company.stack.stripe.webhooks.disturb(fail_every=5, duplicate_every=10, shuffle=0.3)
+    bodies = [PURCHASE] * 500 + [{"source": "tok_chargeDeclined", "storage": 1}] * 20
+    bodies += [{"payment_method": "pm_card_authenticationRequired", "storage": 1}] * 20
+
+    def buy(body: object) -> tuple[int, str, str]:
+        key = {"Idempotency-Key": str(uuid.uuid4())}
+        response = company.api.request("POST", "/billing", json=body, headers=key)
+        while response.status_code >= 500:  # as the answer says, which a machine under load may give
+            response = company.api.request("POST", "/billing", json=body, headers=key)
+        answer = response.json()
+        return response.status_code, answer.get("id", answer.get("payment_id")), str(answer.get("status"))
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(buy, bodies))
+    paid = {payment_id for status, payment_id, outcome in answers if (status, outcome) == (200, "succeeded")}
+    assert len(paid) == 500
+    assert company.stack.stripe.webhooks.wait(60)
+    announced = [told["payment_id"] for told in company.stack.announced()]
+    assert set(announced) == paid  # every one that was paid, and nothing else
+    assert len(announced) > 500  # some came twice, and can be told by their id
+    company.wait_for_texts(len(announced))
+    assert {text.rpartition(" ")[2] for text in company.stack.texts()} == paid
+
+
+def test_killed_between_charge_and_webhook_the_event_still_arrives(company: Company):
+    company.stack.stripe.webhooks.disturb(shuffle=1.0)  # long enough to be killed before it comes
+    payments = [company.api.post(PURCHASE).json()["id"] for _ in range(3)]
+    company.api.stop(signal.SIGKILL)
+    assert company.stack.announced() == [] or len(company.stack.announced()) < 3
+    company.api.__enter__()
+    assert all(company.hears(payment) for payment in payments)
+
+
+def test_killed_during_the_webhook_the_event_still_arrives(company: Company):
+    company.stack.aws.fail(AwsFault("Publish", delay=20))
+    payment = company.api.post(PURCHASE).json()["id"]
+    assert eventually(lambda: "Publish" in company.stack.aws.calls)
+    company.api.stop(signal.SIGKILL)
+    company.stack.aws.heal()
+    company.api.__enter__()
+    assert company.hears(payment)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        AwsFault("Publish", 1000, error="InternalError", status=500),
+        AwsFault("Publish", 1000, error="AuthorizationError", status=403),
+        AwsFault("Publish", 1000, cut=True),
+        AwsFault("Publish", 1000, body=b"<html>hello", status=502),
+        AwsFault("Publish", 1000, body=b"<!doctype html>\n<html lang=en>\n<title>500</title>\n<p>Sorry", status=500),
+    ],
+    ids=["500", "denied", "cut", "nonsense", "a page"],
+)
+def test_sns_down_for_a_while_loses_nothing(company: Company, fault: AwsFault):
+    company.stack.aws.fail(fault)
+    payment = company.api.post(PURCHASE).json()["id"]
+    assert eventually(lambda: bool(company.stack.stripe.webhooks.attempts))
+    assert {attempt.status for attempt in company.stack.stripe.webhooks.attempts} == {503}
+    assert company.stack.announced() == []
+    company.stack.aws.heal()
+    assert company.hears(payment)
+
+
+def test_a_text_that_was_not_sent_is_tried_again(company: Company):
+    payment = company.api.post(PURCHASE).json()["id"]
+    assert company.hears(payment)
+    company.stack.aws.fail(AwsFault("Publish", 1000, error="Throttled", status=429))
+    calls = len(company.stack.aws.calls)
+    company.stack.notify_of(company.stack.announced()[0] | {"payment_id": "pi_again"})
+    assert eventually(lambda: company.stack.aws.calls[calls:].count("Publish") >= 2)
+    assert not company.was_texted("pi_again")
+    company.stack.aws.heal()
+    assert eventually(lambda: company.was_texted("pi_again"))
+
+
+def test_a_message_that_is_none_is_let_go(company: Company):
+    for message in ("hello", "[]", '{"event": "note_purchased"}', '{"event": "x"}', "null"):
+        company.stack.notify_of(message)
+    payment = company.api.post(PURCHASE).json()["id"]
+    assert company.hears(payment)
+    assert len(company.stack.texts()) == 1
+    assert company.stack.queue_is_empty()
+
+
+def test_another_stages_purchase_on_the_shared_topic_is_its_own_notifys_to_text(company: Company):
+    payment = company.api.post(PURCHASE).json()["id"]
+    assert company.hears(payment)
+    told = company.stack.announced()[0]
+    company.stack.notify_of(told | {"stage": "featureX", "payment_id": "pi_other"})
+    company.stack.notify_of(told | {"payment_id": "pi_mine"})
+    assert eventually(lambda: company.was_texted("pi_mine"))
+    assert company.stack.queue_is_empty()
+    assert not company.was_texted("pi_other")
+
+
+def test_rolling_the_signing_secret_loses_no_event(company: Company):
+    stripe, aws = company.stack.stripe, company.stack.aws
+    (endpoint,) = company.stack.client().v1.webhook_endpoints.list().data
+    payments = [company.api.post(PURCHASE).json()["id"]]
+    assert company.hears(payments[0])
+    overlap = stripe.webhooks.roll(endpoint.id, keep_old_for=60)  # both sign
+    payments.append(company.api.post(PURCHASE).json()["id"])
+    assert company.hears(payments[1])
+    latest = stripe.webhooks.roll(endpoint.id, keep_old_for=0)  # and the next at once
+    payments.append(company.api.post(PURCHASE).json()["id"])
+    aws.put_secret("/stripeWebhookSecret/dev", latest)
+    payments.append(company.api.post(PURCHASE).json()["id"])
+    assert all(company.hears(payment) for payment in payments)
+    assert overlap != latest
+
+
+def test_another_stages_payments_are_not_announced_here(company: Company):
+    with Api(company.stack, STAGE="dev") as same_stage:
+        mine = same_stage.post(PURCHASE).json()["id"]
+    stripe = company.stack.client()
+    params = {"amount": 4200, "currency": "usd", "confirm": True, "payment_method": "pm_card_visa"}
+    params["automatic_payment_methods"] = {"enabled": True, "allow_redirects": "never"}
+    other = [
+        stripe.v1.payment_intents.create({**params, "metadata": {"stage": "featureX", "storage": "21"}}).id,
+        stripe.v1.payment_intents.create(params).id,
+    ]
+    assert company.hears(mine)
+    assert company.stack.stripe.webhooks.wait(30)
+    assert not {told["payment_id"] for told in company.stack.announced()} & set(other)

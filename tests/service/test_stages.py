@@ -1,0 +1,217 @@
+"""Which stage uses what, and what happens to a stage that is written down wrongly."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.config import ConfigError, load
+from stagectl import project_check
+from tests.support.stack import PROJECT, Stack, free_ports, stage_variables
+
+DEV = ("dev", "/stripeSecretKey/test", False)
+PROD = ("prod", "/stripeSecretKey/live", True)
+
+
+@pytest.mark.parametrize(
+    ("environment", "stage", "resources"),
+    [
+        ({"STAGE": "prod"}, "prod", PROD),
+        ({"STAGE": "dev"}, "dev", DEV),
+        ({"STAGE": "featureX"}, "featureX", DEV),
+        ({}, "dev", DEV),
+    ],
+)
+def test_a_stage_uses_these_resources_and_this_mode(environment, stage, resources):
+    config = load(environment)
+    assert config.stage == stage
+    assert (config.resources_stage, config.stripe_key_parameter, config.livemode) == resources
+
+
+def test_the_defaults_are_the_original_ones():
+    config = load({})
+    assert (config.admin_phone, config.currency) == ("+14151234567", "usd")
+    assert config.stripe_api_base == "https://api.stripe.com"
+
+
+@pytest.mark.parametrize("stage", ["dev", "featureX"])
+def test_stripes_address_may_be_overridden_outside_prod(stage):
+    assert load({"STAGE": stage, "STRIPE_API_BASE": "http://127.0.0.1:12111"}).stripe_api_base.endswith(":12111")
+
+
+@pytest.mark.parametrize(
+    ("environment", "names"),
+    [
+        ({"STAGE": "prod", "STRIPE_API_BASE": "https://api.stripe.com"}, "STRIPE_API_BASE"),
+        ({"STRIPE_API_BASE": "http://stripe.example.com"}, "STRIPE_API_BASE"),
+        ({"STRIPE_API_BASE": "http://localhost.example.com"}, "STRIPE_API_BASE"),
+        ({"STAGE": ""}, "STAGE"),
+        ({"STAGE": "Prod"}, "STAGE"),
+        ({"STAGE": "feature X"}, "STAGE"),
+        ({"STAGE": "featureX", "RESOURCES_STAGE": "prod"}, "RESOURCES_STAGE"),
+        ({"STAGE": "prod", "RESOURCES_STAGE": "dev"}, "RESOURCES_STAGE"),
+        ({"NOTE_PURCHASED_TOPIC": "arn:aws:sns:us-east-1:123456789012:NotePurchased"}, "NOTE_PURCHASED_TOPIC"),
+        ({"ADMIN_PHONE": "415 123 4567"}, "ADMIN_PHONE"),
+        ({"CORS_ORIGIN": "notes.example.com"}, "CORS_ORIGIN"),
+        ({"CORS_ORIGIN": "https://notes.example.com/"}, "CORS_ORIGIN"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named(environment, names):
+    with pytest.raises(ConfigError, match=rf"^{names} ") as raised:
+        load(environment)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_secret_in_the_wrong_setting_is_not_shown():
+    with pytest.raises(ConfigError) as raised:
+        load({"ADMIN_PHONE": "sk_live_abcdefgh"})
+    assert "sk_live_" not in str(raised.value)
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_config_json_gives_a_stage_its_own_name_and_resources(stage):
+    config = load(stage_variables(stage))
+    assert (config.stage, config.note_purchased_topic) == (stage, f"NotePurchased-{stage}")
+
+
+def test_an_undeclared_stage_gets_devs_variables_and_policy():
+    top = json.loads((PROJECT / ".chalice" / "config.json").read_text())
+    assert load(stage_variables("featureX")) == load(stage_variables("dev"))
+    assert top["iam_policy_file"] == "policy-dev.json"
+
+
+def test_the_projects_own_configuration_passes_its_check():
+    project_check.check()
+
+
+def _changed(tmp_path: Path, change: Any) -> Path:
+    folder = tmp_path / ".chalice"
+    shutil.copytree(PROJECT / ".chalice", folder, ignore=shutil.ignore_patterns("deploy*"))
+    config = json.loads((folder / "config.json").read_text())
+    change(config)
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def _variables(stage: dict[str, Any], function: str = "api_handler") -> dict[str, Any]:
+    return stage.setdefault("lambda_functions", {}).setdefault(function, {}).setdefault("environment_variables", {})
+
+
+MISTAKES = {
+    "prod, api_handler: STAGE is 'dev'": lambda c: c["stages"]["prod"]["environment_variables"].update(
+        STAGE="dev", RESOURCES_STAGE="dev"
+    ),
+    "prod, api_handler: RESOURCES_STAGE": lambda c: c["stages"]["prod"]["environment_variables"].update(
+        RESOURCES_STAGE="dev"
+    ),
+    "not declared gets\\), api_handler: STAGE is 'prod'": lambda c: c["environment_variables"].update(
+        STAGE="prod", RESOURCES_STAGE="prod", NOTE_PURCHASED_TOPIC="NotePurchased-prod"
+    ),
+    "'prod'": lambda c: c["stages"].pop("prod"),
+    "'stages'": lambda c: c.pop("stages"),
+    "prod, notify: STAGE": lambda c: _variables(c["stages"]["prod"], "notify").update(
+        STAGE="dev", RESOURCES_STAGE="dev", NOTE_PURCHASED_TOPIC="NotePurchased-dev"
+    ),
+    "dev, api_handler: STAGE": lambda c: _variables(c["stages"]["dev"]).update(
+        STAGE="prod", RESOURCES_STAGE="prod", NOTE_PURCHASED_TOPIC="NotePurchased-prod"
+    ),
+    "prod, api_handler: STRIPE_API_BASE": lambda c: _variables(c["stages"]["prod"]).update(
+        STRIPE_API_BASE="https://stripe.example.com"
+    ),
+    "prod, api_handler: NOTE_PURCHASED_TOPIC": lambda c: c["stages"]["prod"]["environment_variables"].pop(
+        "NOTE_PURCHASED_TOPIC"
+    ),
+    r"prod, api_handler: CORS_ORIGIN is '\*'": lambda c: c["stages"]["prod"]["environment_variables"].pop(
+        "CORS_ORIGIN"
+    ),
+    "CORS_ORIGIN is 'notes'": lambda c: c["stages"]["prod"]["environment_variables"].update(CORS_ORIGIN="notes"),
+    "ADMIN_PHONE must be a string": lambda c: c["environment_variables"].update(ADMIN_PHONE=14151234567),
+    "AWS_ENDPOINT_URL": lambda c: c["environment_variables"].update(AWS_ENDPOINT_URL="https://aws.example.com"),
+    "prod, api_handler: autogen_policy": lambda c: c["stages"]["prod"].update(autogen_policy=True),
+    "iam_role_arn": lambda c: c["stages"]["prod"].update(iam_role_arn="arn:aws:iam::123456789012:role/x"),
+    "prod, api_handler: iam_policy_file": lambda c: c["stages"]["prod"].update(iam_policy_file="policy-dev.json"),
+    "dev, api_handler: iam_policy_file": lambda c: c["stages"]["dev"].update(iam_policy_file="./policy-prod.json"),
+    "prod, notify: iam_policy_file": lambda c: c["stages"]["prod"].pop("lambda_functions"),
+    "dev, api_handler: lambda_timeout": lambda c: c["stages"]["dev"].update(
+        lambda_functions={"api_handler": {"lambda_timeout": 3}}
+    ),
+    "lambda_timeout": lambda c: c.update(lambda_timeout=10),
+    r"stages\.dev\.environment_variables\.STRIPE_KEY": lambda c: c["stages"]["dev"].update(
+        environment_variables={"STRIPE_KEY": "sk_test_abcdefgh"}
+    ),
+    r"tags\.note": lambda c: c["tags"].update(note="x_sk_live_abcdefgh"),
+    "app_name": lambda c: c.update(app_name="billing"),
+    "'stages' must be": lambda c: c.update(stages=[]),
+    "dev: not of the form": lambda c: c["stages"].update(dev="dev"),
+}
+
+
+@pytest.mark.parametrize("names", MISTAKES)
+def test_a_mistake_in_config_json_is_named_in_one_sentence(tmp_path, names):
+    folder = _changed(tmp_path, MISTAKES[names])
+    with pytest.raises(ConfigError, match=names) as raised:
+        project_check.check(folder)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_stage_for_a_branch_needs_its_name_alone(tmp_path):
+    branch = {"environment_variables": {"STAGE": "staging"}}
+    project_check.check(_changed(tmp_path, lambda c: c["stages"].update(staging=branch)))
+
+
+def test_config_json_that_is_not_json_is_named(tmp_path):
+    folder = _changed(tmp_path, lambda c: None)
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"config\.json can't be read"):
+        project_check.check(folder)
+
+
+def _copy_of_the_project(tmp_path: Path, mistake: str) -> Path:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("app.py", "chalicelib", "stagectl", "devstack", "requirements.txt"):
+        (copy / name).symlink_to(PROJECT / name)
+    (copy / "app.py").unlink()
+    shutil.copy(PROJECT / "app.py", copy)
+    (copy / "chalicelib").unlink()
+    shutil.copytree(PROJECT / "chalicelib", copy / "chalicelib")
+    _changed(copy, MISTAKES[mistake])
+    return copy
+
+
+@pytest.mark.parametrize("mistake", ["prod, api_handler: STAGE is 'dev'", r"tags\.note"])
+def test_chalice_deploy_stops_with_one_sentence(tmp_path, stack: Stack, mistake):
+    copy = _copy_of_the_project(tmp_path, mistake)
+    chalice = Path(sys.executable).with_name("chalice")
+    before = list(stack.aws.calls)
+    deploy = subprocess.run(
+        [chalice, "deploy", "--stage", "prod"],
+        cwd=copy,
+        env=stack.aws.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert deploy.returncode != 0
+    assert deploy.stderr.startswith("notes-billing: .chalice/config.json, ")
+    assert len(deploy.stderr.splitlines()) == 1
+    assert stack.aws.calls == before
+    assert "sk_live_" not in deploy.stdout + deploy.stderr
+
+
+def test_a_setting_of_the_shell_that_makes_no_sense_stops_make_run(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-m", "devstack"],
+        cwd=PROJECT,
+        env={"PATH": "/usr/bin:/bin", "CORS_ORIGIN": "nonsense", **free_ports()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stderr.startswith("notes-billing: CORS_ORIGIN is 'nonsense'")
+    assert len(run.stderr.splitlines()) == 1

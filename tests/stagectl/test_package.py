@@ -1,0 +1,128 @@
+"""What `make package` builds: what is in it, that it is the same each time, and that it serves, cold and for long."""
+
+import importlib.util
+import json
+import marshal
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from devstack.runtime_api import LambdaContainer
+from stagectl import packaging
+from tests.support.stack import PROJECT, PURCHASE, Stack, billing_event
+
+MB = 1024 * 1024
+SNS = {"MessageAttributes": {}, "Subject": None}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of a checkout of its own, and the template beside it."""
+    folder = tmp_path_factory.mktemp("package")
+    checkout(folder / "project")
+    return packaging.build("dev", folder / "out", folder / "project")
+
+
+@pytest.fixture(scope="module")
+def unpacked(built: Path) -> Path:
+    """The package as Lambda has it: nothing can be written there."""
+    folder = built.parent / "task"
+    with zipfile.ZipFile(built) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def checkout(folder: Path) -> Path:
+    for name in ("app.py", "chalicelib", ".chalice", "requirements.txt"):
+        copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
+        folder.mkdir(exist_ok=True)
+        copy(PROJECT / name, folder / name)
+    shutil.rmtree(folder / ".chalice" / "deployments", ignore_errors=True)
+    return folder
+
+
+def test_it_holds_the_app_what_it_imports_and_nothing_else(built: Path):
+    names = zipfile.ZipFile(built).namelist()
+    assert {name.partition("/")[0] for name in names} == {
+        "app.py", "chalicelib", "chalice", "stripe", "typing_extensions.py", "__pycache__",
+    }  # fmt: skip
+    other = {name for name in names if not name.endswith((".py", ".pyc"))}
+    assert other == {"stripe/data/ca-certificates.crt", "chalicelib/aws/amazon_roots.pem"}
+    assert {name for name in names if name.startswith("chalice/") and name.endswith(".py")} == {
+        "chalice/__init__.py",
+        "chalice/app.py",
+    }
+    assert built.stat().st_size <= 5 * MB
+
+
+def test_every_source_has_its_bytecode_for_this_python(unpacked: Path):
+    sources = list(unpacked.rglob("*.py"))
+    assert len(sources) > 100
+    for source in sources:
+        bytecode = Path(importlib.util.cache_from_source(str(source))).read_bytes()
+        assert bytecode[:4] == importlib.util.MAGIC_NUMBER
+        assert bytecode[8:16] == importlib.util.source_hash(source.read_bytes())
+        # No path of this machine in a traceback.
+        assert marshal.loads(bytecode[16:]).co_filename == f"/var/task/{source.relative_to(unpacked)}"
+    assert len(list(unpacked.rglob("*.pyc"))) == len(sources)
+
+
+def test_the_same_sources_are_the_same_package_and_a_change_is_another(built: Path, tmp_path: Path):
+    again = packaging.prepare(checkout(tmp_path / "elsewhere"))
+    assert again.read_bytes() == built.read_bytes()
+    pricing = tmp_path / "elsewhere" / "chalicelib" / "billing" / "pricing.py"
+    pricing.write_text(pricing.read_text().replace("rate = 400", "rate = 500"))
+    changed = zipfile.ZipFile(packaging.prepare(tmp_path / "elsewhere"))
+    bytecode = changed.read(
+        f"chalicelib/billing/__pycache__/pricing.cpython-{sys.version_info[0]}{sys.version_info[1]}.pyc"
+    )
+    assert bytecode[8:16] == importlib.util.source_hash(pricing.read_bytes())
+
+
+def test_it_serves_as_it_is_within_32_mb_and_with_one_read_and_one_connection(stack: Stack, unpacked: Path):
+    before = stack.stripe.connections
+    with LambdaContainer(unpacked, "app.app", stack.environment(), isolated=True) as container:
+        for number in range(201):
+            answer = container.invoke(billing_event(PURCHASE, Idempotency_Key=f"package-{number}"))
+            assert (answer["statusCode"], json.loads(answer["body"])["amount"]) == (200, 4200)
+        status = Path(f"/proc/{container.process.pid}/status")
+        if status.exists():  # Linux, which is what Lambda is
+            resident = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
+            # AWS's runtime client is in it too.
+            assert int(resident.split()[1]) * 1024 <= 32 * MB
+        assert stack.reads() == 1
+        assert [request.path for request in stack.stripe.requests] == ["/v1/payment_intents"] * 201
+        # What stripe-python imports only when Stripe refuses is there too.
+        declined = container.invoke(billing_event({"source": "tok_chargeDeclined", "storage": 1}))
+        assert (declined["statusCode"], json.loads(declined["body"])["code"]) == (402, "card_declined")
+        assert json.loads(declined["body"])["payment_id"].startswith("pi_")
+    assert stack.stripe.connections - before == 1
+
+
+def test_a_purchase_imports_nothing_that_it_does_not_need(stack: Stack, unpacked: Path, tmp_path: Path):
+    names = ["asyncio", "boto3", "botocore", "pathlib", "requests", "stripe._payment_intent", "urllib3"]
+    # Until Python 3.10 the library's own `platform` brings it, which stripe-python imports.
+    names += ["subprocess"] if sys.version_info >= (3, 11) else []
+    tmp_path.joinpath("told.py").write_text(
+        f"import json, sys\nsys.path.insert(0, {str(unpacked)!r})\nimport app\n"
+        "def handler(event, context):\n"
+        "    answer = app.app(event, context)\n"
+        f"    return [answer['statusCode'], [name for name in {names} if name in sys.modules]]\n"
+    )
+    with LambdaContainer(tmp_path, "told.handler", stack.environment(), isolated=True) as container:
+        status, imported = container.invoke(billing_event(PURCHASE, Idempotency_Key="imports"))
+    assert (status, imported) == (200, [])
+
+
+def test_notify_serves_from_it_too(stack: Stack, unpacked: Path):
+    message = {
+        "event": "note_purchased", "event_id": "evt_1", "payment_id": "pi_packaged", "amount": 4200, "currency": "usd",
+        "storage": 21, "stage": "dev", "created": 1_800_000_000, "description": None,
+    }  # fmt: skip
+    event = {"Records": [{"EventSource": "aws:sns", "Sns": {**SNS, "Message": json.dumps(message)}}]}
+    with LambdaContainer(unpacked, "app.notify", stack.environment(), isolated=True) as container:
+        assert container.invoke(event) is None
+    assert any("pi_packaged" in text for text in stack.texts())

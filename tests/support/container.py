@@ -1,0 +1,68 @@
+"""A Lambda container for the tests: imports app.py, then answers the events that come on standard input, a line each.
+
+With ``"fork": true`` the event is handled in a fork, which is killed after ``kill_after`` seconds. With the variable
+ANSWERED a purchase has so many seconds, not as many as usual, to be answered in.
+"""
+
+import json
+import os
+import select
+import signal
+import sys
+import uuid
+from typing import Any
+
+
+class Context:
+    """The part of Lambda's context object that the app uses."""
+
+    def __init__(self) -> None:
+        self.aws_request_id = str(uuid.uuid4())
+
+
+def handle(event: dict[str, Any]) -> Any:
+    from app import app
+
+    return app(event, Context())
+
+
+def handle_in_fork(event: dict[str, Any], kill_after: float | None) -> Any:
+    receive, send = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(receive)
+        with os.fdopen(send, "w") as pipe:
+            json.dump(handle(event), pipe)
+        os._exit(0)
+    os.close(send)
+    select.select([receive], [], [], kill_after)
+    if kill_after is not None:
+        os.kill(pid, signal.SIGKILL)
+    with os.fdopen(receive) as pipe:
+        written = pipe.read()
+    os.waitpid(pid, 0)
+    return json.loads(written) if written else None
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what the app prints goes where Lambda's log would be
+    import app  # noqa: F401
+    from chalicelib.billing import payments
+
+    if "ANSWERED" in os.environ:
+        payments._ANSWERED = float(os.environ["ANSWERED"])
+        payments.KEY_WITHIN = payments._ANSWERED - payments._ENOUGH
+
+    print(json.dumps({"initialized": True}), file=answers)
+    for line in sys.stdin:
+        command = json.loads(line)
+        if command.get("fork"):
+            response = handle_in_fork(command["event"], command["kill_after"])
+        else:
+            response = handle(command["event"])
+        print(json.dumps({"response": response}), file=answers)
+
+
+if __name__ == "__main__":
+    main()

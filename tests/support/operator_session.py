@@ -1,0 +1,99 @@
+"""An operator at work: a checkout of their own, the credentials of an account, and `stagectl`."""
+
+import atexit
+import compileall
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from stagectl.packaging import prepare
+from tests.cloud import Account, Cloud
+from tests.support.forks import Forks
+from tests.support.stack import PROJECT, transcript
+
+_built: list[Path] = []  # the package of the unchanged sources, which every checkout has: built once a run
+
+# What a checkout has that stagectl and Chalice work on.
+_CHECKOUT = ("app.py", "chalicelib", "stagectl", "operations", "infrastructure", ".chalice", "requirements.txt")
+
+_forks = Forks()
+
+
+class Operator:
+    """Runs `stagectl` in a checkout of the project, with the credentials of a development and a production account."""
+
+    def __init__(self, cloud: Cloud, folder: Path) -> None:
+        self.cloud = cloud
+        self.stack = cloud.stack
+        self.folder = folder
+        self.dev, self.prod = cloud.account(), cloud.account()
+        self.live_key = self.issue_key("live")
+        self.test_key = self.issue_key("test")
+        if not _built:
+            # Chalice names a package by all of chalicelib, caches too: every checkout gets the same.
+            compileall.compile_dir(PROJECT / "chalicelib", quiet=1)
+        for name in _CHECKOUT:
+            copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
+            copy(PROJECT / name, folder / name)
+        for name in ("deployed", "deployments"):  # what this checkout's own operator left
+            shutil.rmtree(folder / ".chalice" / name, ignore_errors=True)
+        (folder / ".chalice" / "accounts.json").unlink(missing_ok=True)
+        _share_the_package(folder)
+
+    def issue_key(self, mode: str, restricted_to: tuple[str, ...] | None = None) -> str:
+        """A key that Stripe accepts; at the end of the run it may not have been shown."""
+        self.stack.keys.append(self.stack.stripe.keys.issue(mode, restricted_to))  # type: ignore[arg-type]
+        return self.stack.keys[-1]
+
+    def account_of(self, stage: str) -> Account:
+        return self.prod if stage == "prod" else self.dev
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "stagectl", *arguments]
+
+    def run(
+        self, *arguments: str, stdin: str = "", account: Account | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `stagectl` in a pipe. The credentials are those of the stage's account unless others are given."""
+        stage = arguments[arguments.index("--stage") + 1] if "--stage" in arguments else "dev"
+        variables = {**(account or self.account_of(stage)).environment(), **environment}
+        done = _forks.run(list(arguments), self.folder, variables, stdin)
+        transcript.append(done.stdout + done.stderr)
+        return done
+
+    def does(self, *arguments: str, stdin: str = "", account: Account | None = None, **environment: str) -> str:
+        """Run a command that has to succeed, and return what it wrote to standard output."""
+        done = self.run(*arguments, stdin=stdin, account=account, **environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def fails(self, *arguments: str, stdin: str = "", account: Account | None = None, **environment: str) -> str:
+        """Run a command that has to fail, and return what it said; never a traceback."""
+        done = self.run(*arguments, stdin=stdin, account=account, **environment)
+        said = done.stdout + done.stderr
+        assert done.returncode == 1, said
+        assert "Traceback" not in said
+        assert "unforeseen" not in said
+        return said
+
+    def url_of(self, stage: str) -> str:
+        """The API's address, as `stagectl stages` says it."""
+        said = self.does("stages", "--json", account=self.account_of(stage))
+        return str(next(row["url"] for row in json.loads(said) if row["stage"] == stage))
+
+    def deploys(self, stage: str) -> str:
+        """Store the stage's key, deploy it, and return the API's address."""
+        self.does("secrets", "put", "--stage", stage, stdin=self.live_key if stage == "prod" else self.test_key)
+        return self.does("deploy", "--stage", stage).strip().rpartition(" ")[2]
+
+
+def _share_the_package(folder: Path) -> None:
+    if not _built:
+        own = Path(tempfile.mkdtemp(prefix="notes-billing-package-"))
+        atexit.register(shutil.rmtree, own)
+        _built.append(Path(shutil.copy(prepare(folder), own)))
+    (folder / ".chalice" / "deployments").mkdir(exist_ok=True)
+    shutil.copy(_built[0], folder / ".chalice" / "deployments")
