@@ -9,9 +9,10 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypedDict
 
-from chalicelib import __version__, key_formats
+from chalicelib import __version__
 from chalicelib.aws.credentials import read_network
 from chalicelib.aws.secret import Secret
 from chalicelib.config import ConfigError, load, trace_header
@@ -38,7 +39,7 @@ def _watched(renewal: bool) -> Iterator[None]:
         yield
 
 
-stripe_key = Secret(config.stripe_key_parameter, check=config.validate_stripe_key, around_read=_watched)
+stripe_key = Secret(config.parameter("stripe-key"), check=partial(config.validate, "stripe-key"), around_read=_watched)
 to_stripe = stripe_connection(read_network(), config.stripe_api_base)
 # Chalice imports this file on the deployer's machine too, and notify needs no key: nothing is read there.
 if config.serves_api and not config.on_chalice_cli:
@@ -56,7 +57,7 @@ from chalicelib.events.webhook import Receipt, verify_webhook
 from chalicelib.problems import Problem, of_chalice
 
 webhook_secret = Secret(
-    config.webhook_secret_parameter, check=key_formats.validate_signing_secret, around_read=_watched
+    config.parameter("webhook-secret"), check=partial(config.validate, "webhook-secret"), around_read=_watched
 )
 payments = Payments(config, stripe_key, to_stripe, telemetry)
 publisher = notification.Publisher(config.note_purchased_topic)

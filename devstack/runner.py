@@ -101,7 +101,7 @@ class Runner:
         environment = {**aws.environment(), **stage, "STRIPE_API_BASE": payments.url}
         # chalice local warns at every signed route that it lets everybody through; the screen says so once.
         local = {**environment, "PYTHONWARNINGS": "ignore::UserWarning:chalice.local"}
-        switches = Switches(aws, payments, key, config.stripe_key_parameter, lambda: self._start_api(local))
+        switches = Switches(aws, payments, key, config.parameter("stripe-key"), lambda: self._start_api(local))
         console = self._started("console_port", lambda: Console(log, payments, switches, api, ports.console_port))
         as_lambda = {**environment, "_HANDLER": "app.notify"}
         self._children["notify"] = Child(["devstack.notify", queue], as_lambda, _show("notify"))

@@ -106,18 +106,18 @@ class CheckContext:
     @Once
     def key(self) -> Version | None:
         """The stored Stripe key."""
-        return secrets_store.current(self.client("ssm"), self.config.stripe_key_parameter)
+        return secrets_store.current(self.client("ssm"), self.config.parameter("stripe-key"))
 
     @Once
     def webhook_secret(self) -> Version | None:
         """The stored signing secret."""
-        return secrets_store.current(self.client("ssm"), self.config.webhook_secret_parameter)
+        return secrets_store.current(self.client("ssm"), self.config.parameter("webhook-secret"))
 
     @Once
     def fitting_key(self) -> SecretValue | None:
         """The Stripe key, if it is stored, may be read, and is of the stage's mode."""
         secret = self.key.secret if self.key else None
-        if secret is None or self.config.validate_stripe_key(secret.reveal()):
+        if secret is None or self.config.validate("stripe-key", secret.reveal()):
             return None
         return secret
 

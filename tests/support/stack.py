@@ -239,7 +239,7 @@ class Container:
         if self.variables.get("STAGE") == "prod":
             del environment["STRIPE_API_BASE"]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.container"],
+            [sys.executable, "-m", "tests.support.container"],
             cwd=APP,
             env=environment,
             text=True,
