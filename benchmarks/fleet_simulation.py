@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from chalicelib.aws.backoff import next_attempt
 from chalicelib.billing.charge_problems import KEY_RETRY_AFTER
-from chalicelib.billing.payments import KEY_WITHIN
+from chalicelib.stripe_client.api import DEADLINE, RESERVED_FOR_STRIPE
 from devstack.throttle import TokenBucket
 
 INIT = 3.0  # seconds, the budget of a read during init (chalicelib/parameter_store.py)
@@ -31,7 +31,7 @@ class Policy:
 
     name: str
     next_attempt: NextAttempt
-    request: float = KEY_WITHIN
+    request: float = DEADLINE - RESERVED_FOR_STRIPE
     remembers: bool = True
 
 

@@ -12,7 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from chalicelib.telemetry import Telemetry
+from chalicelib.key_formats import SENSITIVE
+from chalicelib.telemetry import Redactor, Telemetry
 
 RUNS = 15
 REQUESTS = 2000
@@ -42,7 +43,7 @@ def request_milliseconds(daemon: str) -> float:
 
     :param daemon: where subsegments are sent; empty for a request that is not traced.
     """
-    telemetry = Telemetry("dev", daemon)
+    telemetry = Telemetry("dev", Redactor(SENSITIVE), daemon)
     trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
     batches = []
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):

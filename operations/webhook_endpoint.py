@@ -12,7 +12,7 @@ from typing import Any
 import stripe
 
 from chalicelib.aws.secret import SecretValue
-from chalicelib.billing.payments import API_VERSION
+from chalicelib.stripe_client.api import API_VERSION
 from chalicelib.events import purchase_event
 from operations import stripe_account
 from stagectl import secrets_store

@@ -35,7 +35,7 @@ def charges(stack: Stack) -> list[dict[str, Any]]:
 def test_a_purchase_waits_for_its_key_while_parameter_store_throttles(stack: Stack):
     before = len(charges(stack))
     stack.aws.fail(THROTTLED)
-    with Container(stack, ANSWERED="11") as container, ThreadPoolExecutor(1) as client:
+    with Container(stack, STRIPE_DEADLINE="11") as container, ThreadPoolExecutor(1) as client:
         in_init = stack.reads()
         purchase = client.submit(container.post, PURCHASE)
         assert eventually(lambda: stack.reads() >= in_init + 3)
@@ -48,7 +48,7 @@ def test_a_purchase_waits_for_its_key_while_parameter_store_throttles(stack: Sta
 def test_a_key_that_does_not_come_in_time_is_an_honest_503(stack: Stack):
     before, key = len(charges(stack)), str(uuid.uuid4())
     stack.aws.fail(THROTTLED)
-    with Container(stack, ANSWERED="10") as container:
+    with Container(stack, STRIPE_DEADLINE="10") as container:
         answer = container.post(PURCHASE, Idempotency_Key=key)
         assert is_problem(answer, 503, "stripe_key_unavailable")
         assert int(answer.headers["Retry-After"]) > 0

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.telemetry import Telemetry, redact
+from chalicelib.key_formats import SENSITIVE
+from chalicelib.telemetry import Redactor, Telemetry
 from devstack.aws import AwsFault
 from tests.support.stack import PURCHASE, TEST_PARAMETER, Api, Container, Stack, billing_event
 
@@ -164,11 +165,11 @@ def test_an_unhandled_exception_is_logged_as_json_with_its_traceback(stack: Stac
     ],
 )
 def test_redaction(said, shown):
-    assert redact(said) == (said if shown is None else shown)
+    assert Redactor(SENSITIVE).redact(said) == (said if shown is None else shown)
 
 
 def test_lines_of_requests_under_way_at_once_do_not_mix():
-    telemetry = Telemetry("dev")
+    telemetry = Telemetry("dev", Redactor(SENSITIVE))
     written = io.StringIO()
     with contextlib.redirect_stdout(written):
         telemetry.count("KeyReads")  # during init

@@ -245,7 +245,7 @@ def test_a_key_that_is_refused_after_a_lost_answer_does_not_claim_that_nothing_w
 
 @pytest.mark.parametrize("reread", ["AccessDeniedException", "ThrottlingException"])
 def test_parameter_store_fails_while_a_rotated_key_is_read_again(stack: Stack, reread):
-    with Container(stack, ANSWERED="12") as container:
+    with Container(stack, STRIPE_DEADLINE="12") as container:
         assert container.post(PURCHASE).status_code == 200
         stack.stripe.faults.add(count=1, match="/v1/payment_intents", status=401)
         stack.aws.fail(AwsFault("GetParameter", ALWAYS, error=reread))
@@ -258,7 +258,7 @@ def test_a_key_that_is_refused_when_no_time_is_left_for_another_call_is_read_aga
     """A read takes up to 3 s, by which the answer would be late."""
     old, new = stack.issue_key(), stack.issue_key()
     stack.aws.put_secret(TEST_PARAMETER, old)
-    with Container(stack, ANSWERED="11.5") as container:  # a call may take 10 s, so it has to begin within 1.5
+    with Container(stack, STRIPE_DEADLINE="11.5") as container:  # a call may take 10 s, so it has to begin within 1.5
         assert container.post(PURCHASE).status_code == 200
         stack.aws.put_secret(TEST_PARAMETER, new)
         stack.stripe.keys.revoke(old)
