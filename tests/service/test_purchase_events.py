@@ -94,7 +94,7 @@ def test_500_purchases_with_failed_duplicated_and_reordered_webhooks(company: Co
     assert company.stack.stripe.webhooks.wait(60)
     announced = [event["payment_id"] for event in company.stack.announced()]
     assert set(announced) == paid  # every one that was paid, and nothing else
-    assert len(announced) > 500  # some came twice, and can be event by their id
+    assert len(announced) > 500  # some came twice, with the same id
     company.wait_for_texts(len(announced))
     assert {text.rpartition(" ")[2] for text in company.stack.texts()} == paid
 
