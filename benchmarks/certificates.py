@@ -1,4 +1,4 @@
-"""A certificate for localhost, which peers are told to trust."""
+"""A certificate for localhost, which rivals are told to trust."""
 
 import datetime
 from pathlib import Path

@@ -32,7 +32,7 @@ def bars(title: str, legend: tuple[str, str], rows: Sequence[tuple[str, float, f
         parts.append(f'<text x="{x + 18}" y="47">{escape(text)}</text>')
     for number, (label, *values) in enumerate(rows):
         y = 66 + number * _ROW
-        parts.append(f'<g class="{"ours" if number == 0 else "peer"}">')
+        parts.append(f'<g class="{"ours" if number == 0 else "rival"}">')
         parts.append(f'<text x="{_LABELS - 10}" y="{y + _BAR + 5}" text-anchor="end">{escape(label)}</text>')
         for offset, (kind, value) in enumerate(zip("ab", values, strict=True)):
             top = y + offset * (_BAR + 2)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks import purchases
-from benchmarks.build import Peer
+from benchmarks.build import Rival
 from benchmarks.harness import Container, Network, Upstreams
 
 
@@ -21,23 +21,23 @@ class Cold:
     waited: float
 
 
-def measure(peers: Sequence[Peer], network: Network, runs: int, answers: Sequence[str]) -> dict[str, Cold]:
-    """Start every peer in turn, so often, with one round more before that warms the file cache.
+def measure(rivals: Sequence[Rival], network: Network, runs: int, answers: Sequence[str]) -> dict[str, Cold]:
+    """Start every rival in turn, so often, with one round more before that warms the file cache.
 
-    :return: by peer's name.
+    :return: by rival's name.
     """
     event = purchases.event()
-    walls: dict[str, list[float]] = {peer.name: [] for peer in peers}
-    cpus: dict[str, list[float]] = {peer.name: [] for peer in peers}
+    walls: dict[str, list[float]] = {rival.name: [] for rival in rivals}
+    cpus: dict[str, list[float]] = {rival.name: [] for rival in rivals}
     with Upstreams(network, answers) as upstreams:
         for run in range(runs + 1):
-            for peer in peers:
-                with Container(peer, upstreams.environment(peer)) as container:
+            for rival in rivals:
+                with Container(rival, upstreams.environment(rival)) as container:
                     container.purchase(event)
                     wall, cpu = container.since_start(), container.end()
                 if run:
-                    walls[peer.name].append(wall * 1000)
-                    cpus[peer.name].append(cpu * 1000)
+                    walls[rival.name].append(wall * 1000)
+                    cpus[rival.name].append(cpu * 1000)
     return {
         name: Cold(
             statistics.median(walls[name]),

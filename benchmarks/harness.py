@@ -1,4 +1,4 @@
-"""Runs peers as Lambda would, each in a process of its own, against the lean upstreams."""
+"""Runs rivals as Lambda would, each in a process of its own, against the lean upstreams."""
 
 import json
 import os
@@ -24,7 +24,7 @@ _LOOPS = Path(__file__).parent / "loops"
 
 @dataclass(frozen=True)
 class Network:
-    """What lies between a peer and the upstreams. ``delay``: seconds that each answer is late."""
+    """What lies between a rival and the upstreams. ``delay``: seconds that each answer is late."""
 
     name: str
     tls: bool = False
@@ -35,13 +35,13 @@ class Network:
         return replace(self, delay=0.0)
 
 
-# Without a network, only what a peer computes shows. The other is nearer to what a function has in its own region.
+# Without a network, only what a rival computes shows. The other is nearer to what a function has in its own region.
 LOOPBACK = Network("loopback")
 REGION = Network("region", tls=True, delay=0.010)
 
 
-class PeerFailed(Exception):
-    """A peer did not answer with a payment; the message has what it said."""
+class RivalError(Exception):
+    """A rival did not answer with a payment; the message has what it said."""
 
 
 class Upstreams:
@@ -76,8 +76,8 @@ class Upstreams:
         parameter_store, payments = self._say("counts")
         return tuple(parameter_store), tuple(payments)
 
-    def environment(self, peer: build.Peer) -> dict[str, str]:
-        """Return what Lambda would set for a peer, and where the upstreams are."""
+    def environment(self, rival: build.Rival) -> dict[str, str]:
+        """Return what Lambda would set for a rival, and where the upstreams are."""
         scheme = "https" if self._network.tls else "http"
         aws, payments = (f"{scheme}://localhost:{port}" for port in self._ports)
         return {
@@ -97,7 +97,7 @@ class Upstreams:
             "RESOURCES_STAGE": "dev",
             "POWERTOOLS_SERVICE_NAME": "billing",
             "PYTHONDONTWRITEBYTECODE": "1",  # /var/task can't be written to
-            **(_trusting(self._pem, peer) if self._pem else {}),
+            **(_trusting(self._pem, rival) if self._pem else {}),
         }
 
     def _say(self, what: object) -> Any:
@@ -108,35 +108,35 @@ class Upstreams:
         return json.loads(self._process.stdout.readline())
 
 
-def _trusting(pem: Path, peer: build.Peer) -> dict[str, str]:
-    """Have a peer trust the upstreams beside all that it trusts anyway, since it is that which takes its time."""
-    roots = _OUR_ROOTS if peer.name == build.OURS.name else Path(certifi.where())  # botocore's
+def _trusting(pem: Path, rival: build.Rival) -> dict[str, str]:
+    """Have a rival trust the upstreams beside all that it trusts anyway, since it is that which takes its time."""
+    roots = _OUR_ROOTS if rival.name == build.OURS.name else Path(certifi.where())  # botocore's
     trusted = {"SSL_CERT_FILE": Path(stripe.ca_bundle_path), "AWS_CA_BUNDLE": roots}
     for name, usual in trusted.items():
-        file = pem.with_name(f"{peer.name}-{name}.pem")
+        file = pem.with_name(f"{rival.name}-{name}.pem")
         file.write_text(usual.read_text(encoding="utf-8") + pem.read_text(encoding="utf-8"), encoding="utf-8")
         trusted[name] = file
     return {**{name: str(file) for name, file in trusted.items()}, "NODE_EXTRA_CA_CERTS": str(pem)}
 
 
 class Container:
-    """A peer's process."""
+    """A rival's process."""
 
-    def __init__(self, peer: build.Peer, environment: Mapping[str, str], under: Sequence[str] = ()) -> None:
+    def __init__(self, rival: build.Rival, environment: Mapping[str, str], under: Sequence[str] = ()) -> None:
         """Nothing is started yet.
 
-        :param under: a command that runs the peer, such as valgrind and its options.
+        :param under: a command that runs the rival, such as valgrind and its options.
         """
-        python = peer.language == "python"
+        python = rival.language == "python"
         loop = [str(build.python()), str(_LOOPS / "loop.py")] if python else [_node(), str(_LOOPS / "loop.cjs")]
-        self._command = [*under, *loop, str(peer.folder), peer.handler]
-        self._peer, self._environment = peer, dict(environment)
+        self._command = [*under, *loop, str(rival.folder), rival.handler]
+        self._peer, self._environment = rival, dict(environment)
 
     def __enter__(self) -> "Container":
         self._errors = tempfile.TemporaryFile()
         answers, theirs = os.pipe()
         self.begun = time.perf_counter()
-        self.process = subprocess.Popen(  # noqa: S603 - a peer's own runtime
+        self.process = subprocess.Popen(  # noqa: S603 - a rival's own runtime
             [*self._command, str(theirs)],
             env=self._environment,
             cwd=self._peer.folder,
@@ -153,9 +153,9 @@ class Container:
         self.end()
 
     def say(self, line: bytes) -> Any:
-        """Hand the peer a line, and return its answer.
+        """Hand the rival a line, and return its answer.
 
-        :raises PeerFailed: there is none.
+        :raises RivalError: there is none.
         """
         assert self.process.stdin
         self.process.stdin.write(line)
@@ -164,17 +164,17 @@ class Container:
         if not answer:
             self.end()
             self._errors.seek(0)
-            raise PeerFailed(f"{self._peer.title}: {self._errors.read().decode(errors='replace')}")
+            raise RivalError(f"{self._peer.title}: {self._errors.read().decode(errors='replace')}")
         return json.loads(answer)
 
     def purchase(self, event: bytes) -> None:
         """Make a purchase.
 
-        :raises PeerFailed: it was not paid.
+        :raises RivalError: it was not paid.
         """
         answer = self.say(event)
         if not purchases.is_paid(answer):
-            raise PeerFailed(f"{self._peer.title}: {answer}")
+            raise RivalError(f"{self._peer.title}: {answer}")
 
     def since_start(self) -> float:
         """Return the seconds since the process was asked for."""

@@ -1,4 +1,4 @@
-"""The purchase that every peer makes, and what the upstreams answer to it."""
+"""The purchase that every rival makes, and what the upstreams answer to it."""
 
 import json
 from typing import Any

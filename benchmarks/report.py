@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import bill, build, chart
-from benchmarks.build import OBVIOUS, OURS, TUNED, Peer
+from benchmarks.build import OBVIOUS, OURS, TUNED, Rival
 from benchmarks.cold import Cold
 from benchmarks.telemetry import Cost
 from benchmarks.warm import Warm
@@ -20,9 +20,9 @@ MB = 1e6
 
 @dataclass(frozen=True)
 class Figures:
-    """All that was measured in one run; ``loopback``, ``region``, ``warm`` and ``warm_tls`` by a peer's name."""
+    """All that was measured in one run; ``loopback``, ``region``, ``warm`` and ``warm_tls`` by a rival's name."""
 
-    peers: Sequence[Peer]
+    rivals: Sequence[Rival]
     skipped: Sequence[str]
     runs: int
     loopback: dict[str, Cold]
@@ -79,8 +79,8 @@ def write(text: str, figures: Figures, folder: Path) -> None:
     :param folder: ``docs``.
     """
     rows = [
-        (peer.title.replace("`", ""), figures.loopback[peer.name].wall, figures.region[peer.name].wall)
-        for peer in figures.peers
+        (rival.title.replace("`", ""), figures.loopback[rival.name].wall, figures.region[rival.name].wall)
+        for rival in figures.rivals
     ]
     title = "Milliseconds from the start of the process to the first answer"
     (folder / "images").mkdir(parents=True, exist_ok=True)
@@ -91,31 +91,31 @@ def write(text: str, figures: Figures, folder: Path) -> None:
 
 def _cold_table(figures: Figures) -> str:
     lines = ["| | loopback | CPU | near | CPU | zip, MB |", "|---|--:|--:|--:|--:|--:|"]
-    for peer in figures.peers:
-        times = figures.loopback[peer.name], figures.region[peer.name]
+    for rival in figures.rivals:
+        times = figures.loopback[rival.name], figures.region[rival.name]
         cells = " | ".join(f"{time.wall:.0f} | {time.cpu:.0f}" for time in times)
-        lines.append(f"| {_name(peer)} | {cells} | {peer.zip_bytes / MB:.1f} |")
+        lines.append(f"| {_name(rival)} | {cells} | {rival.zip_bytes / MB:.1f} |")
     return "\n".join(lines)
 
 
 def _warm_table(figures: Figures) -> str:
     head = "| | CPU | CPU, TLS | reads of the key | calls to Stripe | connections to Stripe | MB after 1 | after 201 |"
     lines = [head, "|---|--:|--:|--:|--:|--:|--:|--:|"]
-    for peer in figures.peers:
-        warm, tls = figures.warm[peer.name], figures.warm_tls[peer.name]
+    for rival in figures.rivals:
+        warm, tls = figures.warm[rival.name], figures.warm_tls[rival.name]
         memory = " | ".join(f"{megabytes:.0f}" for megabytes in warm.memory.values())
         calls = f"{warm.parameter_store[0]} | {warm.stripe[0]} | {warm.stripe[1]}"
-        lines.append(f"| {_name(peer)} | {warm.cpu:.2f} | {tls.cpu:.2f} | {calls} | {memory} |")
+        lines.append(f"| {_name(rival)} | {warm.cpu:.2f} | {tls.cpu:.2f} | {calls} | {memory} |")
     return "\n".join(lines)
 
 
-def _name(peer: Peer) -> str:
-    return f"**{peer.title}**" if peer.name == OURS.name else peer.title
+def _name(rival: Rival) -> str:
+    return f"**{rival.title}**" if rival.name == OURS.name else rival.title
 
 
 def _ratios(figures: Figures) -> dict[str, str]:
     found: dict[str, str] = {}
-    node = [peer.name for peer in figures.peers if peer.language == "node"]
+    node = [rival.name for rival in figures.rivals if rival.language == "node"]
     for prefix, cold in (("cold", figures.loopback), ("near", figures.region)):
         ours, obvious = cold[OURS.name], cold[OBVIOUS.name]
         found[f"{prefix}_node"] = f"{ours.wall / min(cold[name].wall for name in node):.2f}" if node else "no Node here"
@@ -123,8 +123,8 @@ def _ratios(figures: Figures) -> dict[str, str]:
         found[f"{prefix}_obvious"] = f"{ours.wall / obvious.wall:.2f}"
         found[f"{prefix}_obvious_cpu"] = f"{ours.cpu / obvious.cpu:.2f}"
     for prefix, warm in (("warm", figures.warm), ("tls", figures.warm_tls)):
-        for peer in (OBVIOUS, TUNED):
-            found[f"{prefix}_{peer.name}"] = f"{warm[OURS.name].cpu / warm[peer.name].cpu:.2f}"
+        for rival in (OBVIOUS, TUNED):
+            found[f"{prefix}_{rival.name}"] = f"{warm[OURS.name].cpu / warm[rival.name].cpu:.2f}"
     return found
 
 
@@ -136,13 +136,13 @@ def _instructions(figures: Figures) -> str:
 
 
 def _bill_table(figures: Figures, costs: Sequence[bill.Cost]) -> str:
-    others = [peer for peer in figures.peers if peer.name == OBVIOUS.name or peer.name == build.NODE_3.name]
-    head = ["MB", "own part, cold, ms", "warm, ms", "x86, $", "arm, $", *(f"{peer.title}, arm, $" for peer in others)]
+    others = [rival for rival in figures.rivals if rival.name == OBVIOUS.name or rival.name == build.NODE_3.name]
+    head = ["MB", "own part, cold, ms", "warm, ms", "x86, $", "arm, $", *(f"{rival.title}, arm, $" for rival in others)]
     lines = [f"| {' | '.join(head)} |", "|" + "--:|" * len(head)]
     for cost in costs:
         cells = [str(cost.memory), f"{cost.cold:.0f}", f"{cost.warm:.1f}", f"{cost.x86:.2f}", f"{cost.arm:.2f}"]
-        for peer in others:
-            same = bill.at(cost.memory, figures.region[peer.name], figures.warm_tls[peer.name].cpu)
+        for rival in others:
+            same = bill.at(cost.memory, figures.region[rival.name], figures.warm_tls[rival.name].cpu)
             cells.append(f"{same.arm:.2f}")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

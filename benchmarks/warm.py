@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import build, purchases
-from benchmarks.build import Peer
+from benchmarks.build import Rival
 from benchmarks.harness import LOOPBACK, Container, Network, Upstreams
 
 _WARM_UP = 200
@@ -34,21 +34,21 @@ class Warm:
 
 
 def measure(
-    peers: Sequence[Peer], network: Network, answers: Sequence[str], *, quick: bool = False, counted: bool = True
+    rivals: Sequence[Rival], network: Network, answers: Sequence[str], *, quick: bool = False, counted: bool = True
 ) -> dict[str, Warm]:
-    """Measure every peer in turn.
+    """Measure every rival in turn.
 
     :param quick: fewer purchases, and no instructions.
     :param counted: count instructions.
-    :return: by peer's name.
+    :return: by rival's name.
     """
-    measured: dict[str, list[Warm]] = {peer.name: [] for peer in peers}
+    measured: dict[str, list[Warm]] = {rival.name: [] for rival in rivals}
     with Upstreams(network, answers) as upstreams:
         for _ in range(1 if quick else _ROUNDS):
-            for peer in peers:
-                measured[peer.name].append(_measure(peer, upstreams, _PURCHASES // (4 if quick else 1)))
-        which = [peer for peer in peers if peer.name in _COUNTED and counted and not quick]
-        instructions = {peer.name: _instructions(peer, upstreams) for peer in which}
+            for rival in rivals:
+                measured[rival.name].append(_measure(rival, upstreams, _PURCHASES // (4 if quick else 1)))
+        which = [rival for rival in rivals if rival.name in _COUNTED and counted and not quick]
+        instructions = {rival.name: _instructions(rival, upstreams) for rival in which}
     return {
         name: Warm(
             statistics.median(warm.cpu for warm in rounds),
@@ -61,19 +61,19 @@ def measure(
     }
 
 
-def memory_over(number: int, peer: Peer, answers: Sequence[str]) -> float:
-    """Return a peer's resident MB after so many purchases."""
+def memory_over(number: int, rival: Rival, answers: Sequence[str]) -> float:
+    """Return a rival's resident MB after so many purchases."""
     event = purchases.event()
-    with Upstreams(LOOPBACK, answers) as upstreams, Container(peer, upstreams.environment(peer)) as container:
+    with Upstreams(LOOPBACK, answers) as upstreams, Container(rival, upstreams.environment(rival)) as container:
         for _ in range(number):
             container.purchase(event)
         return container.memory()
 
 
-def _measure(peer: Peer, upstreams: Upstreams, number: int) -> Warm:
+def _measure(rival: Rival, upstreams: Upstreams, number: int) -> Warm:
     event = purchases.event()
     upstreams.counts()
-    with Container(peer, upstreams.environment(peer)) as container:
+    with Container(rival, upstreams.environment(rival)) as container:
         container.purchase(event)
         memory = {1: container.memory()}
         for _ in range(_WARM_UP):
@@ -87,25 +87,25 @@ def _measure(peer: Peer, upstreams: Upstreams, number: int) -> Warm:
     return Warm(cpu, memory, parameter_store, payments)
 
 
-# Node compiles while it runs, so that its instructions are not the purchase's; of the peers in Python, one is the best.
+# Node compiles while it runs, so that its instructions are not the purchase's; of the rivals in Python, one is the best.
 _COUNTED = {build.OURS.name, build.TUNED.name}
 
 
-def _instructions(peer: Peer, upstreams: Upstreams) -> float | None:
+def _instructions(rival: Rival, upstreams: Upstreams) -> float | None:
     """Return millions of instructions a purchase: what many make more than few. None without valgrind."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         return None
-    few, many = (_collected(peer, upstreams, valgrind, number) for number in (_FEW, _MANY))
+    few, many = (_collected(rival, upstreams, valgrind, number) for number in (_FEW, _MANY))
     return (many - few) / (_MANY - _FEW) / 1e6
 
 
-def _collected(peer: Peer, upstreams: Upstreams, valgrind: str, number: int) -> int:
+def _collected(rival: Rival, upstreams: Upstreams, valgrind: str, number: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
         under = [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={log}"]
-        environment = {**upstreams.environment(peer), "PYTHONHASHSEED": "0"}
-        with Container(peer, environment, under) as container:
+        environment = {**upstreams.environment(rival), "PYTHONHASHSEED": "0"}
+        with Container(rival, environment, under) as container:
             for _ in range(number):
                 container.purchase(purchases.event())
             container.finish()

@@ -1,4 +1,4 @@
-// Lambda's part of a Node peer: loads the function, then answers an event a line. loop.py says why.
+// Lambda's part of a Node rival: loads the function, then answers an event a line. loop.py says why.
 "use strict";
 const fs = require("node:fs");
 const path = require("node:path");

@@ -1,4 +1,4 @@
-"""Lambda's part of a Python peer: imports the function, then answers an event a line. ``loop.cjs`` is the same in Node.
+"""Lambda's part of a Python rival: imports the function, then answers an event a line. ``loop.cjs`` is the same in Node.
 
 Pipes stand for the Runtime API, so that no language pays for another's HTTP client. ::
 
@@ -13,7 +13,7 @@ import time
 
 
 class Context:
-    """What Lambda tells a function of an invocation, as far as the peers look."""
+    """What Lambda tells a function of an invocation, as far as the rivals look."""
 
     aws_request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
     function_name = "billing"
