@@ -1,1 +1,1 @@
-"""The same purchase as others build it: an app each, which :mod:`benchmarks.build` installs into build/bench."""
+"""Other implementations of the purchase. :mod:`benchmarks.build` installs them into build/bench."""

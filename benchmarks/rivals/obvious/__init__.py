@@ -1,1 +1,1 @@
-"""A rival."""
+"""Chalice with boto3 and stripe-python."""

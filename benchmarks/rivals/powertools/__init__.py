@@ -1,1 +1,1 @@
-"""A rival."""
+"""Powertools for AWS Lambda with stripe-python."""
