@@ -92,19 +92,15 @@ def _simulations(fleet: Fleet, timing: Timing, throttled: Sequence[Outcome]) -> 
     rows = [_row(policy.name, _simulate(SIMULATIONS, fleet, timing, policy)) for policy in POLICIES]
     yield table(["how a container waits", *_COLUMNS], rows)
     yield "### Other conditions"
-    scale = fleet.containers / CONTAINERS
+    slower = replace(timing, read=[0.1], throttled_read=[0.1])
+    shared = replace(fleet, reads_per_second=0.9 * fleet.reads_per_second)
+    fifth = replace(fleet, containers=int(fleet.containers / 5) or 1, within=1)
     conditions = {
-        "Parameter Store takes 0.1 s per read": (fleet, replace(timing, read=[0.1], throttled_read=[0.1])),
+        "Parameter Store takes 0.1 s per read": (fleet, slower),
         "no burst of reads is allowed": (replace(fleet, burst=1), timing),
-        "other functions use a tenth of the reads": (
-            replace(fleet, reads_per_second=0.9 * fleet.reads_per_second),
-            timing,
-        ),
+        "other functions use a tenth of the reads": (shared, timing),
         "all within one second": (replace(fleet, within=1), timing),
-        "a fifth of the containers within one second": (
-            replace(fleet, containers=int(200 * scale) or 1, within=1),
-            timing,
-        ),
+        "a fifth of the containers within one second": (fifth, timing),
         "twice as many containers": (replace(fleet, containers=2 * fleet.containers), timing),
     }
     yield table(["", *_COLUMNS], [_row(name, _simulate(5, *condition)) for name, condition in conditions.items()])

@@ -174,11 +174,8 @@ class Container:
 
     def memory(self) -> float:
         """Return the process's resident memory in MB; 0 where there is no /proc."""
-        status = Path(f"/proc/{self.process.pid}/status")
-        if not status.exists():
-            return 0.0
-        line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmRSS"))
-        return int(line.split()[1]) / 1024
+        pages = Path(f"/proc/{self.process.pid}/statm")
+        return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20 if pages.exists() else 0.0
 
     def finish(self) -> None:
         """Close the process's standard input, and wait until it exits."""

@@ -3,6 +3,7 @@
 import datetime
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ def _instructions(counted: dict[str, float | None]) -> str:
     ours, tuned = counted.get(OURS.name), counted.get(TUNED.name)
     if ours is None or tuned is None:
         return ""
-    return f"It takes {ours:.2f} million instructions, and the tuned app {tuned:.2f} million (counted by callgrind).\n"
+    return f"A purchase takes {ours:.2f} million instructions, in the tuned app {tuned:.2f} million (callgrind).\n"
 
 
 def _bill_table(figures: Figures, costs: Sequence[bill.Cost]) -> str:
@@ -145,8 +146,5 @@ def _title(rival: Rival) -> str:
 
 
 def _node_version() -> str:
-    try:
-        done = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)  # noqa: S607
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return f", Node {done.stdout.strip()}"
+    node = shutil.which("node")
+    return f", Node {subprocess.check_output([node, '--version'], text=True).strip()}" if node else ""  # noqa: S603
