@@ -53,9 +53,9 @@ def measure(browser: Browser, url: str) -> tuple[float, float]:
 def main() -> None:
     """Print medians and maxima."""
     url = f"http://127.0.0.1:{os.environ.get('CONSOLE_PORT', '8001')}"
-    chromium = shutil.which("chromium") or sys.exit(
-        "Chromium is not installed. Install it:\n\n    apt-get install chromium"
-    )
+    chromium = shutil.which("chromium")
+    if not chromium:
+        sys.exit("Chromium is not installed. Install it:\n\n    apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
         try:
