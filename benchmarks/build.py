@@ -89,7 +89,7 @@ def _build(rival: Rival) -> None:
 
 def _digest(rival: Rival) -> str:
     if rival.name == OURS.name:
-        return hashlib.sha256(package.prepare().read_bytes()).hexdigest()
+        return hashlib.sha256(packaging.prepare().read_bytes()).hexdigest()
     digest = hashlib.sha256(sys.version.encode() + Path(__file__).read_bytes())
     for file in sorted(path for path in _RIVALS.rglob("*") if path.is_file() and path.suffix != ".pyc"):
         digest.update(str(file.relative_to(_RIVALS)).encode() + file.read_bytes())
@@ -97,7 +97,7 @@ def _digest(rival: Rival) -> str:
 
 
 def _ours(_rival: Rival) -> Path:
-    return package.build("dev", OUT / "package")
+    return packaging.build("dev", OUT / "package")
 
 
 def _obvious(rival: Rival) -> Path:

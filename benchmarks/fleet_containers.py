@@ -57,7 +57,7 @@ class Testbed:
     def __init__(self, folder: Path) -> None:
         """Build the package, as `make package` does, in a temporary folder."""
         self._code = folder / "code"
-        with zipfile.ZipFile(package.build("dev", folder)) as archive:
+        with zipfile.ZipFile(packaging.build("dev", folder)) as archive:
             archive.extractall(self._code)
 
     def __enter__(self) -> "Testbed":
@@ -66,7 +66,7 @@ class Testbed:
         self._aws.start()
         self._aws.put_secret(purchases.PARAMETER, self._stripe.keys.issue("test"))
         self._stripe.faults.add(count=None, delay=STRIPE, match="POST /v1/payment_intents")
-        project = json.loads((package.PROJECT / ".chalice" / "config.json").read_text(encoding="utf-8"))
+        project = json.loads((packaging.PROJECT / ".chalice" / "config.json").read_text(encoding="utf-8"))
         own = {"STRIPE_API_BASE": self._stripe.url}
         self._environment = {**self._aws.environment(), **project["environment_variables"], **own}
         return self
@@ -140,12 +140,12 @@ class Testbed:
 
     def _read(self) -> float:
         """Return the seconds that a read takes, successful or throttled."""
-        access = aws_access("ssm", self._environment)
+        access = resolve_access("ssm", self._environment)
         assert access is not None  # the environment has credentials, as in Lambda
         headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "AmazonSSM.GetParameter"}
         body = json.dumps({"Name": purchases.PARAMETER, "WithDecryption": True}).encode()
         sent = time.monotonic()
-        aws.post(access, "ssm", headers, body, connect=5, answer=5)
+        client.post(access, "ssm", headers, body, connect=5, answer=5)
         return time.monotonic() - sent
 
 

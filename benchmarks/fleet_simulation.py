@@ -16,7 +16,7 @@ from chalicelib.billing.charge_problems import KEY_RETRY_AFTER
 from chalicelib.stripe_client.api import DEADLINE, RESERVED_FOR_STRIPE
 from devstack.throttle import TokenBucket
 
-INIT = 3.0  # seconds that a read during init may take (chalicelib/parameter_store.py)
+INIT = 3.0  # seconds that a read during init may take (chalicelib/aws/secret.py)
 
 # Takes the number of failed attempts, the seconds left, and whether a request waits. Returns the pause, or None.
 NextAttempt = Callable[[int, float, bool], float | None]
@@ -32,7 +32,7 @@ class Policy:
 
     name: str
     next_attempt: NextAttempt
-    request: float = KEY_WITHIN
+    request: float = DEADLINE - RESERVED_FOR_STRIPE
     keeps_count: bool = True
 
 

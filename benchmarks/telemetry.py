@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.build import PROJECT
-from chalicelib.telemetry import Telemetry
+from chalicelib.key_formats import SENSITIVE
+from chalicelib.telemetry import Redactor, Telemetry
 
 _RUNS = 15
 _REQUESTS = 2000
@@ -52,7 +53,7 @@ def _request_milliseconds(daemon: str) -> float:
 
     :param daemon: the address for subsegments; empty for a request that is not traced.
     """
-    telemetry = Telemetry("dev", daemon)
+    telemetry = Telemetry("dev", Redactor(SENSITIVE), daemon)
     trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
     batches = []
     with Path(os.devnull).open("w", encoding="utf-8") as null, contextlib.redirect_stdout(null):

@@ -34,7 +34,7 @@ def count_charges(stack: Stack) -> int:
 def test_a_purchase_waits_for_its_key_while_parameter_store_throttles(stack: Stack):
     charges_before = count_charges(stack)
     stack.aws.fail(THROTTLED)
-    with Container(stack, ANSWERED="11") as container, ThreadPoolExecutor(1) as client:
+    with Container(stack, STRIPE_DEADLINE="11") as container, ThreadPoolExecutor(1) as client:
         reads_in_init = stack.reads()
         purchase = client.submit(container.post, PURCHASE)
         assert eventually(lambda: stack.reads() >= reads_in_init + 3)
@@ -47,7 +47,7 @@ def test_a_purchase_waits_for_its_key_while_parameter_store_throttles(stack: Sta
 def test_a_key_that_is_not_read_before_the_deadline_is_a_503_that_charges_nothing(stack: Stack):
     charges_before, key = count_charges(stack), str(uuid.uuid4())
     stack.aws.fail(THROTTLED)
-    with Container(stack, ANSWERED="10") as container:
+    with Container(stack, STRIPE_DEADLINE="10") as container:
         response = container.post(PURCHASE, Idempotency_Key=key)
         assert is_problem(response, 503, "stripe_key_unavailable")
         assert int(response.headers["Retry-After"]) > 0
