@@ -2,8 +2,7 @@
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.billing.charge_problems import charge_problem, payment_not_found, retrieval_problem
 from chalicelib.billing.pricing import calculate_amount
@@ -21,8 +20,7 @@ CHARGED = ("succeeded", "processing", "requires_action")
 RETRIEVED = (*CHARGED, "failed", "refunded")
 
 
-@dataclass(frozen=True)
-class Payment:
+class Payment(NamedTuple):
     """A PaymentIntent as callers see it: ``amount`` in cents, ``created`` in Unix seconds.
 
     ``status``: succeeded, processing or requires_action; for a retrieved payment also failed or refunded.
@@ -41,7 +39,7 @@ class Payment:
 
     def to_json(self) -> dict[str, Any]:
         """Return the members that have a value."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
 
 class Payments:
@@ -154,10 +152,10 @@ def _retrieved(intent: dict[str, Any], payment_id: str, caller: str, config: Sta
     if payment.status in ("requires_payment_method", "canceled"):
         error = intent.get("last_payment_error")
         code, decline_code = (error.get("code"), error.get("decline_code")) if isinstance(error, dict) else (None, None)
-        return replace(payment, status="failed", code=code or payment.status, decline_code=decline_code)
+        return payment._replace(status="failed", code=code or payment.status, decline_code=decline_code)
     charge = intent.get("latest_charge")
     if payment.status == "succeeded" and isinstance(charge, dict) and charge.get("refunded"):
-        return replace(payment, status="refunded")
+        return payment._replace(status="refunded")
     if payment.status not in RETRIEVED:
         raise UnexpectedResponseError(f"status {payment.status!r}")
     return payment

@@ -4,8 +4,7 @@ import json
 import re
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from chalicelib.problems import Problem, invalid_request
 
@@ -21,8 +20,7 @@ STORAGE_TEXT = "[1-9][0-9]{0,5}"  # the same numbers as HTML forms post them
 _STORAGE_RULE = f"must be a whole number from 1 to {MAX_STORAGE}"
 
 
-@dataclass(frozen=True)
-class PurchaseRequest:
+class PurchaseRequest(NamedTuple):
     """What a caller asks to be charged for.
 
     ``storage``: notes to store. ``payment_field``: the field that names the payment source; ``token``: its value.

@@ -1,7 +1,6 @@
 """Sends purchase events: to the stage's SNS topic, and as a text message to the admin's phone."""
 
 import json
-from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -44,7 +43,7 @@ class Notifier:
             self._telemetry.note(payment_id=event.payment_id)
             with self._telemetry.subsegment("SNS", "aws", operation="Publish"):
                 attributes = {"event": event.event, "stage": event.stage}
-                sns.publish(json.dumps(asdict(event)), {"TopicArn": self._topic_arn(function_arn)}, attributes)
+                sns.publish(json.dumps(event._asdict()), {"TopicArn": self._topic_arn(function_arn)}, attributes)
         except (EventError, sns.PublishError) as error:
             detail = "The event was not published. Send it again."
             raise Problem("announcement_failed", detail, retry_after=5, cause=str(error)) from error

@@ -1,8 +1,7 @@
 """A purchase event: what the topic's subscribers receive, and how it is made from a Stripe event."""
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 # The Stripe events that are published, and the names they are published under.
 ANNOUNCED = {
@@ -12,8 +11,7 @@ ANNOUNCED = {
 }
 
 
-@dataclass(frozen=True)
-class PurchaseEvent:
+class PurchaseEvent(NamedTuple):
     """What the topic's subscribers receive, as JSON.
 
     ``event``: note_purchased, note_refunded or note_disputed. ``amount``: cents that were paid, refunded, or are
