@@ -1,4 +1,4 @@
-"""schemathesis against the API with openapi.json: `make fuzz`, and a few cases among the tests.
+"""schemathesis against the API with openapi.yaml: `make fuzz`, and a few cases among the tests.
 
 It makes requests of all kinds, good and bad, and holds the answers against the description: no 5xx; no status, header
 or body that is not described; nothing good refused, nothing bad taken.
@@ -13,7 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.answers import CARD, Scene
+from tests.scenarios import CARD, Services
 from tests.support import PROJECT, Stack
 
 _LIMIT = 1200  # seconds
@@ -36,7 +36,7 @@ class Run:
     said: str
 
 
-def run(scene: Scene, examples: int, *options: str) -> Run:
+def run(services: Services, examples: int, *options: str) -> Run:
     """Run it.
 
     :param examples: the most cases to generate for an operation and phase.
@@ -47,11 +47,11 @@ def run(scene: Scene, examples: int, *options: str) -> Run:
         config.write_text(_CONFIG)
         command = [
             str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config), "run",
-            str(PROJECT / "openapi.json"), "--url", scene.api.url, "--max-examples", str(examples),
+            str(PROJECT / "openapi.yaml"), "--url", services.api.url, "--max-examples", str(examples),
             "--report", "json", "--report-json-path", str(report), "--no-color", *options,
         ]  # fmt: skip
-        environment = {**os.environ, "PYTHONPATH": str(PROJECT), "FUZZ_WEBHOOK_SECRET": scene.secret}
-        environment["FUZZ_PAYMENT"] = scene.api.post(CARD).json()["id"]
+        environment = {**os.environ, "PYTHONPATH": str(PROJECT), "FUZZ_WEBHOOK_SECRET": services.webhook_secret}
+        environment["FUZZ_PAYMENT"] = services.api.post(CARD).json()["id"]
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=_LIMIT
         )
@@ -67,11 +67,11 @@ def main() -> int:
     given, options = parser.parse_known_args()
     with Stack() as stack:
         stack.reset()
-        scene = Scene(stack)
+        services = Services(stack)
         try:
-            done = run(scene, given.examples, *options)
+            done = run(services, given.examples, *options)
         finally:
-            scene.close()
+            services.close()
     print(done.said)
     if done.cases < given.at_least:
         print(f"{done.cases} cases were generated; at least {given.at_least} were wanted: raise --examples.")
