@@ -157,7 +157,8 @@ def test_before_the_first_release_nothing_is_breaking():
 
 def test_the_file_breaks_no_client_of_the_last_release():
     changes = unannounced_changes(_released(), DOCUMENT)
-    assert changes == [], "raise the version in chalicelib/__init__.py and openapi.yaml, or undo the changes"
+    remedy = "Undo these changes, or raise the version in chalicelib/__init__.py and openapi.yaml:"
+    assert not changes, "\n".join([remedy, *changes])
 
 
 def _released() -> Json | None:
