@@ -33,7 +33,7 @@ class Console:
     | address | |
     |---|---|
     | ``GET /`` | the page, with what belongs to it |
-    | ``GET /api/``, ``GET /openapi.json`` | the API's reference |
+    | ``GET /api/``, ``GET /openapi.yaml`` | the API's reference |
     | ``GET /events`` | what happened, oldest first |
     | ``GET /events/{number}`` | the JSON behind an entry of the stream |
     | ``GET /stream`` | entries and switches as they change (server-sent events) |
