@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import build, cold, purchases, report, telemetry, warm
 from benchmarks.harness import LOOPBACK, REGION, PeerFailed
-from devstack.aws import leave_own_accounts
+from devstack.aws_emulator import leave_own_accounts
 
 _QUICK = 10  # runs, below which nothing is written
 

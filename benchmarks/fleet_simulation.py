@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from chalicelib.aws.backoff import next_attempt
 from chalicelib.billing.charge_problems import KEY_RETRY_AFTER
 from chalicelib.billing.payments import KEY_WITHIN
-from devstack.throttle import TokenBucket
+from devstack.token_bucket import TokenBucket
 
 INIT = 3.0  # seconds, the budget of a read during init (chalicelib/parameter_store.py)
 

@@ -4,7 +4,7 @@ import json
 import mimetypes
 from importlib.resources import files
 
-from devstack.child import PROJECT
+from devstack.child_process import PROJECT
 
 DESCRIPTION = "/openapi.json"
 PREFIX = "/api/"

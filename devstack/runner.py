@@ -15,13 +15,13 @@ from typing import Protocol, TypeVar
 from chalice.config import Config
 
 from chalicelib.config import ConfigError, load
-from devstack.aws import AwsServer, leave_own_accounts
-from devstack.child import PROJECT, Child
+from devstack.aws_emulator import AwsServer, leave_own_accounts
+from devstack.child_process import PROJECT, Child
+from devstack.console.fault_switches import Switches
 from devstack.console.server import Console
-from devstack.console.switches import Switches
-from devstack.events import EventLog
+from devstack.event_log import EventLog
 from devstack.ports import Ports
-from devstack.stage import set_up
+from devstack.stage_setup import set_up
 from devstack.stripe.server import StripeServer
 from stagectl import project_check
 
@@ -104,7 +104,7 @@ class Runner:
         switches = Switches(aws, payments, key, config.stripe_key_parameter, lambda: self._start_api(local))
         console = self._started("console_port", lambda: Console(log, payments, switches, api, ports.console_port))
         as_lambda = {**environment, "_HANDLER": "app.notify"}
-        self._children["notify"] = Child(["devstack.notify", queue], as_lambda, _show("notify"))
+        self._children["notify"] = Child(["devstack.notify_worker", queue], as_lambda, _show("notify"))
         self._start_api(local)
         if not self._stop.is_set():
             _say(self._screen(console.url, aws.url, payments.url))
@@ -123,7 +123,7 @@ class Runner:
                 return
             if running := self._children.get("api"):
                 running.stop()
-            arguments = ["devstack.local", "--stage", "dev", "--port", str(self._ports.api_port)]
+            arguments = ["devstack.chalice_local", "--stage", "dev", "--port", str(self._ports.api_port)]
             self._children["api"] = Child(arguments, dict(environment), _show("api"))
             self._wait_until_healthy(self._ports.api_port)
 

@@ -45,7 +45,7 @@ class FunctionError(RuntimeApiError):
     """The function raised."""
 
 
-class NoAnswer(RuntimeApiError):
+class NoResponseError(RuntimeApiError):
     """Nothing came in time."""
 
 
@@ -84,7 +84,7 @@ class RuntimeApi:
 
     def container_ended(self, message: str) -> None:
         """Let whoever waits for an answer of the container know that there will be none."""
-        self._answers.put(("", NoAnswer(message)))
+        self._answers.put(("", NoResponseError(message)))
 
     def invoke(self, event: Mapping[str, Any], timeout: float | None = None, request_id: str = "") -> Any:
         """Have the container handle an event, after those that wait already, and return what the function returned.
@@ -95,7 +95,7 @@ class RuntimeApi:
         :param request_id: of the invocation; made up if there is none.
         :raises InitError: the function could not be imported.
         :raises FunctionError: it raised.
-        :raises NoAnswer: it did neither in time.
+        :raises NoResponseError: it did neither in time.
         """
         give_up = time.monotonic() + (self._timeout + 10 if timeout is None else timeout)
         request_id = request_id or str(uuid.uuid4())
@@ -105,7 +105,7 @@ class RuntimeApi:
                 try:
                     answered, answer = self._answers.get(timeout=max(0.0, give_up - time.monotonic()))
                 except queue.Empty:
-                    raise NoAnswer("the container did not answer in time") from None
+                    raise NoResponseError("the container did not answer in time") from None
                 if answered in (request_id, ""):  # not that of an invocation given up
                     break
         if isinstance(answer, RuntimeApiError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from devstack.aws import AwsFault
+from devstack.aws_emulator import AwsFault
 from devstack.openapi.document import EXAMPLES
 from devstack.stripe.webhooks import signature
 from tests.cloud import Cloud

@@ -11,8 +11,8 @@ from typing import Any
 
 from devstack import reference
 from devstack.console import page
-from devstack.console.switches import Switches
-from devstack.events import Entry, EventLog
+from devstack.console.fault_switches import Switches
+from devstack.event_log import Entry, EventLog
 from devstack.stripe.errors import StripeError
 from devstack.stripe.server import StripeServer
 

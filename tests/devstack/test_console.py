@@ -10,9 +10,9 @@ import requests
 import stripe
 
 from chalicelib.billing.payments import KEY_WITHIN
+from devstack.console.fault_switches import SWITCHES, Switches
 from devstack.console.server import Console
-from devstack.console.switches import SWITCHES, Switches
-from devstack.events import EventLog
+from devstack.event_log import EventLog
 from devstack.stripe.server import StripeServer
 from tests.support.stack import PROJECT, TEST_PARAMETER, Stack
 

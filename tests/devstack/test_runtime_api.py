@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from devstack.runtime_api import FunctionError, InitError, LambdaContainer, NoAnswer
+from devstack.runtime_api import FunctionError, InitError, LambdaContainer, NoResponseError
 from tests.support.stack import APP, PURCHASE, Stack, billing_event
 
 HEALTH = {
@@ -73,7 +73,7 @@ def test_a_late_answer_is_not_the_next_ones(stack: Stack, tmp_path: Path) -> Non
     )
     with container(stack, "slow.handler", tmp_path) as slow:
         assert slow.invoke({"seconds": 0}) == 0
-        with pytest.raises(NoAnswer):
+        with pytest.raises(NoResponseError):
             slow.invoke({"seconds": 1}, timeout=0.05)
         assert slow.invoke({"seconds": 0.01}) == 0.01
 

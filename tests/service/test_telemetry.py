@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.telemetry import Telemetry, redact
-from devstack.aws import AwsFault
+from devstack.aws_emulator import AwsFault
 from tests.support.stack import PURCHASE, TEST_PARAMETER, Api, Container, Stack, billing_event
 
 

@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 
-from devstack.aws import AwsFault
+from devstack.aws_emulator import AwsFault
 from tests.answers import masked, recorded
 from tests.support.stack import PURCHASE, TEST_PARAMETER, Api, Container, Stack, is_problem
 

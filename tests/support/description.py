@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import jsonschema_rs
 
-from devstack.child import PROJECT
+from devstack.child_process import PROJECT
 
 DOCUMENT: dict[str, Any] = json.loads((PROJECT / "openapi.json").read_text())
 # Of these, members may be there that we say nothing about.

@@ -6,8 +6,8 @@ import stripe
 
 from chalicelib.config import StageConfig
 from chalicelib.events.purchase_event import ANNOUNCED
-from devstack import notify
-from devstack.aws import AwsServer
+from devstack import notify_worker
+from devstack.aws_emulator import AwsServer
 from devstack.stripe.server import StripeServer
 
 WEBHOOK_EVENTS: Any = sorted(ANNOUNCED)
@@ -26,4 +26,4 @@ def set_up(aws: AwsServer, payments: StripeServer, config: StageConfig, key: str
     aws.put_secret(config.webhook_secret_parameter, str(endpoint.secret))
     sns = aws.client("sns")
     topic = sns.create_topic(Name=config.note_purchased_topic)["TopicArn"]
-    return notify.subscribe(sns, aws.client("sqs"), topic)
+    return notify_worker.subscribe(sns, aws.client("sqs"), topic)

@@ -1,4 +1,4 @@
-"""The function `notify` as Lambda would run it for the topic: `python -m devstack.notify QUEUE_URL`.
+"""The function `notify` as Lambda would run it for the topic: `python -m devstack.notify_worker QUEUE_URL`.
 
 moto runs Lambda code in Docker only, so the topic is subscribed by a queue, and this takes the messages from there. As
 with Lambda, a message for which the function raises is given to it again.
@@ -12,7 +12,7 @@ from typing import Any
 
 import boto3
 
-from devstack.child import end_with_parent
+from devstack.child_process import end_with_parent
 
 # Seconds: how long a message whose handling failed stays away, and how long a call waits for messages.
 RETRY_AFTER = 1

@@ -1,4 +1,4 @@
-"""`chalice local`, fit for more than one caller: `python -m devstack.local --stage dev --port 8000`.
+"""`chalice local`, fit for more than one caller: `python -m devstack.chalice_local --stage dev --port 8000`.
 
 Python's HTTP server lets five connections wait to be accepted and has the rest reset, so that 20 purchases at the same
 moment would fail before they reach the app. It also sends headers and body apart, which costs a caller that keeps its
@@ -11,7 +11,7 @@ from typing import Any
 
 from chalice.cli import main
 
-from devstack.child import end_with_parent
+from devstack.child_process import end_with_parent
 
 _handle_error = socketserver.BaseServer.handle_error
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from devstack.aws import AwsFault, AwsServer
+from devstack.aws_emulator import AwsFault, AwsServer
 from devstack.stripe.faults import Fault
 from devstack.stripe.server import StripeServer
 

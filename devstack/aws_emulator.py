@@ -15,7 +15,7 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from devstack.throttle import TokenBucket
+from devstack.token_bucket import TokenBucket
 
 _FORM = "application/x-www-form-urlencoded"
 
