@@ -3,18 +3,18 @@
 import os
 import sys
 
-from devstack.ports import Ports, PortsError, refuse_taken
+from devstack.ports import Ports, PortsError, check_free
 
 
 def main() -> int:
     """Run the stack and return the exit code."""
     try:
         ports = Ports.of(os.environ)
-        refuse_taken(ports)
+        check_free(ports)
     except PortsError as error:
         sys.exit(f"notes-billing: {error}")
 
-    from devstack.runner import Runner, RunnerError  # takes its time, and Ctrl-C may come in it
+    from devstack.runner import Runner, RunnerError  # a slow import, during which Ctrl-C must work
 
     try:
         return Runner(ports).run()

@@ -1,6 +1,7 @@
-"""AWS on loopback: moto's server, with a record of the calls it got and a switch for faults."""
+"""AWS on loopback: moto's server, which also records calls, injects faults and throttles."""
 
 import io
+import json
 import logging
 import os
 import socket
@@ -13,8 +14,8 @@ from urllib.parse import parse_qsl
 import boto3
 from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
 
+from devstack.loopback_server import LoopbackServer
 from devstack.token_bucket import TokenBucket
 
 _FORM = "application/x-www-form-urlencoded"
@@ -22,7 +23,7 @@ _FORM = "application/x-www-form-urlencoded"
 # These share one limit (https://docs.aws.amazon.com/general/latest/gr/ssm.html).
 _PARAMETER_READS = {"GetParameter", "GetParameters", "GetParametersByPath"}
 
-# The emulated account's credentials are accepted by moto alone; the files are those of a laptop's own accounts.
+# Only moto accepts these credentials. The files would hold those of a laptop's own accounts.
 _ACCOUNT = {
     "AWS_ACCESS_KEY_ID": "devstack",
     "AWS_SECRET_ACCESS_KEY": "devstack",
@@ -35,7 +36,7 @@ _ACCOUNT = {
 def leave_own_accounts() -> None:
     """Keep this process and its children away from a laptop's own AWS accounts and proxies.
 
-    AWS clients, moto's own too, ignore what is set for those accounts, and loopback is reached directly.
+    All AWS clients, including moto's, then ignore the laptop's settings and reach loopback directly.
     """
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
@@ -46,12 +47,12 @@ def leave_own_accounts() -> None:
 
 @dataclass(frozen=True)
 class AwsFault:
-    """What the next ``count`` calls of ``operation`` (such as GetParameter) meet instead of an answer.
+    """A fault that the next ``count`` calls of ``operation`` (such as GetParameter) meet.
 
-    ``count``: None for all calls until the fault is taken away.
-    ``delay``: seconds before anything else. ``delay_after``: seconds between the call's effect and its answer.
-    ``error``: an AWS error code, answered with ``status``.
-    ``body``: answered as it is, with ``status``. ``cut``: the connection is closed without an answer.
+    ``count``: None for all calls until the fault is removed.
+    ``delay``: seconds before the call is processed. ``delay_after``: seconds between its effect and its response.
+    ``error``: an AWS error code, returned with ``message`` and ``status`` instead of the call's effect.
+    ``body``: returned as it is, with ``status``. ``cut``: the connection is closed without a response.
     """
 
     operation: str
@@ -59,20 +60,16 @@ class AwsFault:
     delay: float = 0.0
     delay_after: float = 0.0
     error: str = ""
+    message: str = "Injected fault"
     status: int = 400
     body: bytes | None = None
     cut: bool = False
 
 
-class AwsServer:
-    """moto's server in a thread. Its state is the process's: one account, shared by all servers of a process."""
+class AwsServer(LoopbackServer):
+    """moto's server in a thread. Its state belongs to the process: all servers of a process share one account."""
 
-    def __init__(
-        self,
-        port: int = 0,
-        host: str = "127.0.0.1",
-        on_publish: Callable[[dict[str, str]], None] = lambda _publish: None,
-    ) -> None:
+    def __init__(self, port: int = 0, on_publish: Callable[[dict[str, str]], None] = lambda _publish: None) -> None:
         """Bind the port. Call :func:`leave_own_accounts` first.
 
         :param port: 0 for any free one.
@@ -85,62 +82,42 @@ class AwsServer:
         self._on_publish = on_publish
         self._faults: list[tuple[int | None, AwsFault]] = []
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
         self._moto = DomainDispatcherApplication(create_backend_app)
-        # Bound here, since werkzeug ends the whole process when a port is taken.
-        listener = socket.create_server((host, port), backlog=128)
-        self.url = f"http://{host}:{listener.getsockname()[1]}"
-        self._server = make_server(
-            host, port, self._application, threaded=True, request_handler=_Handler, fd=listener.detach()
-        )
-        self._server.daemon_threads = True  # type: ignore[attr-defined]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="aws", daemon=True)
-
-    def start(self) -> "AwsServer":
-        """Serve in the background."""
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        """Stop serving and free the port."""
-        self._stopped.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(self._application, port, "aws")
 
     def client(self, service: str, config: Config | None = None) -> Any:
         """Return boto3's client of a service of this AWS."""
         return boto3.client(service, endpoint_url=self.url, config=Config(proxies={}).merge(config or Config()))
 
     def put_secret(self, name: str, value: str) -> None:
-        """Store a SecureString, replacing what is there."""
+        """Store a SecureString. Replaces the stored value."""
         self.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
 
     def environment(self) -> dict[str, str]:
-        """Return this process's environment, changed so that AWS clients find this AWS."""
+        """Return this process's environment with the address of this AWS."""
         return {**os.environ, "AWS_ENDPOINT_URL": self.url}
 
     def fail(self, fault: AwsFault) -> None:
-        """Add a fault, behind those that are there."""
+        """Add a fault. Calls meet faults in the order in which they were added."""
         with self._lock:
             self._faults.append((fault.count, fault))
 
-    def mend(self, fault: AwsFault) -> None:
-        """Take back a fault that :meth:`fail` added, if calls would still meet it."""
+    def remove_fault(self, fault: AwsFault) -> None:
+        """Remove a fault if it is active."""
         with self._lock:
             self._faults = [entry for entry in self._faults if entry[1] is not fault]
 
-    def awaits(self, fault: AwsFault) -> bool:
-        """Tell whether calls would still meet a fault that :meth:`fail` added."""
+    def has_fault(self, fault: AwsFault) -> bool:
+        """Return whether a fault is active: added, not removed, and not met ``count`` times yet."""
         with self._lock:
-            return any(waiting is fault for _, waiting in self._faults)
+            return any(active is fault for _, active in self._faults)
 
     def limit_reads(self, per_second: float | None) -> None:
-        """Let Parameter Store give so many parameters a second, and throttle the rest; None for no limit."""
+        """Throttle Parameter Store's reads above a rate in parameters per second; None for no limit."""
         self._reads = TokenBucket(per_second) if per_second else None
 
     def heal(self) -> None:
-        """Take all faults away, and the limit."""
+        """Remove all faults and the limit."""
         self.limit_reads(None)
         with self._lock:
             self._faults.clear()
@@ -159,39 +136,40 @@ class AwsServer:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         form = dict(parse_qsl(body.decode())) if environ.get("CONTENT_TYPE", "").startswith(_FORM) else {}
         operation = form.get("Action") or str(environ.get("HTTP_X_AMZ_TARGET", "")).rpartition(".")[2]
-        fault = self._next_fault(operation)
-        stopped = self._stopped.wait(fault.delay) if fault else False  # a call that is held ends with the server
-        if stopped or (fault and fault.cut):
+        fault = self._next_fault(operation) or AwsFault(operation)
+        if self.stopping.wait(fault.delay) or fault.cut:
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             return []
-        if fault and (fault.error or fault.body is not None):
+        replaced = bool(fault.error) or fault.body is not None
+        if not replaced and operation in _PARAMETER_READS and self._reads and not self._reads.take():
+            replaced, fault = True, AwsFault(operation, error="ThrottlingException", message="Rate exceeded")
+        if replaced:
             start_response(f"{fault.status} Fault", [("Content-Type", "application/x-amz-json-1.1")])
-            return [_error(fault, form)]
-        if operation in _PARAMETER_READS and self._reads and not self._reads.take():
-            start_response("400 Bad Request", [("Content-Type", "application/x-amz-json-1.1")])
-            return [b'{"__type":"ThrottlingException","message":"Rate exceeded"}']
+            return [_error_body(fault, is_query=bool(form))]
+        response = self._forward(environ, start_response, body, form)
+        self.stopping.wait(fault.delay_after)
+        return response
+
+    def _forward(
+        self, environ: dict[str, Any], start_response: Callable[..., Any], body: bytes, form: dict[str, str]
+    ) -> Iterable[bytes]:
+        """Have moto process the call, and report a message that it published."""
         statuses: list[str] = []
 
         def start(status: str, *rest: Any) -> Any:
             statuses.append(status)
             return start_response(status, *rest)
 
-        answer: Iterable[bytes] = self._moto({**environ, "wsgi.input": io.BytesIO(body)}, start)
-        if operation == "Publish" and statuses[-1:] == ["200 OK"]:
+        response: Iterable[bytes] = self._moto({**environ, "wsgi.input": io.BytesIO(body)}, start)
+        if form.get("Action") == "Publish" and statuses == ["200 OK"]:
             self._on_publish(form)
-        self._stopped.wait(fault.delay_after if fault else 0)
-        return answer
+        return response
 
 
-def _error(fault: AwsFault, form: dict[str, str]) -> bytes:
+def _error_body(fault: AwsFault, is_query: bool) -> bytes:
     if fault.body is not None:
         return fault.body
-    if form:  # the query protocol, SNS's, answers in XML
-        code = f"<Error><Type>Sender</Type><Code>{fault.error}</Code><Message>made to fail</Message></Error>"
+    if is_query:  # SNS uses the query protocol, whose responses are XML
+        code = f"<Error><Type>Sender</Type><Code>{fault.error}</Code><Message>{fault.message}</Message></Error>"
         return f"<ErrorResponse>{code}<RequestId>1</RequestId></ErrorResponse>".encode()
-    return b'{"__type":"%s","message":"made to fail"}' % fault.error.encode()
-
-
-class _Handler(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: Any) -> None:
-        """Print nothing: what matters here is shown as events."""
+    return json.dumps({"__type": fault.error, "message": fault.message}).encode()

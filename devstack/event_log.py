@@ -1,16 +1,16 @@
-"""What happened, oldest first: kept for ``GET /events`` and the console, and shown as it comes."""
+"""The list of payments, webhooks, messages and texts, behind ``GET /events``, the console and the terminal's output."""
 
 import json
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
 from devstack.stripe.webhooks import Attempt
 
-# The Stripe events that say what became of a payment, and what a person is told.
+# The Stripe events that change a payment's status -> the new status, for a person.
 _PAYMENT_EVENTS = {
     "payment_intent.succeeded": "succeeded",
     "payment_intent.processing": "processing",
@@ -22,30 +22,30 @@ _PAYMENT_EVENTS = {
 
 @dataclass(frozen=True)
 class Entry:
-    """Something that happened.
+    """One event.
 
-    ``number`` counts from 0. ``event`` is what ``GET /events`` lists; ``links`` tie it to a purchase: ``event_id`` and
-    ``payment_id`` are Stripe's, ``idempotency_key`` is the one that Stripe got. ``behind``: the JSON that it was made
-    of. ``listed``: whether it is an event for a person, or is there for its links alone.
+    ``number`` counts from 0. ``event`` is listed by ``GET /events``. ``links`` relate it to a purchase: ``event_id``
+    and ``payment_id`` are Stripe's, ``idempotency_key`` is the key that Stripe received. ``details``: the JSON from
+    which the event was made. ``is_listed``: False for an entry that only has links.
     """
 
     number: int
     event: dict[str, Any]
-    links: dict[str, Any] = field(default_factory=dict)
-    behind: Any = None
-    listed: bool = True
+    links: dict[str, Any]
+    details: Any
+    is_listed: bool
 
 
 class EventLog:
-    """The list of events. An event is ``{"time", "kind", ...}`` with the time in ISO 8601, UTC."""
+    """Events, oldest first. Each is ``{"time", "kind", ...}`` with the time in ISO 8601, UTC."""
 
     def __init__(self, show: Callable[[str], None] = print) -> None:
-        """Begin an empty list.
+        """Create an empty log.
 
-        :param show: gets a line for a person for each event.
+        :param show: gets a line of text for each listed event.
         """
         self._show = show
-        self._grown = threading.Condition()
+        self._changed = threading.Condition()
         self._entries: list[Entry] = []
 
     def add(
@@ -54,47 +54,47 @@ class EventLog:
         line: str | None,
         *,
         links: dict[str, Any] | None = None,
-        behind: Any = None,
+        details: Any = None,
         **members: Any,
     ) -> None:
-        """Add an event.
+        """Add an entry.
 
-        :param kind: ``payment``, ``webhook``, ``sms``, or the purchase event's name: ``note_purchased``, …
-        :param line: what a person reads; None for what is no event for a person.
+        :param kind: ``payment``, ``webhook``, ``sms``, or the purchase event's name, such as ``note_purchased``.
+        :param line: the text to show; None for an entry that is not listed.
         :param links: see :class:`Entry`.
-        :param behind: see :class:`Entry`.
+        :param details: see :class:`Entry`.
         :param members: the event's other members.
         """
-        with self._grown:
+        with self._changed:
             now = datetime.now(timezone.utc)
             event = {"time": now.isoformat(timespec="milliseconds"), "kind": kind, **members}
-            self._entries.append(Entry(len(self._entries), event, links or {}, behind, line is not None))
-            self._grown.notify_all()
+            self._entries.append(Entry(len(self._entries), event, links or {}, details, line is not None))
+            self._changed.notify_all()
         if line is not None:
             self._show(f"{now.astimezone():%H:%M:%S}  {kind:<14} {line}")
 
     def add_stripe_event(self, event: dict[str, Any]) -> None:
-        """Add what an event of Stripe says about a payment; others are kept for their links."""
-        thing = event["data"]["object"]
+        """Add a Stripe event. It is listed if it changes a payment's status."""
+        resource = event["data"]["object"]
         outcome = _PAYMENT_EVENTS.get(event["type"])
         if outcome is None:
-            payment_id = thing["id"] if thing["object"] == "payment_intent" else thing.get("payment_intent")
+            payment_id = resource["id"] if resource["object"] == "payment_intent" else resource.get("payment_intent")
             self.add("stripe", None, links={"event_id": event["id"], "payment_id": payment_id})
             return
-        error = thing.get("last_payment_error") or {}
+        error = resource.get("last_payment_error") or {}
         reason = error.get("decline_code") or error.get("code")
-        price = f"{thing['amount'] / 100:,.2f} {thing['currency'].upper()}"
+        price = f"{resource['amount'] / 100:,.2f} {resource['currency'].upper()}"
         self.add(
             "payment",
-            f"{thing['id']}  {price}  {outcome}{f' ({reason})' if reason else ''}",
+            f"{resource['id']}  {price}  {outcome}{f' ({reason})' if reason else ''}",
             links={"event_id": event["id"], "idempotency_key": event["request"]["idempotency_key"]},
-            behind=event,
-            payment_id=thing["id"],
-            status=thing["status"],
-            amount=thing["amount"],
-            currency=thing["currency"],
-            storage=int(thing["metadata"].get("storage", 0)),
-            stage=thing["metadata"].get("stage"),
+            details=event,
+            payment_id=resource["id"],
+            status=resource["status"],
+            amount=resource["amount"],
+            currency=resource["currency"],
+            storage=int(resource["metadata"].get("storage", 0)),
+            stage=resource["metadata"].get("stage"),
             code=error.get("code"),
             decline_code=error.get("decline_code"),
         )
@@ -105,7 +105,7 @@ class EventLog:
         self.add(
             "webhook",
             f"{attempt.event_type}  {outcome}{f', attempt {attempt.number}' if attempt.number > 1 else ''}",
-            behind={"url": attempt.url, "endpoint": attempt.endpoint_id},
+            details={"url": attempt.url, "endpoint": attempt.endpoint_id},
             event_id=attempt.event_id,
             event_type=attempt.event_type,
             attempt=attempt.number,
@@ -114,7 +114,7 @@ class EventLog:
         )
 
     def add_publish(self, publish: dict[str, str]) -> None:
-        """Add what was published through SNS: a text message, or a purchase event on the topic."""
+        """Add an SNS Publish, given its parameters: a text message, or a purchase event on the topic."""
         message = publish["Message"]
         if "PhoneNumber" in publish:
             payment = re.search(r"pi_\w+", message)
@@ -125,34 +125,32 @@ class EventLog:
                 phone=publish["PhoneNumber"],
                 text=message,
             )
-        else:
-            event = json.loads(message)
-            topic = publish["TopicArn"].rpartition(":")[2]
-            behind = {
-                "TopicArn": publish["TopicArn"],
-                "Message": dict(event),
-                "MessageAttributes": _attributes(publish),
-            }
-            self.add(event.pop("event"), f"{event['payment_id']}  on the topic {topic}", behind=behind, **event)
+            return
+        event = json.loads(message)
+        details = {
+            "TopicArn": publish["TopicArn"],
+            "Message": dict(event),
+            "MessageAttributes": {
+                name: publish.get(key.replace(".Name", ".Value.StringValue"), "")
+                for key, name in publish.items()
+                if re.fullmatch(r"MessageAttributes\.entry\.\d+\.Name", key)
+            },
+        }
+        topic = publish["TopicArn"].rpartition(":")[2]
+        self.add(event.pop("event"), f"{event['payment_id']}  on the topic {topic}", details=details, **event)
 
     def all(self) -> list[dict[str, Any]]:
-        """Return the events, oldest first."""
-        with self._grown:
-            return [entry.event for entry in self._entries if entry.listed]
+        """Return the listed events, oldest first."""
+        with self._changed:
+            return [entry.event for entry in self._entries if entry.is_listed]
 
     def entry(self, number: int) -> Entry | None:
-        """Return the entry of a number, or None if there is none."""
-        with self._grown:
+        """Return an entry by its number, or None if there is none."""
+        with self._changed:
             return self._entries[number] if 0 <= number < len(self._entries) else None
 
     def after(self, count: int, timeout: float = 0.0) -> list[Entry]:
-        """Return the entries that came after so many, waiting for the first of them at most ``timeout`` seconds."""
-        with self._grown:
-            self._grown.wait_for(lambda: len(self._entries) > count, timeout)
+        """Return the entries after the first ``count``; wait up to ``timeout`` seconds if there are none yet."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._entries) > count, timeout)
             return self._entries[count:]
-
-
-def _attributes(publish: dict[str, str]) -> dict[str, str]:
-    """Return the message attributes that are in the parameters of a Publish."""
-    names = {key: value for key, value in publish.items() if re.fullmatch(r"MessageAttributes\.entry\.\d+\.Name", key)}
-    return {name: publish.get(key.replace(".Name", ".Value.StringValue"), "") for key, name in names.items()}

@@ -1,4 +1,4 @@
-"""What a stage needs before anybody can pay: its secrets, its topic, its webhook endpoint."""
+"""Sets up a stage on the emulated AWS and Stripe, as an operator does on the real ones."""
 
 from typing import Any
 
@@ -6,24 +6,29 @@ import stripe
 
 from chalicelib.config import StageConfig
 from chalicelib.events.purchase_event import ANNOUNCED
-from devstack import notify_worker
 from devstack.aws_emulator import AwsServer
 from devstack.stripe.server import StripeServer
 
 WEBHOOK_EVENTS: Any = sorted(ANNOUNCED)
+# Seconds after which a message is received again if `notify` failed.
+_RETRY_AFTER = 1
 
 
 def set_up(aws: AwsServer, payments: StripeServer, config: StageConfig, key: str, api: str) -> str:
-    """Set a stage up on the emulated AWS and Stripe, as an operator does it on the real ones.
+    """Set up a stage on the emulated AWS and Stripe: its secrets, its webhook endpoint, its topic.
 
-    :param key: Stripe's key of the stage.
+    :param key: the stage's Stripe key.
     :param api: the API's address.
-    :return: the address of the queue that `notify` is to be fed from.
+    :return: the address of a queue that gets the topic's messages, for `notify`.
     """
     aws.put_secret(config.stripe_key_parameter, key)
     client = stripe.StripeClient(key, base_addresses={"api": payments.url})
     endpoint = client.v1.webhook_endpoints.create({"url": f"{api}/stripe/webhook", "enabled_events": WEBHOOK_EVENTS})
     aws.put_secret(config.webhook_secret_parameter, str(endpoint.secret))
-    sns = aws.client("sns")
+    sns, sqs = aws.client("sns"), aws.client("sqs")
     topic = sns.create_topic(Name=config.note_purchased_topic)["TopicArn"]
-    return notify_worker.subscribe(sns, aws.client("sqs"), topic)
+    attributes = {"VisibilityTimeout": str(_RETRY_AFTER)}
+    queue = str(sqs.create_queue(QueueName="devstack-notify", Attributes=attributes)["QueueUrl"])
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
+    return queue

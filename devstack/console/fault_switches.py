@@ -1,4 +1,4 @@
-"""The faults that a person switches on and off, and what each makes the service do."""
+"""The faults that a person can switch on and off in the console, and how the service reacts to each."""
 
 import threading
 from collections.abc import Callable
@@ -12,83 +12,89 @@ from devstack.stripe.server import StripeServer
 
 @dataclass(frozen=True)
 class Switch:
-    """A fault: its name for programs, the part that it is of, its title, and what one will see.
+    """A fault: its name for programs, the part that fails, its title, and its effect as a person sees it.
 
-    ``new_container``: the service is started anew, since one that has read its key does not read it again.
+    ``aws_fault``: what AWS does while the switch is on.
     """
 
     name: str
     part: str
     title: str
     effect: str
-    new_container: bool = False
+    aws_fault: AwsFault | None = None
+
+    @property
+    def needs_new_container(self) -> bool:
+        """Whether the service must be restarted: a container that has read its key does not read it again."""
+        return self.aws_fault is not None and self.aws_fault.operation == "GetParameter"
 
 
-# Seconds. The service gives a call to Stripe 8 of them (chalicelib/payments.py).
+# Seconds. The service allows 8 for a call to Stripe (chalicelib/billing/payments.py).
 _SLOW, _TOO_LATE = 3.0, 12.0
-_LOST_ANSWERS = 2
+_LOST_RESPONSES = 2
 _PAYMENTS = "POST /v1/payment_intents"
 
 SWITCHES = (
-    Switch("stripe_slow", "Stripe", "Slow", "Each charge takes 3 seconds more. Purchases wait, and succeed."),
+    Switch("stripe_slow", "Stripe", "Slow", "Each charge takes 3 seconds longer. Purchases still succeed."),
     Switch(
         "stripe_late",
         "Stripe",
-        "Answers too late",
-        "Charges the card, and answers after 12 s. The service gives up after two calls, some 17 s, and says that the "
-        "outcome is unknown. Repeated with the same key, it is charged once.",
+        "Responds too late",
+        "Stripe charges the card but responds after 12 s. The service gives up after two calls (about 17 s) and "
+        "returns 504: outcome unknown. Repeat the payment: with the same key the card is charged once.",
     ),
     Switch(
         "stripe_down",
         "Stripe",
         "Down",
-        "Answers every call with an error. The service tries four times within seconds, then answers 502. Nothing is "
-        "charged.",
+        "Every call fails. The service tries four times within seconds, then returns 502. Nothing is charged.",
     ),
     Switch(
         "stripe_declining",
         "Stripe",
         "Declining",
-        "Banks say no to every card: 402 with the reason. No message and no text follow.",
+        "Banks decline every card. The service returns 402 with the reason. No message and no text are sent.",
     ),
     Switch(
         "stripe_cut",
         "Stripe",
         "Cut after charge",
-        "The connection breaks between the next charge and its answer, twice. The service repeats the call with the "
-        "same key: it succeeds, charged once. Then this switches itself off.",
+        "Stripe charges the card, then the connection breaks before the response, twice. The service repeats the call "
+        "with the same key and succeeds: one charge. Then this switch turns itself off.",
     ),
     Switch(
         "ssm_denied",
         "Parameter Store",
         "Denied",
-        "A container that has the key goes on, so a new one is started. It is not given the key: 503, nothing is "
-        "charged. The first purchase after this is off reads it.",
-        new_container=True,
+        "Starts a new container, because a running one already has the key. It can't read the key and returns 503. "
+        "Nothing is charged. After you switch this off, the next purchase reads the key.",
+        AwsFault("GetParameter", None, error="AccessDeniedException"),
     ),
     Switch(
         "ssm_throttled",
         "Parameter Store",
         "Throttled",
-        "As above, with every read refused as one too many. The service tries for up to 18 s, then answers 503.",
-        new_container=True,
+        "Starts a new container. Every read of its key is throttled. The service retries for up to 18 s, then returns "
+        "503. Nothing is charged.",
+        AwsFault("GetParameter", None, error="ThrottlingException"),
     ),
     Switch(
         "key_revoked",
         "Stripe key",
         "Revoked",
-        "Stripe refuses the key. The service reads it again, at most once in 30 s, and finds no other: 503, nothing is "
-        "charged. Rotate the key, or switch this off.",
+        "Stripe rejects the key. The service reads it again, at most once in 30 s, finds no new key and returns 503. "
+        "Nothing is charged. Rotate the key, or switch this off.",
     ),
     Switch(
         "sns_down",
         "SNS",
         "Down",
-        "Purchases go on. The webhook can't be announced and is answered 503, so Stripe calls again after 1, 2, 4 … "
-        "up to 60 s: nothing is lost.",
+        "Purchases succeed. The webhook can't publish its message and returns 503, so Stripe retries after 1, 2, 4 … "
+        "up to 60 s. Nothing is lost.",
+        AwsFault("Publish", None, error="InternalError", status=500),
     ),
 )
-_NAMES = {switch.name: switch for switch in SWITCHES}
+_BY_NAME = {switch.name: switch for switch in SWITCHES}
 
 
 class Switches:
@@ -97,49 +103,48 @@ class Switches:
     def __init__(
         self, aws: AwsServer, payments: StripeServer, key: str, parameter: str, restart: Callable[[], None]
     ) -> None:
-        """Everything works.
+        """Start with every switch off.
 
         :param key: the stage's Stripe key.
-        :param parameter: where Parameter Store has it.
-        :param restart: replaces the service by a new container, and returns when that answers.
+        :param parameter: the key's name in Parameter Store.
+        :param restart: replaces the service by a new container, and returns when that is ready.
         """
         self._aws, self._payments = aws, payments
         self._key, self._parameter = key, parameter
         self._restart = restart
         self._lock = threading.Lock()
-        self._turned = 0
-        self._stripe: dict[str, Fault] = {}
-        self._of_aws: dict[str, AwsFault] = {}
+        self._changes = 0
+        self._stripe_faults: dict[str, Fault] = {}
 
     def state(self) -> dict[str, Any]:
-        """Return every switch and whether it is on, the key's last four characters, and how often something was turned.
+        """Return every switch and whether it is on, the key's last four characters, and the number of changes.
 
-        The last tells a switch that was turned and has switched itself off from one that was not turned.
+        The number tells a switch that was turned on and has turned itself off from one that was not changed.
         """
         on = self._on()
-        shown = [
+        switches = [
             {"name": switch.name, "part": switch.part, "title": switch.title, "effect": switch.effect}
             | {"on": switch.name in on}
             for switch in SWITCHES
         ]
-        return {"switches": shown, "key": f"…{self._key[-4:]}", "turned": self._turned}
+        return {"switches": switches, "key": f"…{self._key[-4:]}", "turned": self._changes}
 
     def turn(self, name: str, on: bool) -> None:
-        """Turn a switch.
+        """Turn a switch on or off.
 
-        :raises ValueError: there is none of this name.
+        :raises ValueError: no switch has this name.
         """
-        switch = _NAMES.get(name)
+        switch = _BY_NAME.get(name)
         if switch is None:
-            raise ValueError(f"There is no switch {name!r}; there are: {', '.join(_NAMES)}.")
+            raise ValueError(f"There is no switch {name!r}. The switches are {', '.join(_BY_NAME)}.")
         with self._lock:
             before = self._on()
             self._set(before | {name} if on else before - {name}, before)
-            if on and name not in before and switch.new_container:
+            if on and name not in before and switch.needs_new_container:
                 self._restart()
 
-    def heal(self) -> None:
-        """Let everything work again, also what others than these switches made fail."""
+    def clear(self) -> None:
+        """Turn every switch off, and remove the faults that were added without a switch."""
         with self._lock:
             before = self._on()
             self._payments.faults.clear()
@@ -150,7 +155,7 @@ class Switches:
     def rotate_key(self) -> None:
         """Store a new key, and revoke the one that the service has."""
         with self._lock:
-            self._turned += 1
+            self._changes += 1
             new = self._payments.keys.issue("test")
             self._aws.put_secret(self._parameter, new)
             if self._payments.keys.good(self._key):
@@ -163,9 +168,9 @@ class Switches:
             self._restart()
 
     def _on(self) -> set[str]:
-        """Return the names of the switches that are on: asked of the parts, whose faults others may clear."""
-        on = {name for name, fault in list(self._stripe.items()) if self._payments.faults.awaits(fault)}
-        on |= {name for name, fault in list(self._of_aws.items()) if self._aws.awaits(fault)}
+        """Return the names of the switches that are on, read from the parts, because others may remove their faults."""
+        on = {name for name, fault in list(self._stripe_faults.items()) if self._payments.faults.awaits(fault)}
+        on |= {switch.name for switch in SWITCHES if switch.aws_fault and self._aws.has_fault(switch.aws_fault)}
         if self._payments.declining:
             on.add("stripe_declining")
         if self._payments.keys.good(self._key) is None:
@@ -173,22 +178,27 @@ class Switches:
         return on
 
     def _set(self, on: set[str], before: set[str]) -> None:
-        self._turned += 1
-        self._set_stripe(on)
-        self._set_aws(on)
+        self._changes += 1
+        self._set_stripe_faults(on)
+        # In the table's order: where reads are both denied and throttled, they are denied.
+        for switch in SWITCHES:
+            if switch.aws_fault:
+                self._aws.remove_fault(switch.aws_fault)
+                if switch.name in on:
+                    self._aws.fail(switch.aws_fault)
         self._payments.declining = "stripe_declining" in on
         if ("key_revoked" in on) != ("key_revoked" in before):
             change = self._payments.keys.revoke if "key_revoked" in on else self._payments.keys.add
             change(self._key)
 
-    def _set_stripe(self, on: set[str]) -> None:
-        """Add Stripe's faults anew. A call meets one fault alone, so that those which last are one together."""
+    def _set_stripe_faults(self, on: set[str]) -> None:
+        """Replace Stripe's faults. A call meets only one fault, so the lasting ones are combined."""
         faults = self._payments.faults
-        for fault in self._stripe.values():
+        for fault in self._stripe_faults.values():
             faults.remove(fault)
-        self._stripe = {}
+        self._stripe_faults = {}
         if "stripe_cut" in on:
-            self._stripe["stripe_cut"] = faults.add(_LOST_ANSWERS, cut="after", match=_PAYMENTS)
+            self._stripe_faults["stripe_cut"] = faults.add(_LOST_RESPONSES, cut="after", match=_PAYMENTS)
         lasting = on & {"stripe_slow", "stripe_late", "stripe_down"}
         if lasting:
             fault = faults.add(
@@ -198,17 +208,4 @@ class Switches:
                 delay_after=_TOO_LATE if "stripe_late" in on else 0.0,
                 match="/v1/" if "stripe_down" in on else _PAYMENTS,
             )
-            self._stripe |= dict.fromkeys(lasting, fault)
-
-    def _set_aws(self, on: set[str]) -> None:
-        """Add AWS' faults anew. Where reads are denied and throttled, they are denied."""
-        for fault in self._of_aws.values():
-            self._aws.mend(fault)
-        faults = {
-            "ssm_denied": AwsFault("GetParameter", None, error="AccessDeniedException"),
-            "ssm_throttled": AwsFault("GetParameter", None, error="ThrottlingException"),
-            "sns_down": AwsFault("Publish", None, error="InternalError", status=500),
-        }
-        self._of_aws = {name: fault for name, fault in faults.items() if name in on}
-        for fault in self._of_aws.values():
-            self._aws.fail(fault)
+            self._stripe_faults |= dict.fromkeys(lasting, fault)

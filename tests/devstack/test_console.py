@@ -117,7 +117,7 @@ def test_the_json_behind_an_entry_says_how_often_stripe_was_called(served: Serve
     number = next(data["number"] for kind, _, data in stream(served) if kind == "entry" and data["kind"] == "payment")
     behind = requests.get(f"{served.url}/events/{number}", timeout=10).json()
     assert behind["calls_with_this_key"] == [None, 200]
-    assert behind["behind"]["type"] == "payment_intent.succeeded"
+    assert behind["details"]["type"] == "payment_intent.succeeded"
     assert requests.get(f"{served.url}/events/99", timeout=10).status_code == 404
 
 
