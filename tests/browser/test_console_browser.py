@@ -53,7 +53,7 @@ def test_the_price_follows_the_notes(console: Console):
     expect(price).to_have_text("$200.00")
     notes.fill("0")
     console.pay.click()
-    expect(console.page.locator("#storage-error")).to_have_text("A whole number from 1 to 999,999.")
+    expect(console.page.locator("#storage-error")).to_have_text("Enter a whole number from 1 to 999,999.")
     expect(notes).to_be_focused()
 
 
@@ -65,7 +65,7 @@ def test_a_purchase_is_paid_and_every_step_has_its_json(console: Console):
     expect(order.row.locator(".pill")).to_have_text("Paid")
     expect(console.page.locator("#total-texts")).to_have_text(str(texts + 1))
     (payment,) = order.payments()
-    shown = order.row.locator(".behind")
+    shown = order.row.locator(".details")
     for name, said in (
         ("charge", '"payment_intent.succeeded"'),
         ("webhook", '"status": 200'),
@@ -108,7 +108,7 @@ def test_3d_secure_fails(console: Console):
     order = console.order("authentication")
     console.pay.click()
     console.bank.get_by_role("button", name="No, refuse").click()
-    expect(console.outcome).to_contain_text("Your bank did not confirm that it was you")
+    expect(console.outcome).to_contain_text("Your bank did not authenticate you")
     expect(order.step("charge")).to_contain_text("not authenticated")
     expect(order.row.locator(".pill")).to_have_text("Declined")
 
@@ -206,9 +206,9 @@ def test_stripe_down_and_healed(console: Console):
     order = console.order()
     console.pay.click()
     expect(console.outcome).to_contain_text("No charge is known. Repeat the payment")
-    expect(order.row.locator(".pill")).to_have_text("Not known")
+    expect(order.row.locator(".pill")).to_have_text("Unknown")
     assert order.payments() == set()
-    console.page.get_by_role("button", name="Heal all").click()
+    console.page.get_by_role("button", name="Clear all faults").click()
     expect(console.switch("Stripe", "Down")).not_to_be_checked()
     console.page.get_by_role("button", name="Repeat the payment").click()
     order.paid_once()
@@ -222,7 +222,7 @@ def test_stripe_cut_after_charge_is_charged_once_and_switches_itself_off(console
     order.paid_once()
     expect(console.switch("Stripe", "Cut after charge")).not_to_be_checked()
     order.step("charge").click()
-    expect(order.row.locator(".behind")).to_contain_text(re.compile(r"null,\s+null,\s+200"))
+    expect(order.row.locator(".details")).to_contain_text(re.compile(r"null,\s+null,\s+200"))
 
 
 def test_stripe_declining_and_slow(console: Console):
@@ -246,7 +246,7 @@ def test_parameter_store_denied_says_when_to_come_back(console: Console):
     expect(console.outcome).to_contain_text("Nothing was charged. Try again shortly")
     expect(console.pay).to_have_text(re.compile(r"Try again in \d s"))
     expect(order.row).to_contain_text("stripe_key_unavailable")
-    console.page.get_by_role("button", name="Heal all").click()
+    console.page.get_by_role("button", name="Clear all faults").click()
     expect(console.switch("Parameter Store", "Denied")).not_to_be_checked()
     console.page.get_by_role("button", name="Change the order").click()
     order = console.order()
@@ -267,7 +267,7 @@ def test_a_revoked_key_is_replaced_by_rotating_it(console: Console):
     console.turn("Stripe key", "Revoked")
     order = console.order()
     console.pay.click()
-    expect(console.outcome).to_contain_text("its operator must act")
+    expect(console.outcome).to_contain_text("Its operator must store a new key")
     expect(order.row).to_contain_text("stripe_key_rejected")
     assert order.payments() == set()
 
@@ -277,7 +277,7 @@ def test_sns_down_loses_nothing(console: Console):
     order = console.order()
     console.pay.click()
     expect(console.outcome).to_contain_text("Paid")
-    expect(order.step("webhook")).to_contain_text("503, call ")
+    expect(order.step("webhook")).to_contain_text("503, attempt ")
     expect(order.step("sms")).to_contain_text("after the webhook")
     console.turn("SNS", "Down")
     order.is_done()
@@ -305,7 +305,7 @@ def test_nothing_serious_is_wrong_for_those_who_use_it_otherwise(opened: Callabl
     console.pay.click()
     expect(console.outcome).to_contain_text("was declined")
     order.step("charge").click()
-    expect(order.row.locator(".behind")).to_contain_text("generic_decline")
+    expect(order.row.locator(".details")).to_contain_text("generic_decline")
     console.page.locator("#exchange summary").click()
     check("after purchases")
     console.order("authentication")
@@ -325,7 +325,7 @@ def test_a_keyboard_is_enough(console: Console):
     expect(console.bank).to_be_visible()
     keys.press("Tab")
     keys.press("Enter")
-    expect(console.outcome).to_contain_text("Your bank did not confirm that it was you")
+    expect(console.outcome).to_contain_text("Your bank did not authenticate you")
     expect(console.pay).to_be_focused()
     console.switch("SNS", "Down").focus()
     keys.press("Space")
@@ -338,5 +338,22 @@ def test_it_fits_a_phone(opened: Callable[..., Console]):
     console.pay.tap()
     order.paid_once()
     order.step("charge").tap()
-    expect(order.row.locator(".behind")).to_contain_text("payment_intent.succeeded")
+    expect(order.row.locator(".details")).to_contain_text("payment_intent.succeeded")
     assert console.page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.mark.parametrize("width", [1280, 1366, 1440, 390])
+def test_each_test_card_is_on_one_line(opened: Callable[..., Console], width):
+    console = opened(viewport={"width": width, "height": 900})
+    for card in CARDS.values():
+        console.page.locator(f"input[value={card}]").check()  # a checked card's label is bold, and so wider
+    assert console.page.evaluate(_WRAPPED_CARDS) == []
+
+
+# The cards whose label or number is higher than one line, or reaches beyond its place.
+_WRAPPED_CARDS = """() => [...document.querySelectorAll(".cards label")].filter((card) => {
+  const [number, label] = card.querySelectorAll("span");
+  const isWrapped = (text) => text.getBoundingClientRect().height >= 2 * parseFloat(getComputedStyle(text).fontSize);
+  const [end, start] = [label.getBoundingClientRect().right, number.getBoundingClientRect().left];
+  return isWrapped(number) || isWrapped(label) || end > start || card.scrollWidth > card.clientWidth;
+}).map((card) => card.textContent.trim())"""
