@@ -12,7 +12,7 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from devstack import reference
-from devstack.console.fault_switches import Switches
+from devstack.console.fault_switches import SWITCHES, Switches
 from devstack.event_log import EventLog
 from devstack.loopback_server import LoopbackServer
 from devstack.stripe.errors import StripeError
@@ -108,7 +108,7 @@ class Console(LoopbackServer):
 
     def _page(self) -> str:
         modules = sorted(file.name for file in _STATIC.glob("*.js") if file.name != "main.js")
-        return render_template("index.html", api=self._api, modules=modules)
+        return render_template("index.html", api=self._api, modules=modules, switches=SWITCHES)
 
     def _reference(self, _name: str = "") -> Response:
         content_type, content = reference.answer(request.path, self._api) or abort(404)

@@ -329,7 +329,7 @@ def test_a_keyboard_is_enough(console: Console):
     expect(console.pay).to_be_focused()
     console.switch("SNS", "Down").focus()
     keys.press("Space")
-    expect(console.page.locator("#announcer")).to_have_text("SNS down: on.")
+    expect(console.page.locator("#announcer")).to_have_text("SNS: Down is on.")
 
 
 def test_it_fits_a_phone(opened: Callable[..., Console]):

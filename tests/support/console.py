@@ -84,7 +84,7 @@ class Console:
         """Turn a switch, and wait until the devstack has done it."""
         self.switch(part, title).click()
         on = "on" if self.switch(part, title).is_checked() else "off"
-        self.page.locator("#announcer", has_text=f"{part} {title.lower()}: {on}.").wait_for(state="attached")
+        self.page.locator("#announcer", has_text=f"{part}: {title} is {on}.").wait_for(state="attached")
 
 
 class Order:

@@ -7,7 +7,7 @@ const DECLINED = { text: "Declined", tone: "bad", declined: true };
 const STATUSES = {
   succeeded: { text: "Paid", tone: "ok", paid: true },
   processing: { text: "Processing", tone: "warn" },
-  requires_action: { text: "Waits for the customer", tone: "warn" },
+  requires_action: { text: "Authenticating", tone: "warn" },
   canceled: { text: "Canceled", tone: "soft" },
 };
 const REASONS = { generic_decline: "declined by bank", payment_intent_authentication_failure: "not authenticated" };
