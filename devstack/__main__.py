@@ -3,7 +3,7 @@
 import os
 import sys
 
-from devstack.ports import Ports, PortsError, check_free
+from devstack.ports import Ports, StartError, check_free
 
 
 def main() -> int:
@@ -11,14 +11,10 @@ def main() -> int:
     try:
         ports = Ports.of(os.environ)
         check_free(ports)
-    except PortsError as error:
-        sys.exit(f"notes-billing: {error}")
+        from devstack.runner import Runner  # a slow import, during which Ctrl-C must work
 
-    from devstack.runner import Runner, RunnerError  # a slow import, during which Ctrl-C must work
-
-    try:
         return Runner(ports).run()
-    except RunnerError as error:
+    except StartError as error:
         sys.exit(f"notes-billing: {error}")
 
 

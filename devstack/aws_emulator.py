@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 import boto3
 from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.wrappers import Response
 
 from devstack.loopback_server import LoopbackServer
 from devstack.token_bucket import TokenBucket
@@ -140,30 +141,17 @@ class AwsServer(LoopbackServer):
         if self.stopping.wait(fault.delay) or fault.cut:
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             return []
-        replaced = bool(fault.error) or fault.body is not None
-        if not replaced and operation in _PARAMETER_READS and self._reads and not self._reads.take():
-            replaced, fault = True, AwsFault(operation, error="ThrottlingException", message="Rate exceeded")
-        if replaced:
-            start_response(f"{fault.status} Fault", [("Content-Type", "application/x-amz-json-1.1")])
-            return [_error_body(fault, is_query=bool(form))]
-        response = self._forward(environ, start_response, body, form)
-        self.stopping.wait(fault.delay_after)
-        return response
-
-    def _forward(
-        self, environ: dict[str, Any], start_response: Callable[..., Any], body: bytes, form: dict[str, str]
-    ) -> Iterable[bytes]:
-        """Have moto process the call, and report a message that it published."""
-        statuses: list[str] = []
-
-        def start(status: str, *rest: Any) -> Any:
-            statuses.append(status)
-            return start_response(status, *rest)
-
-        response: Iterable[bytes] = self._moto({**environ, "wsgi.input": io.BytesIO(body)}, start)
-        if form.get("Action") == "Publish" and statuses == ["200 OK"]:
+        is_failure = bool(fault.error) or fault.body is not None
+        if not is_failure and operation in _PARAMETER_READS and self._reads and not self._reads.take():
+            is_failure, fault = True, AwsFault(operation, error="ThrottlingException", message="Rate exceeded")
+        if is_failure:
+            response = Response(_error_body(fault, bool(form)), fault.status, content_type="application/x-amz-json-1.1")
+            return response(environ, start_response)
+        response = Response.from_app(self._moto, {**environ, "wsgi.input": io.BytesIO(body)})
+        if operation == "Publish" and response.status_code == 200:
             self._on_publish(form)
-        return response
+        self.stopping.wait(fault.delay_after)
+        return response(environ, start_response)
 
 
 def _error_body(fault: AwsFault, is_query: bool) -> bytes:

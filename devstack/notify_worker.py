@@ -7,19 +7,12 @@ the function raises, it gets the message again, as on Lambda.
 import json
 import sys
 import uuid
-from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import boto3
 
 import app
 from devstack.child_process import end_with_parent
-
-
-@dataclass(frozen=True)
-class Context:
-    """The part of Lambda's context object that the app uses."""
-
-    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 def main(queue_url: str) -> None:
@@ -30,8 +23,9 @@ def main(queue_url: str) -> None:
         for message in response.get("Messages", []):
             notification = json.loads(message["Body"])
             record = {name: notification.get(name) for name in ("Message", "Subject", "MessageAttributes")}
+            context = SimpleNamespace(aws_request_id=str(uuid.uuid4()))
             try:
-                app.notify({"Records": [{"Sns": record}]}, Context())
+                app.notify({"Records": [{"Sns": record}]}, context)
             except Exception as error:  # noqa: BLE001 - Lambda, too, retries after any exception
                 print(f"notify failed and will be retried: {error}", flush=True)  # noqa: T201
             else:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
 
-class PortsError(Exception):
-    """A port is invalid or taken. The message says why, and what to do."""
+class StartError(Exception):
+    """The stack can't start. The message says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -22,21 +22,21 @@ class Ports:
     def of(cls, environ: Mapping[str, str]) -> "Ports":
         """Read API_PORT, CONSOLE_PORT, AWS_PORT and STRIPE_PORT.
 
-        :raises PortsError: one of them is not a port, or two are the same.
+        :raises StartError: one of them is not a port, or two are the same.
         """
         chosen = {field.name: environ.get(field.name.upper(), str(field.default)) for field in fields(cls)}
         for name, value in chosen.items():
             if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
-                raise PortsError(f"{name.upper()} is {value!r}, but must be a port from 1 to 65535.")
+                raise StartError(f"{name.upper()} is {value!r}, but must be a port from 1 to 65535.")
         if len(set(map(int, chosen.values()))) < len(chosen):
-            raise PortsError(f"{', '.join(name.upper() for name in chosen)} must be four different ports.")
+            raise StartError(f"{', '.join(name.upper() for name in chosen)} must be four different ports.")
         return cls(**{name: int(value) for name, value in chosen.items()})
 
 
 def check_free(ports: Ports) -> None:
     """Check that no process listens on any of the ports.
 
-    :raises PortsError: one does. The message lists the taken ports, and a command with free ones.
+    :raises StartError: one does. The message lists the taken ports, and a command with free ones.
     """
     chosen = asdict(ports)
     taken = {name: number for name, number in chosen.items() if _is_taken(number)}
@@ -50,7 +50,7 @@ def check_free(ports: Ports) -> None:
     )
     first, *others = taken.values()
     numbers = f"port {first} is taken" + "".join(f", and so is {number}" for number in others)
-    raise PortsError(
+    raise StartError(
         f"{numbers}. Stop the process that listens there (another `make run`?), or choose other ports:\n\n"
         f"  {command} make run"
     )

@@ -1,7 +1,6 @@
 """Runs the whole stack: starts its parts in order, prints what happens, and stops them."""
 
 import contextlib
-import http.client
 import json
 import re
 import signal
@@ -10,8 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from types import FrameType
+from functools import partial
 from typing import Protocol, TypeVar
+from urllib.request import urlopen
 
 from chalice.config import Config
 
@@ -21,7 +21,7 @@ from devstack.child_process import PROJECT, Child
 from devstack.console.fault_switches import Switches
 from devstack.console.server import Console
 from devstack.event_log import EventLog
-from devstack.ports import Ports
+from devstack.ports import Ports, StartError
 from devstack.stage_setup import set_up
 from devstack.stripe.server import StripeServer
 from stagectl import project_check
@@ -29,10 +29,6 @@ from stagectl import project_check
 _READY_TIMEOUT = 30.0  # seconds
 # Lines of chalice and botocore that are of no use here.
 _NOISE = ("GET /health", "Serving on http", "POST /stripe/webhook HTTP")
-
-
-class RunnerError(Exception):
-    """The stack can't run. The message says why, and what to do."""
 
 
 class _Part(Protocol):
@@ -59,16 +55,16 @@ class Runner:
         """Run the stack until Ctrl-C, SIGTERM, or the end of a part.
 
         :return: the exit code: 0 after a signal, 1 if a part ended by itself.
-        :raises RunnerError: a setting is invalid, a port can't be listened on, or a part did not become ready.
+        :raises StartError: a setting is invalid, a port can't be listened on, or a part did not become ready.
         """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN or number != signal.SIGHUP:  # nohup ignores SIGHUP
-                signal.signal(number, self._on_signal)
+                signal.signal(number, lambda *_: self._stop.set())
         try:
             project_check.check(PROJECT / ".chalice")
             load()
         except ConfigError as error:
-            raise RunnerError(str(error)) from error
+            raise StartError(str(error)) from error
         leave_own_accounts()
         with contextlib.ExitStack() as cleanup:
             try:
@@ -81,9 +77,6 @@ class Runner:
                 with self._children_lock:
                     for child in self._children.values():
                         child.stop()
-
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._stop.set()
 
     def _start(self, cleanup: contextlib.ExitStack) -> str:
         """Start all parts, and return the banner to print when they are ready."""
@@ -105,7 +98,7 @@ class Runner:
             "console_port", lambda: Console(log, payments, switches, self._api_url, ports.console_port), cleanup
         )
         of_notify = {**environment, "_HANDLER": "app.notify"}
-        self._children["notify"] = Child(["devstack.notify_worker", queue], of_notify, _printer("notify"))
+        self._children["notify"] = Child(["devstack.notify_worker", queue], of_notify, partial(_print_output, "notify"))
         self._start_api(of_api)
         return _banner(self._api_url, console.url, aws.url, payments.url)
 
@@ -115,7 +108,7 @@ class Runner:
             part = build()
         except OSError as error:
             number = getattr(self._ports, port)
-            raise RunnerError(f"{port.upper()} is {number}, which can't be listened on: {error.strerror}.") from error
+            raise StartError(f"{port.upper()} is {number}, which can't be listened on: {error.strerror}.") from error
         part.start()
         cleanup.callback(part.stop)
         return part
@@ -128,13 +121,13 @@ class Runner:
             if running := self._children.get("api"):
                 running.stop()
             arguments = ["devstack.chalice_local", "--stage", "dev", "--port", str(self._ports.api_port)]
-            api = self._children["api"] = Child(arguments, dict(environment), _printer("api"))
+            api = self._children["api"] = Child(arguments, dict(environment), partial(_print_output, "api"))
             deadline = time.monotonic() + _READY_TIMEOUT
             while not self._stop.is_set() and not _is_healthy(self._ports.api_port):
                 if api.has_ended:
-                    raise RunnerError("`chalice local` ended before it was ready. Its output is above.")
+                    raise StartError("`chalice local` ended before it was ready. Its output is above.")
                 if time.monotonic() > deadline:
-                    raise RunnerError(f"`chalice local` was not ready within {_READY_TIMEOUT:.0f} s.")
+                    raise StartError(f"`chalice local` was not ready within {_READY_TIMEOUT:.0f} s.")
                 time.sleep(0.02)
 
     def _watch(self) -> int:
@@ -174,25 +167,17 @@ def _banner(api: str, console: str, aws: str, stripe: str) -> str:
 
 
 def _is_healthy(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == 200
+        with urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as response:
+            return bool(response.status == 200)
     except OSError:
         return False
-    finally:
-        connection.close()
 
 
-def _printer(part: str) -> Callable[[str], None]:
-    """Return a function that prints a part's lines, except those that repeat an event."""
-
-    def show(line: str) -> None:
-        text = _readable(line)
-        if text:
-            _print(f"{datetime.now():%H:%M:%S}  {part:<14} {text}")
-
-    return show
+def _print_output(part: str, line: str) -> None:
+    """Print a part's line of output, unless it repeats an event."""
+    if text := _readable(line):
+        _print(f"{datetime.now():%H:%M:%S}  {part:<14} {text}")
 
 
 def _readable(line: str) -> str:

@@ -23,11 +23,6 @@ class Switch:
     effect: str
     aws_fault: AwsFault | None = None
 
-    @property
-    def needs_new_container(self) -> bool:
-        """Whether the service must be restarted: a container that has read its key does not read it again."""
-        return self.aws_fault is not None and self.aws_fault.operation == "GetParameter"
-
 
 # Seconds. The service allows 8 for a call to Stripe (chalicelib/billing/payments.py).
 _SLOW, _TOO_LATE = 3.0, 12.0
@@ -140,7 +135,8 @@ class Switches:
         with self._lock:
             before = self._on()
             self._set(before | {name} if on else before - {name}, before)
-            if on and name not in before and switch.needs_new_container:
+            # A running container does not read its key again.
+            if on and name not in before and switch.aws_fault and switch.aws_fault.operation == "GetParameter":
                 self._restart()
 
     def clear(self) -> None:

@@ -12,7 +12,6 @@ const QUOTE_DELAY = 120; // ms after the last keystroke
 const QUOTE_RETRY = 1000; // ms
 const HOLD = 800; // ms; the second click of a double click must not start the next purchase
 const MOST_RETRIES = 30;
-const NOT_AUTHENTICATED = "Your bank did not authenticate you";
 
 export class Checkout {
   #record;
@@ -142,7 +141,8 @@ export class Checkout {
       storePayment(identified);
       await this.#authenticate(identified, { amount, currency });
     } else if (status === "failed") {
-      const title = code === "payment_intent_authentication_failure" ? NOT_AUTHENTICATED : "The card was declined";
+      const isRefused = code === "payment_intent_authentication_failure";
+      const title = isRefused ? "Your bank did not authenticate you" : "The card was declined";
       this.#end({ tone: "bad", title, text: "Nothing was charged. Pay again, or choose another card." });
     } else if (status === "processing") {
       this.#end({ tone: "info", title: `${price} is processing`, text: "The bank has not confirmed the payment yet." });
