@@ -1,7 +1,7 @@
-"""A Lambda container for the tests: imports app.py, then answers the events that come on standard input, a line each.
+"""A Lambda container for the tests: imports app.py, then handles the events on standard input, one per line.
 
-With ``"fork": true`` the event is handled in a fork, which is killed after ``kill_after`` seconds. With the variable
-ANSWERED a purchase has so many seconds, not as many as usual, to be answered in.
+With ``"fork": true``, a fork handles the event and is killed after ``kill_after`` seconds. The variable ANSWERED replaces
+a purchase's time limit, in seconds.
 """
 
 import json
@@ -39,14 +39,14 @@ def handle_in_fork(event: dict[str, Any], kill_after: float | None) -> Any:
     if kill_after is not None:
         os.kill(pid, signal.SIGKILL)
     with os.fdopen(receive) as pipe:
-        written = pipe.read()
+        output = pipe.read()
     os.waitpid(pid, 0)
-    return json.loads(written) if written else None
+    return json.loads(output) if output else None
 
 
 def main() -> None:
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what the app prints goes where Lambda's log would be
+    responses = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # the app prints to stderr, which stands for Lambda's log
     import app  # noqa: F401
     from chalicelib.billing import payments
 
@@ -54,14 +54,14 @@ def main() -> None:
         payments._ANSWERED = float(os.environ["ANSWERED"])
         payments.KEY_WITHIN = payments._ANSWERED - payments._ENOUGH
 
-    print(json.dumps({"initialized": True}), file=answers)
+    print(json.dumps({"initialized": True}), file=responses)
     for line in sys.stdin:
         command = json.loads(line)
         if command.get("fork"):
             response = handle_in_fork(command["event"], command["kill_after"])
         else:
             response = handle(command["event"])
-        print(json.dumps({"response": response}), file=answers)
+        print(json.dumps({"response": response}), file=responses)
 
 
 if __name__ == "__main__":
