@@ -145,12 +145,12 @@ class EventLog:
             return [entry.event for entry in self._entries if entry.is_listed]
 
     def entry(self, number: int) -> Entry | None:
-        """Return an entry by its number, or None if there is none."""
+        """Return an entry by its number, or None if the number is unknown."""
         with self._changed:
             return self._entries[number] if 0 <= number < len(self._entries) else None
 
     def after(self, count: int, timeout: float = 0.0) -> list[Entry]:
-        """Return the entries after the first ``count``; wait up to ``timeout`` seconds if there are none yet."""
+        """Return the entries after the first ``count``; wait up to ``timeout`` seconds for the first."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._entries) > count, timeout)
             return self._entries[count:]

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 
 
 class StartError(Exception):
-    """The stack can't start. The message says why, and what to do."""
+    """The stack can't start. The message gives the reason and the next step."""
 
 
 @dataclass(frozen=True)
