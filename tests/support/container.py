@@ -1,7 +1,7 @@
 """A Lambda container for the tests: imports app.py, then handles the events on standard input, one per line.
 
-With ``"fork": true``, a fork handles the event and is killed after ``kill_after`` seconds. The variable ANSWERED replaces
-a purchase's time limit, in seconds.
+With ``"fork": true``, a fork handles the event and is killed after ``kill_after`` seconds. The variable ANSWERED
+replaces a purchase's time limit, in seconds.
 """
 
 import json
