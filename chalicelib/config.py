@@ -1,40 +1,54 @@
-"""Which stage this is, and what differs between stages. The only reader of the environment.
+"""The tables of stages and secrets, and the app's settings. Reads the environment; aws/credentials.py reads AWS's part.
 
-A stage's name arrives in the environment variable ``STAGE``, set by ``.chalice/config.json``. Resources exist for
-two stages, prod and dev; every other stage (one for a branch, say) uses dev's.
+A stage's name arrives in the environment variable ``STAGE``, set by ``.chalice/config.json``.
 """
 
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from chalicelib import key_formats
+from chalicelib.aws.tables import Mode, SecretSpec, StageSpec
+from chalicelib.key_formats import STRIPE_SECRET, validate_signing_secret, validate_stripe_key
+
+STAGES = (
+    StageSpec("prod", "live"),
+    StageSpec("dev", "test", default=True),
+)
+
+SECRETS = (
+    SecretSpec("stripe-key", "/stripeSecretKey/{mode}", "Stripe key", check=validate_stripe_key, verify="stripe"),
+    SecretSpec(
+        "webhook-secret",
+        "/stripeWebhookSecret/{stage}",
+        "Signing secret of the webhook endpoint",
+        check=validate_signing_secret,
+    ),
+)
 
 STRIPE_API_BASE = "https://api.stripe.com"
 
 
 class ConfigError(Exception):
-    """A setting that makes no sense; the message names it and says what to do."""
+    """A setting is invalid. The message names it and says what to do."""
 
 
-@dataclass(frozen=True)
-class StageConfig:
+class StageConfig(NamedTuple):
     """Everything that depends on the stage.
 
+    ``resources_stage``: the row of STAGES whose resources the stage uses; ``mode`` is that row's.
     ``note_purchased_topic``: the SNS topic's name; the account id is not configuration.
-    ``admin_phone``: E.164. ``currency``: ISO 4217, lower case as Stripe writes it.
+    ``admin_phone``: E.164. ``currency``: ISO 4217, in lower case as Stripe writes it.
     ``on_chalice_cli``: app.py was imported by ``chalice deploy``, ``package`` or ``local``, not by Lambda.
     ``serves_api``: this is the function of the routes, not ``notify``, which reads no secret.
-    ``xray_daemon``: ``host:port``, or empty. These two are Lambda's defined runtime environment variables
+    ``xray_daemon``: ``host:port``, or empty. These two come from variables that Lambda sets
     (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html).
     """
 
     stage: str
     resources_stage: str
-    stripe_key_parameter: str
+    mode: Mode
     stripe_api_base: str
-    webhook_secret_parameter: str
     note_purchased_topic: str
     admin_phone: str
     cors_origin: str
@@ -45,18 +59,27 @@ class StageConfig:
 
     @property
     def livemode(self) -> bool:
-        """Say whether real money moves, in Stripe's word for it."""
-        return self.resources_stage == "prod"
+        """Whether real money moves, in Stripe's word for it."""
+        return self.mode == "live"
 
-    def validate_stripe_key(self, value: str) -> str | None:
-        """Return why a value cannot be this stage's Stripe key, without quoting it, or None if it can."""
-        return key_formats.validate_stripe_key(value, "live" if self.livemode else "test")
+    def parameter(self, secret: str) -> str:
+        """Return the name of the parameter that holds a secret of this stage.
 
+        :param secret: the name of a row of SECRETS.
+        """
+        path = _secret(secret).path
+        return path.format(mode=self.mode, stage=self.stage, resources=self.resources_stage)
 
-_MODES = {"prod": "live", "dev": "test"}
+    def validate(self, secret: str, value: str) -> str | None:
+        """Return why a value cannot be a secret of this stage, without quoting it, or None if it can.
+
+        :param secret: the name of a row of SECRETS.
+        """
+        return _secret(secret).check(value, self.mode)
+
 
 _DEFAULTS = {
-    "STAGE": "dev",
+    "STAGE": next(row.name for row in STAGES if row.default),
     "ADMIN_PHONE": "+14151234567",
     "CORS_ORIGIN": "*",
 }
@@ -67,12 +90,12 @@ _RULES = {
         r"[A-Za-z0-9_-]{1,256}",
         "the name of an SNS topic (not its ARN), such as NotePurchased-dev",
     ),
-    "ADMIN_PHONE": (r"\+[1-9][0-9]{6,14}", "a phone number in E.164 form, such as +14151234567"),
+    "ADMIN_PHONE": (r"\+[1-9][0-9]{6,14}", "a phone number in E.164 format, such as +14151234567"),
     "CORS_ORIGIN": (r"\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", "an origin such as https://notes.example.com, or *"),
-    # A key must not cross a network in the clear: plain http is for this machine alone.
+    # A key must not cross a network in clear text: plain http is for loopback only.
     "STRIPE_API_BASE": (
         r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?",
-        "an https:// address, or an http:// address of 127.0.0.1 or localhost, without a path",
+        "an https:// URL, or an http:// URL of 127.0.0.1 or localhost, without a path",
     ),
 }
 
@@ -81,31 +104,31 @@ def load(environ: Mapping[str, str] = os.environ) -> StageConfig:
     """Read the stage's configuration.
 
     :param environ: environment variables: STAGE, RESOURCES_STAGE, NOTE_PURCHASED_TOPIC, ADMIN_PHONE, CORS_ORIGIN,
-        STRIPE_API_BASE, AWS_CHALICE_CLI_MODE. What is not set gets dev's default.
+        STRIPE_API_BASE, AWS_CHALICE_CLI_MODE. A variable that is not set gets the default row's value.
     :return: the frozen configuration.
     :raises ConfigError: a value is malformed, or contradicts the stage.
     """
     stage = _setting(environ, "STAGE", _DEFAULTS["STAGE"])
-    if stage != "prod" and stage.lower() == "prod":
-        # "Prod" is no stage of this table, so it would quietly become a feature stage that charges nobody.
-        raise ConfigError(f"STAGE is {stage!r}: stage names are case-sensitive, write 'prod'.")
-    resources_stage = stage if stage in _MODES else "dev"
-    given = environ.get("RESOURCES_STAGE", resources_stage)
-    if given != resources_stage:
+    rows = {row.name: row for row in STAGES}
+    for name in rows:
+        if stage != name and stage.lower() == name.lower() and rows[name].mode == "live":
+            # "Prod" has no row, so it would become a feature stage that charges nobody, without a word.
+            raise ConfigError(f"STAGE is {stage!r}: stage names are case-sensitive, write {name!r}.")
+    row = rows.get(stage) or rows[_DEFAULTS["STAGE"]]
+    resources_stage = environ.get("RESOURCES_STAGE", row.name)
+    if resources_stage != row.name:
         raise ConfigError(
-            f"RESOURCES_STAGE is {given!r}, but STAGE {stage!r} uses the resources of {resources_stage!r}: "
-            f"set RESOURCES_STAGE to {resources_stage!r}."
+            f"RESOURCES_STAGE is {resources_stage!r}, but STAGE {stage!r} uses the resources of {row.name!r}: "
+            f"set RESOURCES_STAGE to {row.name!r}."
         )
-    if stage == "prod" and "STRIPE_API_BASE" in environ:
-        raise ConfigError("STRIPE_API_BASE is set, but the stage prod talks to Stripe alone: unset STRIPE_API_BASE.")
-    mode = _MODES[resources_stage]
+    if row.mode == "live" and "STRIPE_API_BASE" in environ:
+        raise ConfigError(f"STRIPE_API_BASE is set, but the live stage {stage} calls only Stripe: unset it.")
     return StageConfig(
         stage=stage,
-        resources_stage=resources_stage,
-        stripe_key_parameter=f"/stripeSecretKey/{mode}",
+        resources_stage=row.name,
+        mode=row.mode,
         stripe_api_base=_setting(environ, "STRIPE_API_BASE", STRIPE_API_BASE),
-        webhook_secret_parameter=f"/stripeWebhookSecret/{stage}",
-        note_purchased_topic=_setting(environ, "NOTE_PURCHASED_TOPIC", f"NotePurchased-{resources_stage}"),
+        note_purchased_topic=_setting(environ, "NOTE_PURCHASED_TOPIC", f"NotePurchased-{row.name}"),
         admin_phone=_setting(environ, "ADMIN_PHONE", _DEFAULTS["ADMIN_PHONE"]),
         cors_origin=_setting(environ, "CORS_ORIGIN", _DEFAULTS["CORS_ORIGIN"]),
         currency="usd",
@@ -116,14 +139,18 @@ def load(environ: Mapping[str, str] = os.environ) -> StageConfig:
 
 
 def trace_header(environ: Mapping[str, str] = os.environ) -> str:
-    """Return X-Ray's trace header of the invocation, which Lambda sets anew each time, or an empty string."""
+    """Return the X-Ray trace header, which Lambda sets for each invocation, or an empty string."""
     return environ.get("_X_AMZN_TRACE_ID", "")
+
+
+def _secret(name: str) -> SecretSpec:
+    return next(row for row in SECRETS if row.name == name)
 
 
 def _setting(environ: Mapping[str, str], name: str, default: str) -> str:
     value = environ.get(name, default)
-    pattern, wanted = _RULES[name]
+    pattern, rule = _RULES[name]
     if not re.fullmatch(pattern, value):
-        shown = "a secret, which belongs in Parameter Store" if key_formats.STRIPE_SECRET.search(value) else repr(value)
-        raise ConfigError(f"{name} is {shown}: it must be {wanted}.")
+        quoted = "a secret, which belongs in Parameter Store" if STRIPE_SECRET.search(value) else repr(value)
+        raise ConfigError(f"{name} is {quoted}: it must be {rule}.")
     return value

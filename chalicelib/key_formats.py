@@ -19,8 +19,11 @@ def validate_stripe_key(value: str, mode: str) -> str | None:
     return f"is not a {mode} key: it must begin with sk_{mode}_ or rk_{mode}_"
 
 
-def validate_signing_secret(value: str) -> str | None:
-    """Return why a value cannot be a webhook signing secret, without quoting it, or None if it can."""
+def validate_signing_secret(value: str, _mode: str) -> str | None:
+    """Return why a value cannot be a webhook signing secret, without quoting it, or None if it can.
+
+    A signing secret does not show its mode.
+    """
     if value.startswith("whsec_") and len(value) > 12 and value.isascii() and value.isprintable():
         return None
     return "is not a webhook signing secret: it must begin with whsec_"

@@ -93,7 +93,7 @@ class Runner:
         environment = {**aws.environment(), **_stage_variables(), "STRIPE_API_BASE": payments.url}
         # chalice local warns for each signed route that it does not check signatures. The banner says so once.
         of_api = {**environment, "PYTHONWARNINGS": "ignore::UserWarning:chalice.local"}
-        switches = Switches(aws, payments, key, config.stripe_key_parameter, lambda: self._start_api(of_api))
+        switches = Switches(aws, payments, key, config.parameter("stripe-key"), lambda: self._start_api(of_api))
         console = self._listen(
             "console_port", lambda: Console(log, payments, switches, self._api_url, ports.console_port), cleanup
         )

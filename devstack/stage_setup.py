@@ -21,10 +21,10 @@ def set_up(aws: AwsServer, payments: StripeServer, config: StageConfig, key: str
     :param api: the API's address.
     :return: the address of a queue that gets the topic's messages, for `notify`.
     """
-    aws.put_secret(config.stripe_key_parameter, key)
+    aws.put_secret(config.parameter("stripe-key"), key)
     client = stripe.StripeClient(key, base_addresses={"api": payments.url})
     endpoint = client.v1.webhook_endpoints.create({"url": f"{api}/stripe/webhook", "enabled_events": WEBHOOK_EVENTS})
-    aws.put_secret(config.webhook_secret_parameter, str(endpoint.secret))
+    aws.put_secret(config.parameter("webhook-secret"), str(endpoint.secret))
     sns, sqs = aws.client("sns"), aws.client("sqs")
     topic = sns.create_topic(Name=config.note_purchased_topic)["TopicArn"]
     attributes = {"VisibilityTimeout": str(_RETRY_AFTER)}

@@ -15,7 +15,7 @@ _HIGH_THROUGHPUT = "/ssm/parameter-store/high-throughput-enabled"
 
 def stored(examined: CheckContext) -> Verdict:
     """Check that the parameter exists."""
-    name, key = examined.config.stripe_key_parameter, examined.key
+    name, key = examined.config.parameter("stripe-key"), examined.key
     if key is None:
         return fail(f"{name} is not stored.", f"Make a key at Stripe, then: {examined.stagectl('secrets put')}")
     return ok(f"{name} is version {key.number}, stored {age(key.modified)} by {key.who}.")
@@ -23,7 +23,7 @@ def stored(examined: CheckContext) -> Verdict:
 
 def encrypted(examined: CheckContext) -> Verdict | None:
     """Check that the parameter is encrypted."""
-    name, key = examined.config.stripe_key_parameter, examined.key
+    name, key = examined.config.parameter("stripe-key"), examined.key
     if key is None:
         return None
     if key.type != "SecureString":
@@ -44,7 +44,7 @@ def mode(examined: CheckContext) -> Verdict | None:
             "These credentials may not decrypt the key, so what is about the key itself was not checked.",
             "Choose credentials that may ssm:GetParameter (and kms:Decrypt) with --profile.",
         )
-    misfit = examined.config.validate_stripe_key(examined.key.secret.reveal())
+    misfit = examined.config.validate("stripe-key", examined.key.secret.reveal())
     if misfit:
         return fail(f"The stored key {misfit}.", f"Take the right key, then: {examined.stagectl('secrets put')}")
     return ok(f"The stored key is a {'live' if examined.config.livemode else 'test'} key.")
@@ -122,7 +122,7 @@ def throughput(examined: CheckContext) -> Verdict:
 
 def _secrets(examined: CheckContext) -> list[str]:
     """Return the ARNs of the parameters that the function reads."""
-    names = examined.config.stripe_key_parameter, examined.config.webhook_secret_parameter
+    names = examined.config.parameter("stripe-key"), examined.config.parameter("webhook-secret")
     return [iam.parameter_arn(examined.target, name) for name in names]
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import stripe
 
 from chalicelib.aws.secret import SecretValue
-from chalicelib.billing.payments import API_VERSION
 from chalicelib.events import purchase_event
+from chalicelib.stripe_client.api import API_VERSION
 from operations import stripe_account
 from stagectl import secrets_store
 from stagectl.errors import OperatorError
@@ -87,7 +87,7 @@ def up(target: Target, key: SecretValue, api_url: str) -> str:
 
 def _brought_up(target: Target, key: SecretValue, api_url: str) -> str:
     endpoints = of_stage(target, key, api_url)
-    stored = secrets_store.current(target.client("ssm"), target.config.webhook_secret_parameter)
+    stored = secrets_store.current(target.client("ssm"), target.config.parameter("webhook-secret"))
     kept = next((found for found in endpoints if _keepable(found, stored)), None)
     client = stripe_account.client(target.config, key).v1.webhook_endpoints
     if kept:
@@ -143,7 +143,7 @@ def _made(target: Target, client: Any, api_url: str) -> Endpoint:
             "metadata": _mark(target),
         }
     )
-    ssm, name = target.client("ssm"), target.config.webhook_secret_parameter
+    ssm, name = target.client("ssm"), target.config.parameter("webhook-secret")
     secrets_store.store(ssm, name, SecretValue(str(made.secret)), None, _OF + made.id)
     return Endpoint(made.id, made.url, True, frozenset(made.enabled_events), API_VERSION)
 

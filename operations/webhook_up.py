@@ -25,6 +25,7 @@ def command(context: Context, stage: str, ask_key: bool) -> None:
     with context.output.working("Asking Stripe for the endpoint"):
         done = webhook_endpoint.up(target, key, url)
     context.output.mark("ok", f"Webhook endpoint {done}")
-    stored = secrets_store.current(target.client("ssm"), target.config.webhook_secret_parameter)
+    stored = secrets_store.current(target.client("ssm"), target.config.parameter("webhook-secret"))
     assert stored is not None
-    context.output.line(f"  {target.config.webhook_secret_parameter} is version {stored.number} ({stored.last4}).")
+    name = target.config.parameter("webhook-secret")
+    context.output.line(f"  {name} is version {stored.number} ({stored.last4}).")

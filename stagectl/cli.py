@@ -118,7 +118,7 @@ def main() -> None:
             sys.stderr.write(redacted(traceback.format_exc()))
         known = explain(error)
         if known:
-            output.error(known.what, known.remedy)
+            output.error(known.what, known.remedy, known.command)
         else:
             output.error(
                 f"Something unforeseen happened: {type(error).__name__}.",

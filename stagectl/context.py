@@ -84,7 +84,7 @@ def stripe_key(target: Target, ask: bool) -> SecretValue:
 
     :raises OperatorError: it is not stored, may not be read, or does not fit the stage.
     """
-    name = target.config.stripe_key_parameter
+    name = target.config.parameter("stripe-key")
     if ask:
         value = prompt.secret(f"Stripe key of {target.stage}'s account, used once")
         secrets_store.check(target.config, "stripe-key", value)

@@ -38,16 +38,18 @@ _SIGN_IN = "Sign in again (aws sso login, or new access keys), or choose credent
 
 
 class OperatorError(Exception):
-    """A command can't go on.
+    """A command cannot go on.
 
-    :param what: a sentence that says what happened.
-    :param remedy: a sentence that says what to do.
+    :param what: one sentence: what happened.
+    :param remedy: one sentence: what to do.
+    :param command: a command to paste, or several, one per line. Shown on lines of their own.
     """
 
-    def __init__(self, what: str, remedy: str) -> None:
+    def __init__(self, what: str, remedy: str, command: str = "") -> None:
         super().__init__(f"{what} {remedy}")
         self.what = what
         self.remedy = remedy
+        self.command = command
 
 
 def explain(error: Exception) -> OperatorError | None:

@@ -41,11 +41,10 @@ class Output:
         """Write a line of the result."""
         self._print(self._out, text, style)
 
-    def mark(self, level: Level, text: str, remedy: str = "") -> None:
-        """Write a line with ✓, ! or ✗, and beneath it what to do."""
+    def mark(self, level: Level, text: str, remedy: str = "", command: str = "") -> None:
+        """Write a line with ✓, ! or ✗. What to do, and the commands to paste, are written below it."""
         self._marked(self._out, level, text)
-        if remedy:
-            self._print(self._out, "    " + remedy, "dim")
+        self._indented(self._out, remedy, command)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Write an aligned table. A terminal wraps what is too long for it, so that it can be copied."""
@@ -65,10 +64,10 @@ class Output:
         """Write what is not part of the result."""
         self._print(self._err, text, style)
 
-    def error(self, what: str, remedy: str) -> None:
-        """Write what went wrong, and what to do."""
+    def error(self, what: str, remedy: str, command: str = "") -> None:
+        """Write what went wrong, what to do, and the commands to paste."""
         self._marked(self._err, "fail", redacted(what))
-        self._print(self._err, "    " + redacted(remedy))
+        self._indented(self._err, redacted(remedy), redacted(command))
 
     @contextmanager
     def working(self, text: str, *, piped: bool = True) -> Iterator[None]:
@@ -87,6 +86,11 @@ class Output:
     @staticmethod
     def _print(console: Console, text: str, style: str = "") -> None:
         console.print(Text(_sayable(console, text), style), soft_wrap=True)
+
+    def _indented(self, console: Console, remedy: str, command: str) -> None:
+        for text, style in ((remedy, "dim"), *((line, "") for line in command.splitlines())):
+            if text:
+                self._print(console, "    " + text, style)
 
     @staticmethod
     def _marked(console: Console, level: Level, text: str) -> None:

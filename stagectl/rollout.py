@@ -49,7 +49,7 @@ def everywhere(context: Context, target: Target, version: int, wait: float) -> N
     readers = [
         targets.of(stage, context.profile, context.region)
         for stage in stages.declared()
-        if stages.config_of(stage).stripe_key_parameter == target.config.stripe_key_parameter
+        if stages.config_of(stage).parameter("stripe-key") == target.config.parameter("stripe-key")
     ]
     names = [reader.function_name for reader in readers if deployed.function(target, reader.function_name)]
     if not names:

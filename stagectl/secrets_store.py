@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
-from chalicelib import key_formats
 from chalicelib.aws.secret import SecretValue
 from chalicelib.config import StageConfig
 from stagectl.errors import OperatorError, code_of
@@ -71,7 +70,7 @@ class Version:
 
 def parameter_of(config: StageConfig, kind: Kind) -> str:
     """Return the name of the parameter that holds a secret of a stage."""
-    return config.stripe_key_parameter if kind == "stripe-key" else config.webhook_secret_parameter
+    return config.parameter(kind)
 
 
 def check(config: StageConfig, kind: Kind, secret: SecretValue) -> None:
@@ -90,7 +89,7 @@ def check(config: StageConfig, kind: Kind, secret: SecretValue) -> None:
             f"That is a {is_} key, and {config.stage} takes {wants} keys alone.",
             f"Nothing was stored; copy the {wants} key from Stripe's dashboard, or give another --stage.",
         )
-    misfit = config.validate_stripe_key(value) if kind == "stripe-key" else key_formats.validate_signing_secret(value)
+    misfit = config.validate(kind, value)
     if misfit:
         raise OperatorError(f"The value {misfit}.", "Nothing was stored; copy the right one from Stripe's dashboard.")
 

@@ -36,7 +36,7 @@ class Console(LoopbackServer):
     | address | |
     |---|---|
     | ``GET /`` | the page and its files |
-    | ``GET /api/``, ``GET /openapi.json`` | the API's reference |
+    | ``GET /api/``, ``GET /openapi.yaml`` | the API's reference |
     | ``GET /events`` | all events, oldest first |
     | ``GET /events/{number}`` | one event with the JSON from which it was made |
     | ``GET /stream`` | new events and changed switches (server-sent events) |
@@ -70,7 +70,7 @@ class Console(LoopbackServer):
             ("GET", "/", self._page),
             ("GET", "/api/", self._reference),
             ("GET", "/api/<path:_name>", self._reference),
-            ("GET", "/openapi.json", self._reference),
+            ("GET", "/openapi.yaml", self._reference),
             ("GET", "/events", self._log.all),
             ("GET", "/events/<int:number>", self._event),
             ("GET", "/stream", self._stream),

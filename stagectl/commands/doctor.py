@@ -59,7 +59,7 @@ def run(context: Context, target: Target, checks: Checks, *, quiet: bool = False
 
 
 def _show(context: Context, finding: Finding) -> None:
-    context.output.mark(finding.level, f"{finding.check:<20} {finding.text}", finding.remedy)
+    context.output.mark(finding.level, f"{finding.check:<20} {finding.text}", finding.remedy, finding.command)
 
 
 def _not_begun(error: Exception, stage: str) -> list[Finding]:

@@ -19,7 +19,7 @@ def command(context: Context, stage: str, wait: float) -> None:
     """
     target = context.target(stage)
     output, config, ssm = context.output, target.config, target.client("ssm")
-    name = config.stripe_key_parameter
+    name = config.parameter("stripe-key")
     if secrets_store.current(ssm, name) is None:
         raise OperatorError(
             f"{name} is not stored, so there is nothing to rotate.", f"stagectl secrets put --stage {stage}"

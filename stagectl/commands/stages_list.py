@@ -61,7 +61,7 @@ def _row(context: Context, stage: str) -> Row:
     row = Row(
         stage,
         config.resources_stage,
-        config.stripe_key_parameter,
+        config.parameter("stripe-key"),
         "live" if config.livemode else "test",
         home.account if home else None,
         home.region if home else None,
@@ -72,7 +72,7 @@ def _row(context: Context, stage: str) -> Row:
             return Row(**{**asdict(row), "note": "not pinned"})
         if found.home != home:
             return Row(**{**asdict(row), "note": f"other credentials ({found.home.account} {found.home.region})"})
-        secret = secrets_store.current(found.client("ssm"), config.stripe_key_parameter)
+        secret = secrets_store.current(found.client("ssm"), config.parameter("stripe-key"))
         url = deployed.url(found)
     except Exception as error:
         known = explain(error)

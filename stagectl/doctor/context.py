@@ -23,26 +23,27 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found: a sentence, and what to do, which is empty where nothing is wrong."""
+    """The result of a check. ``remedy``: what to do, empty if nothing is wrong. ``command``: to paste, if any."""
 
     level: Level
     text: str
     remedy: str = ""
+    command: str = ""
 
 
 def ok(text: str) -> Verdict:
-    """Return that all is well."""
+    """Return a verdict: nothing is wrong."""
     return Verdict("ok", text)
 
 
-def warn(text: str, remedy: str) -> Verdict:
-    """Return that something deserves a look, though purchases go on."""
-    return Verdict("warn", text, remedy)
+def warn(text: str, remedy: str, command: str = "") -> Verdict:
+    """Return a verdict: something needs a look, but purchases go on."""
+    return Verdict("warn", text, remedy, command)
 
 
-def fail(text: str, remedy: str) -> Verdict:
-    """Return that something is wrong."""
-    return Verdict("fail", text, remedy)
+def fail(text: str, remedy: str, command: str = "") -> Verdict:
+    """Return a verdict: something is wrong."""
+    return Verdict("fail", text, remedy, command)
 
 
 class Once(Generic[T]):
@@ -106,18 +107,18 @@ class CheckContext:
     @Once
     def key(self) -> Version | None:
         """The stored Stripe key."""
-        return secrets_store.current(self.client("ssm"), self.config.stripe_key_parameter)
+        return secrets_store.current(self.client("ssm"), self.config.parameter("stripe-key"))
 
     @Once
     def webhook_secret(self) -> Version | None:
         """The stored signing secret."""
-        return secrets_store.current(self.client("ssm"), self.config.webhook_secret_parameter)
+        return secrets_store.current(self.client("ssm"), self.config.parameter("webhook-secret"))
 
     @Once
     def fitting_key(self) -> SecretValue | None:
         """The Stripe key, if it is stored, may be read, and is of the stage's mode."""
         secret = self.key.secret if self.key else None
-        if secret is None or self.config.validate_stripe_key(secret.reveal()):
+        if secret is None or self.config.validate("stripe-key", secret.reveal()):
             return None
         return secret
 

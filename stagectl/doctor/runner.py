@@ -54,12 +54,13 @@ AFTERWARDS: Checks = {
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found. ``remedy``: what to do, empty where nothing is wrong."""
+    """The result of a check. ``remedy``: what to do, empty if nothing is wrong. ``command``: to paste, if any."""
 
     check: str
     level: Level
     text: str
     remedy: str = ""
+    command: str = ""
 
 
 def examine(target: Target, checks: Checks) -> Iterator[Finding]:
@@ -81,7 +82,7 @@ def examine(target: Target, checks: Checks) -> Iterator[Finding]:
             said.add(cause)
         if verdict is None:
             continue
-        yield Finding(name, verdict.level, verdict.text, verdict.remedy)
+        yield Finding(name, verdict.level, verdict.text, verdict.remedy, verdict.command)
         if name in GATES and verdict.level == "fail":
             return
 

@@ -243,7 +243,7 @@ def told(call):
         print("".join(traceback.TracebackException.from_exception(error, capture_locals=True).format()))
 told(lambda: payments.charge(Purchase(1, "source", "tok_chargeDeclined", "k"), "me"))
 told(lambda: payments.charge(Purchase(1, "source", "tok_unknown", "l"), "me"))
-told(lambda: Secret(config.stripe_key_parameter, check=lambda value: "is wrong").get())
+told(lambda: Secret(config.parameter("stripe-key"), check=lambda value: "is wrong").get())
 """
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -320,7 +320,7 @@ import app
 logging.getLogger().setLevel(logging.DEBUG)
 logging.getLogger().addHandler(logging.StreamHandler())
 from tests.container import handle
-from tests.support import PURCHASE, billing_event
+from tests.support.stack import PURCHASE, billing_event
 print(handle(billing_event(PURCHASE))["statusCode"])
 print(handle(billing_event({}))["statusCode"])
 """
@@ -350,7 +350,7 @@ def test_what_stripe_python_logs_of_a_purchase_is_not_logged(stack: Stack):
 
 
 def test_the_key_fits_the_stage_or_is_named_without_being_quoted():
-    misfit = load({"STAGE": "prod"}).validate_stripe_key(CANARY)
+    misfit = load({"STAGE": "prod"}).validate("stripe-key", CANARY)
     assert "sk_live_ or rk_live_" in str(misfit)
     assert CANARY not in str(misfit)
     assert logging.getLogger("botocore.parsers").level >= logging.INFO

@@ -29,7 +29,7 @@ PROD = ("prod", "/stripeSecretKey/live", True)
 def test_a_stage_uses_these_resources_and_this_mode(environment, stage, resources):
     config = load(environment)
     assert config.stage == stage
-    assert (config.resources_stage, config.stripe_key_parameter, config.livemode) == resources
+    assert (config.resources_stage, config.parameter("stripe-key"), config.livemode) == resources
 
 
 def test_the_defaults_are_the_original_ones():

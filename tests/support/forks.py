@@ -58,7 +58,7 @@ class Forks:
         if self._control is None:
             self._control, theirs = socket.socketpair()
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.forks", str(theirs.fileno())],
+                [sys.executable, "-m", "tests.support.forks", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 cwd=Path(__file__).parents[2],
             )

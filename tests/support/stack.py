@@ -24,7 +24,7 @@ from devstack.stage_setup import set_up
 from devstack.stripe.keys import Mode
 from devstack.stripe.server import StripeServer
 from tests import APP, PROJECT
-from tests.support import description
+from tests.support import contract
 
 TEST_PARAMETER = "/stripeSecretKey/test"
 LIVE_PARAMETER = "/stripeSecretKey/live"
@@ -173,7 +173,7 @@ class Api:
     def request(self, method: str, path: str, **arguments: Any) -> requests.Response:
         response = self._session.request(method, self.url + path, timeout=30, **arguments)
         transcript.append(f"{response.headers} {response.text}")
-        description.check(method, path, response)
+        contract.check(method, path, response)
         return response
 
 
@@ -239,7 +239,7 @@ class Container:
         if self.variables.get("STAGE") == "prod":
             del environment["STRIPE_API_BASE"]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.container"],
+            [sys.executable, "-m", "tests.support.container"],
             cwd=APP,
             env=environment,
             text=True,

@@ -101,7 +101,7 @@ def webhook(examined: CheckContext) -> Verdict | None:
 
 def webhook_secret(examined: CheckContext) -> Verdict | None:
     """Check that the stored signing secret is the endpoint's."""
-    name, stored = examined.config.webhook_secret_parameter, examined.webhook_secret
+    name, stored = examined.config.parameter("webhook-secret"), examined.webhook_secret
     up = examined.stagectl("webhook up")
     if stored is None:
         return fail(f"{name} is not stored: every webhook is refused.", up)
