@@ -24,7 +24,7 @@ class Switch:
     aws_fault: AwsFault | None = None
 
 
-# Seconds. The service allows 8 for a call to Stripe (chalicelib/billing/payments.py).
+# Seconds. The service waits 8 for a response from Stripe (chalicelib/stripe_client/connection.py).
 _SLOW, _TOO_LATE = 3.0, 12.0
 _LOST_RESPONSES = 2
 _PAYMENTS = "POST /v1/payment_intents"
