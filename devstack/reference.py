@@ -3,7 +3,7 @@
 import mimetypes
 from importlib.resources import files
 
-from devstack.child import PROJECT
+from devstack.child_process import PROJECT
 
 DESCRIPTION = "/openapi.yaml"
 PREFIX = "/api/"

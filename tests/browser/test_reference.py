@@ -8,10 +8,10 @@ import yaml
 from playwright.sync_api import Browser
 
 from devstack import reference
-from devstack.child import PROJECT
+from devstack.child_process import PROJECT
+from devstack.console.fault_switches import Switches
 from devstack.console.server import Console
-from devstack.console.switches import Switches
-from devstack.events import EventLog
+from devstack.event_log import EventLog
 from tests.support.chromium import needs_chromium, page
 from tests.support.stack import TEST_PARAMETER, Api, Stack
 

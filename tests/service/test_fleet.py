@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.fleet_simulation import Fleet, Policy, Timing, simulate
 from chalicelib.aws.backoff import next_attempt
-from devstack.aws import AwsFault
+from devstack.aws_emulator import AwsFault
 from devstack.runtime_api import LambdaContainer
 from tests.support.stack import (
     PROJECT,

@@ -16,7 +16,7 @@ from chalicelib.aws import client, sns
 from chalicelib.aws.credentials import resolve_access
 from chalicelib.aws.secret import Secret, SecretUnavailableError
 from chalicelib.aws.sigv4 import sign_headers
-from devstack.aws import AwsFault
+from devstack.aws_emulator import AwsFault
 from tests.support.stack import Stack
 from tests.support.tls_servers import Authority, Peer, request
 

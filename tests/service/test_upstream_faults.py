@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 
-from devstack.aws import AwsFault
+from devstack.aws_emulator import AwsFault
 from tests.support.contract import example, without_values
 from tests.support.stack import PURCHASE, TEST_PARAMETER, Api, Container, Stack, is_problem
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from devstack.aws import AwsFault
+from devstack.aws_emulator import AwsFault
 from devstack.stripe.webhooks import signature
 from tests.cloud import Cloud
 from tests.support.contract import PATHS
