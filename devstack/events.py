@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from devstack.stripe.webhooks import Attempt
+from devstack.stripe.webhook_delivery import Attempt
 
 # The Stripe events that say what became of a payment, and what a person is told.
 _PAYMENT_EVENTS = {

@@ -14,7 +14,7 @@ from typing import Any
 
 from devstack.aws import AwsFault
 from devstack.openapi.document import EXAMPLES
-from devstack.stripe.webhooks import signature
+from devstack.stripe.webhook_delivery import signature
 from tests.cloud import Cloud
 from tests.cloud.deployments import Deployments
 from tests.support import Api, Container, Stack, billing_event

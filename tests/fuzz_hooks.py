@@ -9,7 +9,7 @@ import requests
 import schemathesis
 from schemathesis import GenerationMode
 
-from devstack.stripe.webhooks import signature
+from devstack.stripe.webhook_delivery import signature
 
 # Whatever fits the pattern would be a token that Stripe does not know. These it knows; some it declines.
 _KNOWN = {

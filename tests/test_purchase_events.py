@@ -42,7 +42,7 @@ def test_refunds_and_disputes_are_announced_and_say_so_first(company: Company):
     disputed = company.api.post({**PURCHASE, "storage": 1}).json()
     company.stack.stripe.dispute(disputed["id"])
     assert company.hears(disputed["id"], "note_disputed")
-    assert company.stack.stripe.webhooks.settle(30)
+    assert company.stack.stripe.webhooks.wait(30)
     refunds = [told["amount"] for told in company.stack.announced() if told["event"] == "note_refunded"]
     assert sorted(refunds) == [1000, 3200]  # each what it gave back, not the sum so far
     company.wait_for_texts(5)
@@ -60,7 +60,7 @@ def test_3d_secure_is_announced_when_authenticated_and_never_otherwise(company: 
     company.stack.stripe.authenticate(authenticated["id"], "succeed")
     declined = company.api.post({"source": "tok_chargeDeclined", "storage": 1}).json()
     assert company.hears(authenticated["id"])
-    assert company.stack.stripe.webhooks.settle(30)
+    assert company.stack.stripe.webhooks.wait(30)
     assert [told["payment_id"] for told in company.stack.announced()] == [authenticated["id"]]
     statuses = {
         payment_id: company.api.get(f"/billing/{payment_id}").json()
@@ -75,7 +75,7 @@ def test_3d_secure_is_announced_when_authenticated_and_never_otherwise(company: 
 
 
 def test_500_purchases_with_webhooks_that_fail_double_and_overtake(company: Company):
-    company.stack.stripe.webhooks.disturb(fail_every=5, duplicate_every=10, shuffle=0.3)
+    company.stack.stripe.webhooks.inject_faults(fail_every=5, duplicate_every=10, shuffle=0.3)
     bodies = [PURCHASE] * 500 + [{"source": "tok_chargeDeclined", "storage": 1}] * 20
     bodies += [{"payment_method": "pm_card_authenticationRequired", "storage": 1}] * 20
 
@@ -91,7 +91,7 @@ def test_500_purchases_with_webhooks_that_fail_double_and_overtake(company: Comp
         answers = list(pool.map(buy, bodies))
     paid = {payment_id for status, payment_id, outcome in answers if (status, outcome) == (200, "succeeded")}
     assert len(paid) == 500
-    assert company.stack.stripe.webhooks.settle(60)
+    assert company.stack.stripe.webhooks.wait(60)
     announced = [told["payment_id"] for told in company.stack.announced()]
     assert set(announced) == paid  # every one that was paid, and nothing else
     assert len(announced) > 500  # some came twice, and can be told by their id
@@ -100,7 +100,7 @@ def test_500_purchases_with_webhooks_that_fail_double_and_overtake(company: Comp
 
 
 def test_killed_between_charge_and_webhook_the_event_still_arrives(company: Company):
-    company.stack.stripe.webhooks.disturb(shuffle=1.0)  # long enough to be killed before it comes
+    company.stack.stripe.webhooks.inject_faults(shuffle=1.0)  # long enough to be killed before it comes
     payments = [company.api.post(PURCHASE).json()["id"] for _ in range(3)]
     company.api.stop(signal.SIGKILL)
     assert company.stack.announced() == [] or len(company.stack.announced()) < 3
@@ -198,5 +198,5 @@ def test_another_stages_payments_are_not_announced_here(company: Company):
         stripe.v1.payment_intents.create(params).id,
     ]
     assert company.hears(mine)
-    assert company.stack.stripe.webhooks.settle(30)
+    assert company.stack.stripe.webhooks.wait(30)
     assert not {told["payment_id"] for told in company.stack.announced()} & set(other)

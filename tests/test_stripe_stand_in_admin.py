@@ -67,7 +67,7 @@ def test_people_make_and_revoke_keys_over_http(server):
 @pytest.mark.parametrize(
     ("path", "body", "words"),
     [
-        ("/faults", "{", "no JSON"),
+        ("/faults", "{", "not valid JSON"),
         ("/faults", [], "must be a JSON object"),
         ("/faults", {"statsu": 500}, "no field 'statsu'"),
         ("/faults", {"status": "500"}, "wrong type"),

@@ -113,7 +113,7 @@ def pay(v1, times=1, method="pm_card_visa"):
 
 
 def settled(server):
-    assert server.webhooks.settle(LONG)
+    assert server.webhooks.wait(LONG)
     assert server.webhooks.pending == 0
 
 
@@ -348,7 +348,7 @@ def test_deleting_or_disabling_an_endpoint_ends_its_deliveries(receiver, end):
         pay(v1)
         assert receiver.arrived.acquire(timeout=LONG)
         assert server.webhooks.pending == 1
-        assert not server.webhooks.settle(0)
+        assert not server.webhooks.wait(0)
         if end == "delete":
             v1.webhook_endpoints.delete(endpoint.id)
         else:
@@ -469,7 +469,7 @@ def test_stopping_ends_every_thread_and_what_is_under_way(receiver):
 def test_without_an_endpoint_there_is_no_thread(server, v1):
     before = set(threading.enumerate())
     pay(v1)
-    assert server.webhooks.settle(0)
+    assert server.webhooks.wait(0)
     assert not [thread for thread in threading.enumerate() if "webhooks" in thread.name and thread not in before]
 
 

@@ -143,7 +143,7 @@ class Switches:
         with self._lock:
             before = self._on()
             self._payments.faults.clear()
-            self._payments.webhooks.disturb(duplicate_every=0, fail_every=0, shuffle=0)
+            self._payments.webhooks.inject_faults(duplicate_every=0, fail_every=0, shuffle=0)
             self._aws.heal()
             self._set(set(), before)
 
@@ -164,7 +164,7 @@ class Switches:
 
     def _on(self) -> set[str]:
         """Return the names of the switches that are on: asked of the parts, whose faults others may clear."""
-        on = {name for name, fault in list(self._stripe.items()) if self._payments.faults.awaits(fault)}
+        on = {name for name, fault in list(self._stripe.items()) if self._payments.faults.is_active(fault)}
         on |= {name for name, fault in list(self._of_aws.items()) if self._aws.awaits(fault)}
         if self._payments.declining:
             on.add("stripe_declining")

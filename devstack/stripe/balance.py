@@ -1,13 +1,14 @@
-"""The balance: what was charged and not refunded (https://docs.stripe.com/api/balance). There are no fees here."""
+"""The balance: charges minus refunds (https://docs.stripe.com/api/balance). The emulator has no fees or payouts."""
 
 from collections import Counter
 from typing import Any
 
-from devstack.stripe.account import Call, Object
+from devstack.stripe.account import Object
+from devstack.stripe.calls import Call
 
 
 def retrieve(call: Call) -> Object:
-    """Answer ``GET /v1/balance``. Money stays pending: there are no payouts."""
+    """Handle ``GET /v1/balance``. All money stays pending."""
     pending: Counter[str] = Counter(usd=0)
     for charge in call.account.tables["charge"].values():
         pending[charge["currency"]] += charge["amount_captured"] - charge["amount_refunded"]

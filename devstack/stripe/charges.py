@@ -1,41 +1,34 @@
-"""Charges: each attempt that reached the card, whether it said yes or no."""
+"""Charges: one for each attempt that reaches the card, whether it succeeds or is declined."""
 
-from devstack.stripe.account import Call, Object
-from devstack.stripe.cards import Card, Decline
+import stripe
+
+from devstack.stripe.account import Object, nullable_members
+from devstack.stripe.calls import Call
+from devstack.stripe.cards import Decline
 from devstack.stripe.ids import new_id
 from devstack.stripe.payment_methods import card_details
 
-_CARRIED_OVER = (
+_COPIED_FROM_INTENT = (
     "amount", "application_fee_amount", "currency", "customer", "description", "livemode", "on_behalf_of",
     "receipt_email", "shipping", "statement_descriptor", "statement_descriptor_suffix", "transfer_data",
     "transfer_group",
 )  # fmt: skip
-_UNUSED = (
-    "application", "application_fee", "authorization_code", "failure_balance_transaction", "presentment_details",
-    "receipt_number", "review", "source", "source_transfer",
-)  # fmt: skip
+_NULL = nullable_members(stripe.Charge, "level3", "refunds", "transfer")
 
 
-def retrieve(call: Call) -> Object:
-    """Answer ``GET /v1/charges/{id}``."""
-    return call.account.find("charge", call.id)
+def create(call: Call, intent: Object, method: Object, decline: Decline | None) -> Object:
+    """Charge a card, and emit the charge's event.
 
-
-def attempt(call: Call, intent: Object, method: Object, card: Card, decline: Decline | None) -> Object:
-    """Charge a card.
-
-    :param intent: the PaymentIntent that is paid.
-    :param method: the PaymentMethod, and the card behind it.
-    :param decline: why the card says no; None if it says yes.
-    :return: the charge, ``succeeded`` or ``failed``. The event that tells is made.
+    :param decline: the reason why the card is declined; None if the charge succeeds.
     """
-    name = new_id("ch")
+    charge_id = new_id("ch")
     paid = decline is None
+    card = call.account.cards[method["id"]]
     charge = {
-        "id": name,
+        **_NULL,
+        "id": charge_id,
         "object": "charge",
-        **{member: intent[member] for member in _CARRIED_OVER},
-        **dict.fromkeys(_UNUSED),
+        **{member: intent[member] for member in _COPIED_FROM_INTENT},
         "amount_captured": intent["amount"] if paid else 0,
         "amount_refunded": 0,
         "balance_transaction": new_id("txn") if paid else None,
@@ -44,15 +37,17 @@ def attempt(call: Call, intent: Object, method: Object, card: Card, decline: Dec
         "captured": paid,
         "created": call.now,
         "disputed": False,
+        "failure_code": decline.code if decline else None,
+        "failure_message": decline.message if decline else None,
         "fraud_details": {},
         "metadata": dict(intent["metadata"]),
-        **_verdict(decline),
+        "outcome": _outcome(decline),
         "paid": paid,
         "payment_intent": intent["id"],
         "payment_method": method["id"],
         "payment_method_details": {"card": card_details(card, intent["amount"]), "type": "card"},
         "radar_options": {},
-        "receipt_url": f"https://pay.stripe.com/receipts/payment/{name}" if paid else None,
+        "receipt_url": f"https://pay.stripe.com/receipts/payment/{charge_id}" if paid else None,
         "refunded": False,
         "status": "succeeded" if paid else "failed",
     }
@@ -61,7 +56,7 @@ def attempt(call: Call, intent: Object, method: Object, card: Card, decline: Dec
     return charge
 
 
-def _verdict(decline: Decline | None) -> Object:
+def _outcome(decline: Decline | None) -> Object:
     outcome = {
         "advice_code": None,
         "network_advice_code": None,
@@ -73,13 +68,11 @@ def _verdict(decline: Decline | None) -> Object:
         "seller_message": "Payment complete.",
         "type": "authorized",
     }
-    if decline is None:
-        return {"failure_code": None, "failure_message": None, "outcome": outcome}
-    declined = {
-        **outcome,
-        "network_status": "declined_by_network",
-        "reason": decline.decline_code or decline.code,
-        "seller_message": "The bank did not return any further details with this decline.",
-        "type": "issuer_declined",
-    }
-    return {"failure_code": decline.code, "failure_message": decline.message, "outcome": declined}
+    if decline is not None:
+        outcome |= {
+            "network_status": "declined_by_network",
+            "reason": decline.decline_code or decline.code,
+            "seller_message": "The bank did not return any further details with this decline.",
+            "type": "issuer_declined",
+        }
+    return outcome

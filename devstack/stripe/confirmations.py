@@ -1,11 +1,12 @@
-"""Confirming a PaymentIntent: the card says yes, says no, or wants the customer to authenticate first."""
+"""Confirming a PaymentIntent: the card pays, is declined, or requires that the customer authenticates first."""
 
 import copy
 from typing import Literal
 
 from devstack.stripe import cards, charges, errors, payment_methods
-from devstack.stripe.account import Call, Object
-from devstack.stripe.cards import Card, Decline
+from devstack.stripe.account import Object
+from devstack.stripe.calls import Call
+from devstack.stripe.cards import Decline
 from devstack.stripe.ids import new_id
 
 Outcome = Literal["succeed", "fail"]
@@ -33,108 +34,11 @@ _AUTHENTICATION_FAILED = (
 
 
 def confirm(call: Call) -> Object:
-    """Answer ``POST /v1/payment_intents/{id}/confirm``.
+    """Handle ``POST /v1/payment_intents/{id}/confirm``.
 
-    :raises StripeError: 400, it is not for this status, or the call lacks something; 402, the card says no.
+    :raises StripeError: 400, the status does not allow it, or a parameter is missing; 402, the card is declined.
     """
     intent = call.account.find("payment_intent", call.id)
-    _check_status(intent)
-    method = payment_methods.chosen(call)
-    check(call, intent, method)
-    for name in ("receipt_email", "setup_future_usage", "shipping"):
-        if name in call.params:
-            intent[name] = call.params[name] or None
-    attempt(call, intent, method)
-    return intent
-
-
-def unexpected_state(message: str, intent: Object) -> errors.StripeError:
-    """Make the refusal of what a PaymentIntent's status does not allow."""
-    code = "payment_intent_unexpected_state"
-    return errors.invalid_request(message, code=code, payment_intent=copy.deepcopy(intent))
-
-
-def check(call: Call, intent: Object, method: Object | None) -> None:
-    """Check what confirming needs, before anything changes.
-
-    :param method: what the call pays with; None for what the PaymentIntent has.
-    :raises StripeError: 400, there is nothing to pay with, or no ``return_url`` where one is needed.
-    """
-    if method is None and intent["payment_method"] is None:
-        raise unexpected_state(_METHOD_MISSING, intent)
-    automatic = intent["automatic_payment_methods"]
-    if automatic["enabled"] and automatic["allow_redirects"] != "never" and "return_url" not in call.params:
-        raise errors.invalid_request(_RETURN_URL_MISSING, "return_url")
-
-
-def attempt(call: Call, intent: Object, method: Object | None) -> None:
-    """Try to take the payment.
-
-    :param intent: the PaymentIntent, checked; its new status is in it.
-    :param method: what the call pays with; None for what the PaymentIntent has.
-    :raises StripeError: 402, the card says no.
-    """
-    if method is None:
-        method = call.account.find("payment_method", intent["payment_method"])
-    intent.update(payment_method=method["id"], last_payment_error=None, next_action=None)
-    card = call.account.cards[method["id"]]
-    if not (card.authentication or _wants_authentication(call)):
-        refusal = _charge(call, intent, method, card, card.decline)
-    elif call.params.get("off_session", False) not in (False, ""):
-        refusal = _charge(call, intent, method, card, cards.AUTHENTICATION_REQUIRED)
-    elif call.params.get("error_on_requires_action"):
-        refusal = _refuse(call, intent, _card_error(cards.AUTHENTICATION_NOT_HANDLED, method))
-    else:
-        intent.update(status="requires_action", next_action=_next_action(call))
-        call.emit("payment_intent.requires_action", intent)
-        return
-    if refusal is not None:
-        message, kind = refusal.pop("message"), refusal.pop("type")
-        refusal.pop("doc_url")
-        raise errors.StripeError(402, kind, message, **refusal, payment_intent=copy.deepcopy(intent))
-
-
-def authenticate(call: Call, outcome: Outcome) -> Object:
-    """Do what the customer does: authenticate, or fail to.
-
-    :param call: ``id`` is the PaymentIntent's.
-    :param outcome: ``succeed`` or ``fail``.
-    :return: the PaymentIntent: ``succeeded``, or ``requires_payment_method`` with its error.
-    :raises StripeError: 404, there is none; 400, it does not wait for its customer.
-    """
-    intent = call.account.find("payment_intent", call.id)
-    if intent["status"] != "requires_action":
-        message = f"This PaymentIntent does not wait for its customer: its status is {intent['status']}."
-        raise unexpected_state(message, intent)
-    method = call.account.find("payment_method", intent["payment_method"])
-    if outcome == "succeed":
-        card = call.account.cards[method["id"]]
-        _charge(call, intent, method, card, card.decline)
-        return intent
-    code = "payment_intent_authentication_failure"
-    error = {"code": code, "doc_url": errors.doc_url(code), "message": _AUTHENTICATION_FAILED}
-    _refuse(call, intent, {**error, "payment_method": method, "type": "invalid_request_error"})
-    return intent
-
-
-def settle(call: Call, outcome: Outcome) -> Object:
-    """Do what the bank does in the end with a payment that is processing.
-
-    :param call: ``id`` is the PaymentIntent's.
-    :param outcome: ``succeed`` or ``fail``.
-    :return: the PaymentIntent: ``succeeded``, or ``requires_payment_method`` with its error.
-    :raises StripeError: 404, there is none; 400, it is not processing.
-    """
-    intent = call.account.find("payment_intent", call.id)
-    if intent["status"] != "processing":
-        raise unexpected_state(f"This PaymentIntent is not processing: its status is {intent['status']}.", intent)
-    method = call.account.find("payment_method", intent["payment_method"])
-    card = call.account.cards[method["id"]]
-    _charge(call, intent, method, card, None if outcome == "succeed" else cards.GENERIC)
-    return intent
-
-
-def _check_status(intent: Object) -> None:
     status = intent["status"]
     if status == "succeeded":
         raise unexpected_state(_ALREADY_SUCCEEDED, intent)
@@ -144,29 +48,122 @@ def _check_status(intent: Object) -> None:
             f"of the following statuses may be confirmed: {', '.join(_CONFIRMABLE)}.",
             intent,
         )
+    method = payment_methods.choose(call)
+    validate(call, intent, method)
+    for name in ("receipt_email", "setup_future_usage", "shipping"):
+        if name in call.params:
+            intent[name] = call.params[name] or None
+    attempt(call, intent, method)
+    return intent
 
 
-def _charge(call: Call, intent: Object, method: Object, card: Card, decline: Decline | None) -> Object | None:
+def unexpected_state(message: str, intent: Object) -> errors.StripeError:
+    """Create the error for a call that a PaymentIntent's status does not allow."""
+    code = "payment_intent_unexpected_state"
+    return errors.invalid_request(message, code=code, payment_intent=copy.deepcopy(intent))
+
+
+def validate(call: Call, intent: Object, method: Object | None) -> None:
+    """Validate a confirmation before anything changes.
+
+    :param method: the call's PaymentMethod; None for the PaymentIntent's own.
+    :raises StripeError: 400, there is no PaymentMethod, or no ``return_url`` where one is required.
+    """
+    if method is None and intent["payment_method"] is None:
+        raise unexpected_state(_METHOD_MISSING, intent)
+    automatic = intent["automatic_payment_methods"]
+    if automatic["enabled"] and automatic["allow_redirects"] != "never" and "return_url" not in call.params:
+        raise errors.invalid_request(_RETURN_URL_MISSING, "return_url")
+
+
+def attempt(call: Call, intent: Object, method: Object | None) -> None:
+    """Attempt a payment, and update the status of its validated PaymentIntent.
+
+    :param method: the call's PaymentMethod; None for the PaymentIntent's own.
+    :raises StripeError: 402, the card is declined.
+    """
+    if method is None:
+        method = call.account.find("payment_method", intent["payment_method"])
+    intent.update(payment_method=method["id"], last_payment_error=None, next_action=None)
+    card = call.account.cards[method["id"]]
+    if not (card.authentication or _requests_authentication(call)):
+        error = _charge(call, intent, method, card.decline)
+    elif call.params.get("off_session", False) not in (False, ""):
+        error = _charge(call, intent, method, cards.AUTHENTICATION_REQUIRED)
+    elif call.params.get("error_on_requires_action"):
+        error = _fail(call, intent, _card_error(cards.AUTHENTICATION_NOT_HANDLED, method))
+    else:
+        intent.update(status="requires_action", next_action=_next_action(call))
+        call.emit("payment_intent.requires_action", intent)
+        return
+    if error is not None:
+        message, kind = error.pop("message"), error.pop("type")
+        error.pop("doc_url")
+        raise errors.StripeError(402, kind, message, **error, payment_intent=copy.deepcopy(intent))
+
+
+def authenticate(call: Call, outcome: Outcome) -> Object:
+    """Authenticate as the customer, or fail to.
+
+    :param call: ``id`` is the PaymentIntent's.
+    :return: the PaymentIntent: ``succeeded``, or ``requires_payment_method`` with its error.
+    :raises StripeError: 404, there is no such PaymentIntent; 400, it does not require authentication.
+    """
+    intent, method = _find_with_status(call, "requires_action", "does not wait for authentication")
+    if outcome == "succeed":
+        _charge(call, intent, method, call.account.cards[method["id"]].decline)
+        return intent
+    code = "payment_intent_authentication_failure"
+    error = {"code": code, "doc_url": errors.doc_url(code), "message": _AUTHENTICATION_FAILED}
+    _fail(call, intent, {**error, "payment_method": method, "type": "invalid_request_error"})
+    return intent
+
+
+def settle(call: Call, outcome: Outcome) -> Object:
+    """End a processing payment as the bank does.
+
+    :param call: ``id`` is the PaymentIntent's.
+    :return: the PaymentIntent: ``succeeded``, or ``requires_payment_method`` with its error.
+    :raises StripeError: 404, there is no such PaymentIntent; 400, it is not processing.
+    """
+    intent, method = _find_with_status(call, "processing", "is not processing")
+    _charge(call, intent, method, None if outcome == "succeed" else cards.GENERIC)
+    return intent
+
+
+def _find_with_status(call: Call, status: str, otherwise: str) -> tuple[Object, Object]:
+    """Return the call's PaymentIntent and its PaymentMethod.
+
+    :param otherwise: what the error says of a PaymentIntent with another status.
+    """
+    intent = call.account.find("payment_intent", call.id)
+    if intent["status"] != status:
+        raise unexpected_state(f"This PaymentIntent {otherwise}: its status is {intent['status']}.", intent)
+    return intent, call.account.find("payment_method", intent["payment_method"])
+
+
+def _charge(call: Call, intent: Object, method: Object, decline: Decline | None) -> Object | None:
+    """Charge the card, and update the PaymentIntent. Return the error if the card is declined."""
     call.account.used.add(method["id"])
     if decline is None and call.account.declining:
         decline = cards.GENERIC
-    if card.processing and decline is None and intent["status"] != "processing":
+    if call.account.cards[method["id"]].processing and decline is None and intent["status"] != "processing":
         processing = {"card": {"customer_notification": None}, "type": "card"}
         intent.update(status="processing", processing=processing, next_action=None)
         call.emit("payment_intent.processing", intent)
         return None
     intent["processing"] = None
-    charge = charges.attempt(call, intent, method, card, decline)
+    charge = charges.create(call, intent, method, decline)
     intent["latest_charge"] = charge["id"]
     if decline is not None:
-        return _refuse(call, intent, {"charge": charge["id"], **_card_error(decline, method)})
+        return _fail(call, intent, {"charge": charge["id"], **_card_error(decline, method)})
     intent.update(status="succeeded", amount_received=intent["amount"], next_action=None)
     call.emit("payment_intent.succeeded", intent)
     return None
 
 
-def _refuse(call: Call, intent: Object, error: Object) -> Object:
-    # As at Stripe, the PaymentIntent lets go of the method, which its error still shows.
+def _fail(call: Call, intent: Object, error: Object) -> Object:
+    # As at Stripe, the PaymentIntent loses its PaymentMethod; the error still has it.
     error = copy.deepcopy(error)
     intent.update(status="requires_payment_method", payment_method=None, next_action=None, last_payment_error=error)
     call.emit("payment_intent.payment_failed", intent)
@@ -186,7 +183,7 @@ def _card_error(decline: Decline, method: Object) -> Object:
     return {name: value for name, value in error.items() if value is not None}
 
 
-def _wants_authentication(call: Call) -> bool:
+def _requests_authentication(call: Call) -> bool:
     options = call.params.get("payment_method_options", {}).get("card", {})
     return isinstance(options, dict) and options.get("request_three_d_secure") in ("any", "challenge")
 
@@ -195,11 +192,7 @@ def _next_action(call: Call) -> Object:
     source = new_id("payatt", 20)
     url = f"https://hooks.stripe.com/3d_secure_2/hosted?payment_attempt={source}"
     if "return_url" in call.params and not call.params.get("use_stripe_sdk"):
-        return {
-            "type": "redirect_to_url",
-            "redirect_to_url": {"return_url": call.params["return_url"], "url": url},
-        }
-    return {
-        "type": "use_stripe_sdk",
-        "use_stripe_sdk": {"type": "three_d_secure_redirect", "source": source, "stripe_js": url},
-    }
+        redirect = {"return_url": call.params["return_url"], "url": url}
+        return {"type": "redirect_to_url", "redirect_to_url": redirect}
+    sdk = {"type": "three_d_secure_redirect", "source": source, "stripe_js": url}
+    return {"type": "use_stripe_sdk", "use_stripe_sdk": sdk}

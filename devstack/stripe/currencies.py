@@ -1,4 +1,4 @@
-"""Currencies and how much of one can be charged (https://docs.stripe.com/currencies)."""
+"""Currencies, and the amounts that can be charged in them (https://docs.stripe.com/currencies)."""
 
 from devstack.stripe import errors
 
@@ -14,23 +14,23 @@ _SUPPORTED = frozenset((
     "xcd", "xof", "xpf", "yer", "zar", "zmw",
 ))  # fmt: skip
 _MOST = 99_999_999
-# The least of a currency depends on its rate to the account's own; the stand-in's account is in dollars.
+# Stripe's minimum depends on the rate to the account's own currency. The emulator's account is in dollars.
 _LEAST = {"usd": 50}
 
 
-def check(currency: str) -> None:
-    """Check a currency code, in either case.
+def validate_currency(currency: str) -> None:
+    """Validate a currency code in either case.
 
-    :raises StripeError: 400, Stripe has no such currency.
+    :raises StripeError: 400, Stripe does not support the currency.
     """
     if currency.lower() not in _SUPPORTED:
-        listed = ", ".join(sorted(_SUPPORTED))
-        message = f"Invalid currency: {currency.lower()}. Stripe currently supports these currencies: {listed}"
+        codes = ", ".join(sorted(_SUPPORTED))
+        message = f"Invalid currency: {currency.lower()}. Stripe currently supports these currencies: {codes}"
         raise errors.invalid_request(message, "currency")
 
 
-def check_amount(amount: int, currency: str) -> None:
-    """Check that an amount can be charged.
+def validate_amount(amount: int, currency: str) -> None:
+    """Validate the amount of a charge.
 
     :param amount: in the currency's minor unit.
     :raises StripeError: 400, it is too small or too large.
@@ -40,15 +40,15 @@ def check_amount(amount: int, currency: str) -> None:
         message = "This value must be greater than or equal to 1."
         raise errors.invalid_request(message, "amount", "parameter_invalid_integer")
     if amount < least:
-        raise errors.invalid_request(f"Amount must be at least {shown(least, currency)}", "amount", "amount_too_small")
+        message = f"Amount must be at least {format_amount(least, currency)}"
+        raise errors.invalid_request(message, "amount", "amount_too_small")
     if amount > _MOST:
-        raise errors.invalid_request(
-            f"Amount must be no more than {shown(_MOST, currency)}", "amount", "amount_too_large"
-        )
+        message = f"Amount must be no more than {format_amount(_MOST, currency)}"
+        raise errors.invalid_request(message, "amount", "amount_too_large")
 
 
-def shown(amount: int, currency: str) -> str:
-    """Return an amount for a person, such as ``$0.50 usd``.
+def format_amount(amount: int, currency: str) -> str:
+    """Format an amount for a message, such as ``$0.50 usd``.
 
     :param amount: in the currency's minor unit, a hundredth.
     """

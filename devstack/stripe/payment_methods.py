@@ -1,9 +1,10 @@
-"""PaymentMethods: what a payment was made with, made from the name that a call gives."""
+"""PaymentMethods, created from the test name in a call."""
 
 from typing import Any
 
 from devstack.stripe import cards, errors
-from devstack.stripe.account import Account, Call, Object
+from devstack.stripe.account import Account, Object
+from devstack.stripe.calls import Call
 from devstack.stripe.cards import Card
 from devstack.stripe.ids import new_id
 
@@ -15,14 +16,14 @@ _USED_UP = (
 )
 
 
-def check(params: Object) -> None:
-    """Check that a call says at most once what pays, and that it is a card.
+def validate(params: Object) -> None:
+    """Validate that a call has at most one way to pay, and that it is a card.
 
     :raises StripeError: 400.
     """
-    given = [name for name in _WAYS_TO_PAY if name in params]
-    if len(given) > 1:
-        raise errors.exclusive_parameters(given)
+    ways = [name for name in _WAYS_TO_PAY if name in params]
+    if len(ways) > 1:
+        raise errors.exclusive_parameters(ways)
     if data := params.get("payment_method_data"):
         if data["type"] != "card":
             raise errors.invalid_request(
@@ -35,11 +36,11 @@ def check(params: Object) -> None:
             raise errors.missing_parameter("payment_method_data[card]")
 
 
-def chosen(call: Call) -> Object | None:
-    """Return the PaymentMethod that a call pays with: a new one for a name, or one that exists.
+def choose(call: Call) -> Object | None:
+    """Return the PaymentMethod that a call pays with: a new one for a test name, or an existing one.
 
-    :return: None if the call does not say.
-    :raises StripeError: 400, there is no such name or id, or it has been used up.
+    :return: None if the call has none.
+    :raises StripeError: 400, there is no such name or id, or the PaymentMethod was used before.
     """
     params = call.params
     if data := params.get("payment_method_data"):
@@ -50,7 +51,7 @@ def chosen(call: Call) -> Object | None:
     name = params.get("payment_method")
     if name is None:
         return None
-    if any(cards.named(name, "pm", livemode) for livemode in (False, True)):
+    if any(cards.find_card(name, "pm", livemode) for livemode in (False, True)):
         return _new(call, _card(call.account, name, "pm", "PaymentMethod", "payment_method"), {})
     method = call.account.find("payment_method", name, status=400)
     if name in call.account.used:
@@ -59,9 +60,9 @@ def chosen(call: Call) -> Object | None:
 
 
 def _card(account: Account, name: str, kind: str, label: str, param: str) -> Card:
-    if card := cards.named(name, kind, account.livemode):
+    if card := cards.find_card(name, kind, account.livemode):
         return card
-    exists_in_live = (not account.livemode) if cards.named(name, kind, not account.livemode) else None
+    exists_in_live = (not account.livemode) if cards.find_card(name, kind, not account.livemode) else None
     raise errors.no_such(label, name, param, exists_in_live=exists_in_live, status=400)
 
 
@@ -70,7 +71,7 @@ def _new(call: Call, card: Card, data: Object) -> Object:
         "id": new_id("pm"),
         "object": "payment_method",
         "allow_redisplay": data.get("allow_redisplay", "unspecified"),
-        "billing_details": billing_details(data.get("billing_details") or {}),
+        "billing_details": _billing_details(data.get("billing_details") or {}),
         "card": {
             **_details(card),
             "display_brand": card.brand,
@@ -90,17 +91,17 @@ def _new(call: Call, card: Card, data: Object) -> Object:
     return call.account.add(method)
 
 
-def billing_details(given: Object) -> Object:
-    """Return billing details with every member, None where nothing is given."""
+def _billing_details(params: Object) -> Object:
+    """Return billing details with every member, None by default."""
     empty: dict[str, Any] = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
-    members = {name: given.get(name) for name in ("email", "name", "phone", "tax_id")}
-    return {"address": {**empty, **(given.get("address") or {})}, **members}
+    members = {name: params.get(name) for name in ("email", "name", "phone", "tax_id")}
+    return {"address": {**empty, **(params.get("address") or {})}, **members}
 
 
 def card_details(card: Card, amount: int) -> Object:
-    """Return what a charge tells about its card.
+    """Return the card's details in a charge.
 
-    :param amount: what was authorized, in the currency's minor unit.
+    :param amount: the authorized amount, in the currency's minor unit.
     """
     unused = ("extended_authorization", "incremental_authorization", "multicapture")
     return {

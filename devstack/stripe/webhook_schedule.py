@@ -1,0 +1,145 @@
+"""When a delivery is attempted: as soon as it is due, and again after growing pauses."""
+
+import heapq
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from devstack.stripe.account import Account
+
+_WORKERS = 8
+_JOIN_TIMEOUT = 5.0  # seconds
+_GIVE_UP_AFTER = 3 * 86400.0  # seconds
+_DOUBLINGS, _LONGEST_PAUSE = 6, 60  # in first pauses: 1, 2, 4, 8, 16, 32, 60, 60, ...
+
+
+@dataclass(eq=False)
+class Delivery:
+    """An event to deliver to an endpoint. Only one thread at a time attempts it."""
+
+    account: Account
+    event_id: str
+    endpoint_id: str
+    created: float  # Unix seconds
+    lose_first: bool = False
+    attempts: int = 0
+    cancelled: bool = False
+
+
+class RetrySchedule:
+    """Attempts deliveries in background threads until each succeeds or is given up. Safe to use from many threads.
+
+    A caller may hold an account's lock.
+    """
+
+    def __init__(self, attempt: Callable[[Delivery], bool], clock: Callable[[], float], first_pause: float) -> None:
+        """Start no thread before the first delivery.
+
+        :param attempt: makes one attempt and returns whether to retry.
+        :param clock: the time in Unix seconds, for giving up after three days; pauses are in real time.
+        :param first_pause: seconds from the first failure to the second attempt; doubled each time, up to 60 times
+            this.
+        :raises ValueError: the pause is not above 0.
+        """
+        if not first_pause > 0:
+            raise ValueError(f"webhook_pause is {first_pause}: it must be above 0 seconds.")
+        self._attempt = attempt
+        self._clock = clock
+        self._first_pause = first_pause
+        lock = threading.Lock()
+        self._due = threading.Condition(lock)
+        self._done = threading.Condition(lock)
+        self._lock = lock
+        self._numbers = itertools.count()
+        self._waiting: list[tuple[float, int, Delivery]] = []  # a heap: due time, a number for ties, delivery
+        self._running: set[Delivery] = set()
+        self._workers: list[threading.Thread] = []
+        self.stopping = False
+
+    @property
+    def pending(self) -> int:
+        """The number of deliveries that have neither succeeded nor been given up."""
+        with self._lock:
+            return self._pending()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until no delivery is pending, for at most ``timeout`` seconds.
+
+        :return: whether none is pending.
+        """
+        with self._lock:
+            return self._done.wait_for(lambda: not self._pending(), timeout)
+
+    def add(self, delivery: Delivery, pause: float) -> None:
+        """Schedule the first attempt of a delivery in ``pause`` seconds."""
+        with self._lock:
+            if not self.stopping:
+                self._push(delivery, pause)
+
+    def cancel(self, endpoint_id: str) -> None:
+        """Give up every delivery to an endpoint. An attempt under way ends, and is not retried."""
+        with self._lock:
+            self._waiting = [entry for entry in self._waiting if entry[-1].endpoint_id != endpoint_id]
+            heapq.heapify(self._waiting)
+            for delivery in self._running:
+                delivery.cancelled = delivery.cancelled or delivery.endpoint_id == endpoint_id
+            self._done.notify_all()
+
+    def stop(self) -> None:
+        """Give up every delivery, and make the threads end."""
+        with self._lock:
+            self.stopping = True
+            self._waiting = []
+            self._due.notify_all()
+            self._done.notify_all()
+
+    def join(self) -> None:
+        """Wait until the threads have ended."""
+        for worker in self._workers:
+            if worker is not threading.current_thread():
+                worker.join(_JOIN_TIMEOUT)
+
+    def _pending(self) -> int:
+        return len(self._waiting) + len(self._running)
+
+    def _push(self, delivery: Delivery, pause: float) -> None:
+        heapq.heappush(self._waiting, (time.monotonic() + pause, next(self._numbers), delivery))
+        if len(self._workers) < _WORKERS:
+            name = f"Stripe emulator webhooks {len(self._workers) + 1}"
+            worker = threading.Thread(target=self._work, name=name, daemon=True)
+            self._workers.append(worker)
+            worker.start()
+        self._due.notify()
+
+    def _work(self) -> None:
+        while (delivery := self._next()) is not None:
+            retry = False
+            try:
+                retry = self._attempt(delivery)
+            finally:
+                self._finish(delivery, retry)
+
+    def _next(self) -> Delivery | None:
+        """Wait for the next delivery that is due; return None when stopping."""
+        with self._lock:
+            while not self.stopping:
+                seconds = self._waiting[0][0] - time.monotonic() if self._waiting else None
+                if seconds is not None and seconds <= 0:
+                    delivery = heapq.heappop(self._waiting)[-1]
+                    self._running.add(delivery)
+                    self._due.notify()  # the next thread waits for the next delivery
+                    return delivery
+                self._due.wait(seconds)
+        return None
+
+    def _finish(self, delivery: Delivery, retry: bool) -> None:
+        with self._lock:
+            self._running.discard(delivery)
+            is_expired = self._clock() - delivery.created >= _GIVE_UP_AFTER
+            if retry and not (is_expired or delivery.cancelled or self.stopping):
+                pauses = min(2 ** min(delivery.attempts - 1, _DOUBLINGS), _LONGEST_PAUSE)
+                self._push(delivery, self._first_pause * pauses)
+            elif not self._pending():
+                self._done.notify_all()
