@@ -1,6 +1,7 @@
 """The account's objects, by type and id. Test mode and live mode each have objects of their own."""
 
 import threading
+from collections.abc import Callable
 from typing import Any, get_args
 
 import stripe
@@ -10,19 +11,27 @@ from devstack.stripe.cards import Card
 from devstack.stripe.ids import new_id
 
 Object = dict[str, Any]
+Clock = Callable[[], float]  # the time in Unix seconds
 
 # The API version of the account's events, whichever version a call names: that of the installed stripe-python.
 API_VERSION: str = stripe.api_version
 
-# For each type of object: its label in Stripe's "No such ..." message, and the parameter that the message names.
-_LABELS = {
-    "payment_intent": ("payment_intent", "intent"),
-    "payment_method": ("PaymentMethod", "payment_method"),
-    "charge": ("charge", "id"),
-    "refund": ("refund", "id"),
-    "dispute": ("dispute", "dispute"),
-    "event": ("event", "id"),
-    "webhook_endpoint": ("webhook endpoint", "webhook_endpoint"),
+# For each type of object: the prefix of its ids, its label in Stripe's "No such ..." message, the parameter that the
+# message names, its class in stripe-python, and the nullable members of the class that Stripe's responses leave out.
+_TYPES: dict[str, tuple[str, str, str, type, set[str]]] = {
+    "payment_intent": ("pi", "payment_intent", "intent", stripe.PaymentIntent, {"hooks", "payment_details"}),
+    "payment_method": (
+        "pm",
+        "PaymentMethod",
+        "payment_method",
+        stripe.PaymentMethod,
+        set(stripe.PaymentMethod.__annotations__) - {"customer", "customer_account"},
+    ),
+    "charge": ("ch", "charge", "id", stripe.Charge, {"level3", "refunds", "transfer"}),
+    "refund": ("re", "refund", "id", stripe.Refund, set()),
+    "dispute": ("du", "dispute", "dispute", stripe.Dispute, set()),
+    "event": ("evt", "event", "id", stripe.Event, set()),
+    "webhook_endpoint": ("we", "webhook endpoint", "webhook_endpoint", stripe.WebhookEndpoint, {"deleted"}),
 }
 
 
@@ -30,20 +39,28 @@ class Account:
     """The objects of one mode, oldest first. Hold ``lock`` to read or change them."""
 
     def __init__(self, account_id: str, livemode: bool) -> None:
-        """Create one mode of an account.
-
-        :param account_id: the account's id, the same in both modes.
-        """
         self.id = account_id
         self.livemode = livemode
         self.lock = threading.RLock()
-        self.tables: dict[str, dict[str, Object]] = {kind: {} for kind in _LABELS}
+        self.tables: dict[str, dict[str, Object]] = {kind: {} for kind in _TYPES}
         # The card of each PaymentMethod, and the PaymentMethods that a payment has used up.
         self.cards: dict[str, Card] = {}
         self.used: set[str] = set()
         # Whether the bank declines every card.
         self.declining = False
         self.other: Account = self
+
+    def new(self, kind: str, created: int, **members: Any) -> Object:
+        """Return a new object, not stored yet. Members that may be null are None by default.
+
+        :param kind: its ``object``, such as ``charge``.
+        :param created: Unix seconds.
+        """
+        prefix, _, _, stripe_class, omitted = _TYPES[kind]
+        hints = stripe_class.__annotations__
+        nulls = {name: None for name in hints.keys() - omitted if type(None) in get_args(hints[name])}
+        item = {**nulls, "id": new_id(prefix), "object": kind, "created": created, **members}
+        return {**item, "livemode": self.livemode} if "livemode" in hints else item
 
     def add(self, item: Object) -> Object:
         """Store a new object, and return it."""
@@ -60,12 +77,15 @@ class Account:
         """
         if item := self.tables[kind].get(object_id):
             return item
-        label, default_param = _LABELS[kind]
+        _, label, default_param, *_ = _TYPES[kind]
         exists_in_live = self.other.livemode if object_id in self.other.tables[kind] else None
         raise errors.no_such(label, object_id, param or default_param, exists_in_live=exists_in_live, status=status)
 
 
-def create_accounts() -> tuple[Account, Account]:
+Accounts = tuple[Account, Account]  # test mode, live mode
+
+
+def create_accounts() -> Accounts:
     """Create both modes of an account: test, then live."""
     account_id = new_id("acct", 16)
     test, live = Account(account_id, livemode=False), Account(account_id, livemode=True)
@@ -73,16 +93,7 @@ def create_accounts() -> tuple[Account, Account]:
     return test, live
 
 
-def find_account(accounts: tuple[Account, Account], kind: str, object_id: str) -> Account:
+def find_account(accounts: Accounts, kind: str, object_id: str) -> Account:
     """Return the mode that has an object; test mode if neither has it."""
     test, live = accounts
     return live if object_id in live.tables[kind] else test
-
-
-def nullable_members(stripe_class: type, *omitted: str) -> Object:
-    """Return the members of a stripe-python class that may be null, each with the value None.
-
-    :param omitted: members that Stripe leaves out of its responses instead.
-    """
-    hints = stripe_class.__annotations__.items()
-    return {name: None for name, hint in hints if type(None) in get_args(hint) and name not in omitted}

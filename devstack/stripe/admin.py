@@ -28,15 +28,10 @@ PREFIX = "/_devstack/"
 
 _NUMBER = (int, float)
 _FAULT: dict[str, Any] = {
-    "count": int,
-    "status": int,
-    "delay": _NUMBER,
-    "delay_after": _NUMBER,
-    "cut": str,
-    "body": str,
-    "match": str,
-    "executed": bool,
-    "saved": bool,
+    **dict.fromkeys(("count", "status"), int),
+    **dict.fromkeys(("delay", "delay_after"), _NUMBER),
+    **dict.fromkeys(("cut", "body", "match"), str),
+    **dict.fromkeys(("executed", "saved"), bool),
 }
 _WEBHOOK_FAULTS: dict[str, Any] = {"duplicate_every": int, "fail_every": int, "shuffle": _NUMBER}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from devstack.stripe import errors, expansions, keys, parameters, routes
-from devstack.stripe.account import API_VERSION, Account, create_accounts
+from devstack.stripe.account import API_VERSION, Account, Accounts, Clock
 from devstack.stripe.calls import Call
 from devstack.stripe.errors import StripeError
 from devstack.stripe.idempotency import Result, Results
@@ -15,25 +15,15 @@ from devstack.stripe.keys import Keys
 from devstack.stripe.listeners import EventFeed
 from devstack.stripe.messages import Request, Response, encode
 from devstack.stripe.routes import Route
-from devstack.stripe.webhook_delivery import Attempt
 from devstack.stripe.webhooks import Webhooks
 
 
 class Api:
     """The API of one account, both modes. Safe to use from many threads."""
 
-    def __init__(
-        self,
-        on_event: Callable[[dict[str, Any]], None] | None,
-        clock: Callable[[], float],
-        webhook_pause: float,
-        on_delivery: Callable[[Attempt], None] | None,
-    ) -> None:
-        """Create an empty account. See :class:`devstack.stripe.server.StripeServer` for the parameters."""
+    def __init__(self, accounts: Accounts, webhooks: Webhooks, feed: EventFeed, clock: Clock) -> None:
         self.keys = Keys()
-        self.accounts = create_accounts()
-        self.webhooks = Webhooks(self.accounts, clock, webhook_pause, on_delivery)
-        self.feed = EventFeed(on_event)
+        self.accounts, self.webhooks, self.feed = accounts, webhooks, feed
         self._clock = clock
         self._results = Results(clock)
 
@@ -109,7 +99,7 @@ def _execute(route: Route, call: Call, failure: StripeError | None) -> Result:
             response = expansions.expand(route.handle(call), call.params.get("expand", []), call.account)
             return Result(200, encode(response), request_id)
         except StripeError as error:
-            return Result(error.status, _error_body(error, request_id, call.livemode), request_id)
+            return Result(error.status, _error_body(error, request_id, call.account.livemode), request_id)
         except Exception as bug:  # noqa: BLE001 - a bug of the emulator returns a 500 that names it, not a cut connection
             return Result(500, _error_body(_internal_error(bug), request_id), request_id)
 

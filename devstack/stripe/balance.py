@@ -13,14 +13,11 @@ def retrieve(call: Call) -> Object:
     for charge in call.account.tables["charge"].values():
         pending[charge["currency"]] += charge["amount_captured"] - charge["amount_refunded"]
     return {
+        **dict.fromkeys(("connect_reserved", "instant_available", "issuing", "refund_and_dispute_prefunding")),
         "object": "balance",
         "available": [_funds(currency, 0) for currency in pending],
-        "connect_reserved": None,
-        "instant_available": None,
-        "issuing": None,
-        "livemode": call.livemode,
+        "livemode": call.account.livemode,
         "pending": [_funds(currency, amount) for currency, amount in pending.items()],
-        "refund_and_dispute_prefunding": None,
     }
 
 

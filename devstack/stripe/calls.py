@@ -2,9 +2,9 @@
 
 import copy
 from dataclasses import dataclass, field
+from typing import Any
 
 from devstack.stripe.account import API_VERSION, Account, Object
-from devstack.stripe.ids import new_id
 from devstack.stripe.listeners import EventFeed
 from devstack.stripe.webhooks import Webhooks
 
@@ -22,10 +22,9 @@ class Call:
     request_id: str | None = None
     idempotency_key: str | None = None
 
-    @property
-    def livemode(self) -> bool:
-        """Whether the call was made in live mode."""
-        return self.account.livemode
+    def new(self, kind: str, **members: Any) -> Object:
+        """Return a new object of the account, not stored yet; see :meth:`Account.new`."""
+        return self.account.new(kind, self.now, **members)
 
     def emit(self, kind: str, item: Object, previous: Object | None = None) -> None:
         """Create an event with an object as it is now (https://docs.stripe.com/api/events/object), and deliver it.
@@ -36,19 +35,7 @@ class Call:
         data = {"object": copy.deepcopy(item)}
         if previous is not None:
             data["previous_attributes"] = previous
-        event = {
-            "id": new_id("evt"),
-            "object": "event",
-            "account": None,
-            "api_version": API_VERSION,
-            "context": None,
-            "created": self.now,
-            "data": data,
-            "livemode": self.livemode,
-            "pending_webhooks": 0,
-            "request": {"id": self.request_id, "idempotency_key": self.idempotency_key},
-            "type": kind,
-        }
-        self.account.add(event)
+        request = {"id": self.request_id, "idempotency_key": self.idempotency_key}
+        event = self.account.add(self.new("event", api_version=API_VERSION, data=data, request=request, type=kind))
         self.webhooks.send(self.account, event)
         self.feed.add(event)

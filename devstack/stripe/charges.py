@@ -1,19 +1,15 @@
 """Charges: one for each attempt that reaches the card, whether it succeeds or is declined."""
 
-import stripe
-
-from devstack.stripe.account import Object, nullable_members
+from devstack.stripe.account import Object
 from devstack.stripe.calls import Call
 from devstack.stripe.cards import Decline
 from devstack.stripe.ids import new_id
 from devstack.stripe.payment_methods import card_details
 
 _COPIED_FROM_INTENT = (
-    "amount", "application_fee_amount", "currency", "customer", "description", "livemode", "on_behalf_of",
-    "receipt_email", "shipping", "statement_descriptor", "statement_descriptor_suffix", "transfer_data",
-    "transfer_group",
+    "amount", "application_fee_amount", "currency", "customer", "description", "on_behalf_of", "receipt_email",
+    "shipping", "statement_descriptor", "statement_descriptor_suffix", "transfer_data", "transfer_group",
 )  # fmt: skip
-_NULL = nullable_members(stripe.Charge, "level3", "refunds", "transfer")
 
 
 def create(call: Call, intent: Object, method: Object, decline: Decline | None) -> Object:
@@ -21,36 +17,32 @@ def create(call: Call, intent: Object, method: Object, decline: Decline | None) 
 
     :param decline: the reason why the card is declined; None if the charge succeeds.
     """
-    charge_id = new_id("ch")
     paid = decline is None
     card = call.account.cards[method["id"]]
-    charge = {
-        **_NULL,
-        "id": charge_id,
-        "object": "charge",
+    charge = call.new(
+        "charge",
         **{member: intent[member] for member in _COPIED_FROM_INTENT},
-        "amount_captured": intent["amount"] if paid else 0,
-        "amount_refunded": 0,
-        "balance_transaction": new_id("txn") if paid else None,
-        "billing_details": method["billing_details"],
-        "calculated_statement_descriptor": "NOTES" if paid else None,
-        "captured": paid,
-        "created": call.now,
-        "disputed": False,
-        "failure_code": decline.code if decline else None,
-        "failure_message": decline.message if decline else None,
-        "fraud_details": {},
-        "metadata": dict(intent["metadata"]),
-        "outcome": _outcome(decline),
-        "paid": paid,
-        "payment_intent": intent["id"],
-        "payment_method": method["id"],
-        "payment_method_details": {"card": card_details(card, intent["amount"]), "type": "card"},
-        "radar_options": {},
-        "receipt_url": f"https://pay.stripe.com/receipts/payment/{charge_id}" if paid else None,
-        "refunded": False,
-        "status": "succeeded" if paid else "failed",
-    }
+        amount_captured=intent["amount"] if paid else 0,
+        amount_refunded=0,
+        billing_details=method["billing_details"],
+        captured=paid,
+        disputed=False,
+        fraud_details={},
+        metadata=dict(intent["metadata"]),
+        outcome=_outcome(decline),
+        paid=paid,
+        payment_intent=intent["id"],
+        payment_method=method["id"],
+        payment_method_details={"card": card_details(card, intent["amount"]), "type": "card"},
+        radar_options={},
+        refunded=False,
+        status="succeeded" if paid else "failed",
+    )
+    if decline:
+        charge.update(failure_code=decline.code, failure_message=decline.message)
+    else:
+        receipt = f"https://pay.stripe.com/receipts/payment/{charge['id']}"
+        charge.update(balance_transaction=new_id("txn"), calculated_statement_descriptor="NOTES", receipt_url=receipt)
     call.account.add(charge)
     call.emit(f"charge.{charge['status']}", charge)
     return charge
@@ -58,11 +50,8 @@ def create(call: Call, intent: Object, method: Object, decline: Decline | None) 
 
 def _outcome(decline: Decline | None) -> Object:
     outcome = {
-        "advice_code": None,
-        "network_advice_code": None,
-        "network_decline_code": None,
+        **dict.fromkeys(("advice_code", "network_advice_code", "network_decline_code", "reason")),
         "network_status": "approved_by_network",
-        "reason": None,
         "risk_level": "normal",
         "risk_score": 10,
         "seller_message": "Payment complete.",

@@ -7,6 +7,7 @@ from devstack.stripe import cards, charges, errors, payment_methods
 from devstack.stripe.account import Object
 from devstack.stripe.calls import Call
 from devstack.stripe.cards import Decline
+from devstack.stripe.errors import StripeError
 from devstack.stripe.ids import new_id
 
 Outcome = Literal["succeed", "fail"]
@@ -57,7 +58,7 @@ def confirm(call: Call) -> Object:
     return intent
 
 
-def unexpected_state(message: str, intent: Object) -> errors.StripeError:
+def unexpected_state(message: str, intent: Object) -> StripeError:
     """Create the error for a call that a PaymentIntent's status does not allow."""
     code = "payment_intent_unexpected_state"
     return errors.invalid_request(message, code=code, payment_intent=copy.deepcopy(intent))
@@ -97,9 +98,8 @@ def attempt(call: Call, intent: Object, method: Object | None) -> None:
         call.emit("payment_intent.requires_action", intent)
         return
     if error is not None:
-        message, kind = error.pop("message"), error.pop("type")
-        error.pop("doc_url")
-        raise errors.StripeError(402, kind, message, **error, payment_intent=copy.deepcopy(intent))
+        error.error["payment_intent"] = copy.deepcopy(intent)
+        raise error
 
 
 def authenticate(call: Call, outcome: Outcome) -> Object:
@@ -114,8 +114,7 @@ def authenticate(call: Call, outcome: Outcome) -> Object:
         _charge(call, intent, method, call.account.cards[method["id"]].decline)
         return intent
     code = "payment_intent_authentication_failure"
-    error = {"code": code, "doc_url": errors.doc_url(code), "message": _AUTHENTICATION_FAILED}
-    _fail(call, intent, {**error, "payment_method": method, "type": "invalid_request_error"})
+    _fail(call, intent, errors.invalid_request(_AUTHENTICATION_FAILED, code=code, payment_method=method))
     return intent
 
 
@@ -142,7 +141,7 @@ def _find_with_status(call: Call, status: str, otherwise: str) -> tuple[Object, 
     return intent, call.account.find("payment_method", intent["payment_method"])
 
 
-def _charge(call: Call, intent: Object, method: Object, decline: Decline | None) -> Object | None:
+def _charge(call: Call, intent: Object, method: Object, decline: Decline | None) -> StripeError | None:
     """Charge the card, and update the PaymentIntent. Return the error if the card is declined."""
     call.account.used.add(method["id"])
     if decline is None and call.account.declining:
@@ -156,31 +155,25 @@ def _charge(call: Call, intent: Object, method: Object, decline: Decline | None)
     charge = charges.create(call, intent, method, decline)
     intent["latest_charge"] = charge["id"]
     if decline is not None:
-        return _fail(call, intent, {"charge": charge["id"], **_card_error(decline, method)})
+        return _fail(call, intent, _card_error(decline, method, charge["id"]))
     intent.update(status="succeeded", amount_received=intent["amount"], next_action=None)
     call.emit("payment_intent.succeeded", intent)
     return None
 
 
-def _fail(call: Call, intent: Object, error: Object) -> Object:
+def _fail(call: Call, intent: Object, error: StripeError) -> StripeError:
     # As at Stripe, the PaymentIntent loses its PaymentMethod; the error still has it.
-    error = copy.deepcopy(error)
-    intent.update(status="requires_payment_method", payment_method=None, next_action=None, last_payment_error=error)
+    last_error = copy.deepcopy(error.error)
+    intent.update(
+        status="requires_payment_method", payment_method=None, next_action=None, last_payment_error=last_error
+    )
     call.emit("payment_intent.payment_failed", intent)
-    return copy.deepcopy(error)
+    return error
 
 
-def _card_error(decline: Decline, method: Object) -> Object:
-    error = {
-        "code": decline.code,
-        "decline_code": decline.decline_code,
-        "doc_url": errors.doc_url(decline.code),
-        "message": decline.message,
-        "param": decline.param,
-        "payment_method": method,
-        "type": "card_error",
-    }
-    return {name: value for name, value in error.items() if value is not None}
+def _card_error(decline: Decline, method: Object, charge_id: str | None = None) -> StripeError:
+    members = {"code": decline.code, "decline_code": decline.decline_code, "param": decline.param, "charge": charge_id}
+    return StripeError(402, "card_error", decline.message, None, **members, payment_method=copy.deepcopy(method))
 
 
 def _requests_authentication(call: Call) -> bool:

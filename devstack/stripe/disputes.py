@@ -5,7 +5,6 @@ import stripe
 from devstack.stripe import errors
 from devstack.stripe.account import Object
 from devstack.stripe.calls import Call
-from devstack.stripe.ids import new_id
 
 _RESPONSE_SECONDS = 7 * 86400  # the card networks allow 7 to 21 days
 _FRAUD = {"visa": "10.4", "mastercard": "4837"}  # the networks' reason codes for fraud
@@ -35,17 +34,15 @@ def _new(call: Call, charge: Object) -> Object:
     brand = charge["payment_method_details"]["card"]["brand"]
     code = _FRAUD.get(brand)
     card = {"brand": brand, "case_type": "chargeback", "network": brand, "network_reason_code": code}
-    return {
-        "id": new_id("du"),
-        "object": "dispute",
-        "amount": charge["amount"],
-        "balance_transactions": [],
-        "charge": charge["id"],
-        "created": call.now,
-        "currency": charge["currency"],
-        "enhanced_eligibility_types": [],
-        "evidence": {**_EVIDENCE, "enhanced_evidence": {}},
-        "evidence_details": {
+    return call.new(
+        "dispute",
+        amount=charge["amount"],
+        balance_transactions=[],
+        charge=charge["id"],
+        currency=charge["currency"],
+        enhanced_eligibility_types=[],
+        evidence={**_EVIDENCE, "enhanced_evidence": {}},
+        evidence_details={
             "due_by": call.now + _RESPONSE_SECONDS,
             "enhanced_eligibility": {},
             "has_evidence": False,
@@ -53,13 +50,11 @@ def _new(call: Call, charge: Object) -> Object:
             "submission_count": 0,
             "submission_method": "not_submitted",
         },
-        "intended_submission_method": None,
-        "is_charge_refundable": False,
-        "livemode": call.livemode,
-        "metadata": {},
-        "network_reason_code": code,
-        "payment_intent": charge["payment_intent"],
-        "payment_method_details": {"card": card, "type": "card"},
-        "reason": "fraudulent",
-        "status": "needs_response",
-    }
+        is_charge_refundable=False,
+        metadata={},
+        network_reason_code=code,
+        payment_intent=charge["payment_intent"],
+        payment_method_details={"card": card, "type": "card"},
+        reason="fraudulent",
+        status="needs_response",
+    )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from devstack.stripe import errors
+from devstack.stripe.account import Clock
 
 _LIFETIME = 24 * 60 * 60  # seconds
 _LONGEST_KEY = 255  # characters
@@ -37,11 +38,7 @@ class Results:
     Safe to use from many threads.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        """Let results expire by a clock.
-
-        :param clock: the time in Unix seconds.
-        """
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: dict[Scope, _Entry] = {}

@@ -1,9 +1,7 @@
 """PaymentIntents (https://docs.stripe.com/api/payment_intents)."""
 
-import stripe
-
 from devstack.stripe import confirmations, currencies, errors, lists, metadata, payment_methods
-from devstack.stripe.account import Object, nullable_members
+from devstack.stripe.account import Object
 from devstack.stripe.calls import Call
 from devstack.stripe.ids import new_id
 
@@ -18,7 +16,6 @@ _COPIED_FROM_PARAMS = (
     "application_fee_amount", "description", "excluded_payment_method_types", "on_behalf_of", "receipt_email",
     "setup_future_usage", "shipping", "statement_descriptor_suffix", "transfer_data", "transfer_group",
 )  # fmt: skip
-_NULL = nullable_members(stripe.PaymentIntent, "hooks", "payment_details")
 
 
 def validate_create(params: Object) -> None:
@@ -95,31 +92,24 @@ def cancel(call: Call) -> Object:
 
 def _new(call: Call) -> Object:
     params = call.params
-    intent_id = new_id("pi")
     # Enabled by default since API version 2023-08-16.
     automatic = {"allow_redirects": "always", "enabled": True, **params.get("automatic_payment_methods", {})}
-    card_options = {
-        **dict.fromkeys(("installments", "mandate_options", "network")),
-        "request_three_d_secure": "automatic",
-    }
-    return {
-        **_NULL,
-        "id": intent_id,
-        "object": "payment_intent",
+    card_options = dict.fromkeys(("installments", "mandate_options", "network"))
+    intent = call.new(
+        "payment_intent",
         **{member: params.get(member) for member in _COPIED_FROM_PARAMS},
-        "amount": params["amount"],
-        "amount_capturable": 0,
-        "amount_details": {"tip": {}},
-        "amount_received": 0,
-        "automatic_payment_methods": automatic,
-        "capture_method": params.get("capture_method", "automatic_async"),
-        "client_secret": new_id(f"{intent_id}_secret", 25),
-        "confirmation_method": params.get("confirmation_method", "automatic"),
-        "created": call.now,
-        "currency": params["currency"].lower(),
-        "livemode": call.livemode,
-        "metadata": metadata.merge({}, params),
-        "payment_method_options": {"card": card_options},
-        "payment_method_types": ["card"],
-        "status": "requires_payment_method",
-    }
+        amount=params["amount"],
+        amount_capturable=0,
+        amount_details={"tip": {}},
+        amount_received=0,
+        automatic_payment_methods=automatic,
+        capture_method=params.get("capture_method", "automatic_async"),
+        confirmation_method=params.get("confirmation_method", "automatic"),
+        currency=params["currency"].lower(),
+        metadata=metadata.merge({}, params),
+        payment_method_options={"card": {**card_options, "request_three_d_secure": "automatic"}},
+        payment_method_types=["card"],
+        status="requires_payment_method",
+    )
+    intent["client_secret"] = new_id(f"{intent['id']}_secret", 25)
+    return intent

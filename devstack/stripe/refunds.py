@@ -1,13 +1,9 @@
 """Refunds (https://docs.stripe.com/api/refunds)."""
 
-import stripe
-
 from devstack.stripe import currencies, errors, lists, metadata
-from devstack.stripe.account import Object, nullable_members
+from devstack.stripe.account import Object
 from devstack.stripe.calls import Call
 from devstack.stripe.ids import new_id
-
-_NULL = nullable_members(stripe.Refund)
 
 
 def validate_create(params: Object) -> None:
@@ -81,19 +77,14 @@ def _nothing_to_refund(name: str) -> errors.StripeError:
 
 
 def _new(call: Call, charge: Object, amount: int) -> Object:
-    return {
-        **_NULL,
-        "id": new_id("re"),
-        "object": "refund",
-        "amount": amount,
-        "balance_transaction": new_id("txn"),
-        "charge": charge["id"],
-        "created": call.now,
-        "currency": charge["currency"],
-        "destination_details": {"card": {"reference_status": "pending", "type": "refund"}, "type": "card"},
-        "metadata": metadata.merge({}, call.params),
-        "payment_intent": charge["payment_intent"],
-        "payment_method": charge["payment_method"],
-        "reason": call.params.get("reason"),
-        "status": "succeeded",
-    }
+    return call.new(
+        "refund",
+        **{name: charge[name] for name in ("currency", "payment_intent", "payment_method")},
+        amount=amount,
+        balance_transaction=new_id("txn"),
+        charge=charge["id"],
+        destination_details={"card": {"reference_status": "pending", "type": "refund"}, "type": "card"},
+        metadata=metadata.merge({}, call.params),
+        reason=call.params.get("reason"),
+        status="succeeded",
+    )

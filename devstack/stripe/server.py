@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from devstack.stripe import admin
+from devstack.stripe.account import Clock, create_accounts
 from devstack.stripe.api import Api
 from devstack.stripe.connections import Listener
 from devstack.stripe.emulator import Emulator
+from devstack.stripe.listeners import EventFeed
 from devstack.stripe.messages import Request, Response
 from devstack.stripe.webhook_delivery import Attempt
+from devstack.stripe.webhooks import Webhooks
 
 
 class StripeServer(Emulator):
@@ -21,7 +24,7 @@ class StripeServer(Emulator):
         port: int = 0,
         host: str = "127.0.0.1",
         on_event: Callable[[dict[str, Any]], None] | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = time.time,
         on_delivery: Callable[[Attempt], None] | None = None,
         webhook_pause: float = 1.0,
     ) -> None:
@@ -38,7 +41,9 @@ class StripeServer(Emulator):
         :raises OSError: the port is taken.
         :raises ValueError: the pause is not above 0.
         """
-        super().__init__(Api(on_event, clock, webhook_pause, on_delivery))
+        accounts = create_accounts()
+        webhooks = Webhooks(accounts, clock, webhook_pause, on_delivery)
+        super().__init__(Api(accounts, webhooks, EventFeed(on_event), clock))
         self._listener = Listener((host, port), self.respond, self.stopping)
         self._thread: threading.Thread | None = None
         self.port: int = self._listener.server_address[1]

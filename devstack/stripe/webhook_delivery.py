@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from devstack.stripe.account import Clock
+
 _TIMEOUT = 20.0  # seconds
 _RESPONSE_BYTES = 1 << 16  # read and ignored: Stripe uses the status alone
 
@@ -41,11 +43,7 @@ class Attempt:
 class WebhookSender:
     """Posts events to endpoints. Safe to use from many threads."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        """Sign with the time of a clock.
-
-        :param clock: the time in Unix seconds.
-        """
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()

@@ -27,20 +27,14 @@ def validate(params: Object) -> None:
 def create(call: Call) -> Object:
     """Handle ``POST /v1/webhook_endpoints``. Only this response has the signing secret."""
     params = call.params
-    endpoint = {
-        "id": new_id("we"),
-        "object": "webhook_endpoint",
-        "api_version": params.get("api_version"),
-        "application": None,
-        "created": call.now,
-        "description": params.get("description") or None,
-        "enabled_events": params["enabled_events"],
-        "livemode": call.livemode,
-        "metadata": metadata.merge({}, params),
-        "secret": new_id("whsec", 32),
-        "status": "enabled",
-        "url": params["url"],
-    }
+    endpoint = call.new(
+        "webhook_endpoint",
+        **{name: params.get(name) for name in ("api_version", "enabled_events", "url")},
+        description=params.get("description") or None,
+        metadata=metadata.merge({}, params),
+        secret=new_id("whsec", 32),
+        status="enabled",
+    )
     return call.account.add(endpoint)
 
 

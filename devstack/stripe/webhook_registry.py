@@ -1,8 +1,6 @@
 """The registered webhook endpoints: which of them receive an event, and the secrets that sign it."""
 
-from collections.abc import Callable
-
-from devstack.stripe.account import Account, Object, find_account
+from devstack.stripe.account import Account, Accounts, Clock, Object, find_account
 from devstack.stripe.ids import new_id
 
 _OLD_SECRET_SECONDS = 86400.0  # the longest that Stripe lets the previous secret live
@@ -11,11 +9,7 @@ _OLD_SECRET_SECONDS = 86400.0  # the longest that Stripe lets the previous secre
 class WebhookRegistry:
     """The endpoints of both modes. Hold the account's lock for every method except :meth:`roll`."""
 
-    def __init__(self, accounts: tuple[Account, Account], clock: Callable[[], float]) -> None:
-        """Read endpoints from the accounts.
-
-        :param clock: the time in Unix seconds.
-        """
+    def __init__(self, accounts: Accounts, clock: Clock) -> None:
         self._accounts = accounts
         self._clock = clock
         # The previous secrets of each endpoint, latest first, with the Unix time at which each expires.

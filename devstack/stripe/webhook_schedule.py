@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from devstack.stripe.account import Account
+from devstack.stripe.account import Account, Clock
 
 _WORKERS = 8
 _JOIN_TIMEOUT = 5.0  # seconds
@@ -34,11 +34,11 @@ class RetrySchedule:
     A caller may hold an account's lock.
     """
 
-    def __init__(self, attempt: Callable[[Delivery], bool], clock: Callable[[], float], first_pause: float) -> None:
+    def __init__(self, attempt: Callable[[Delivery], bool], clock: Clock, first_pause: float) -> None:
         """Start no thread before the first delivery.
 
         :param attempt: makes one attempt and returns whether to retry.
-        :param clock: the time in Unix seconds, for giving up after three days; pauses are in real time.
+        :param clock: measures the three days after which a delivery is given up; pauses are in real time.
         :param first_pause: seconds from the first failure to the second attempt; doubled each time, up to 60 times
             this.
         :raises ValueError: the pause is not above 0.

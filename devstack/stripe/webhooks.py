@@ -10,7 +10,7 @@ import itertools
 import random
 from collections.abc import Callable
 
-from devstack.stripe.account import Account, Object, find_account
+from devstack.stripe.account import Account, Accounts, Clock, Object, find_account
 from devstack.stripe.listeners import notify_listener
 from devstack.stripe.messages import encode
 from devstack.stripe.webhook_delivery import Attempt, Connect, WebhookSender, connect_directly
@@ -31,16 +31,10 @@ class Webhooks:
     """
 
     def __init__(
-        self,
-        accounts: tuple[Account, Account],
-        clock: Callable[[], float],
-        first_pause: float,
-        on_delivery: Callable[[Attempt], None] | None,
+        self, accounts: Accounts, clock: Clock, first_pause: float, on_delivery: Callable[[Attempt], None] | None
     ) -> None:
         """Deliver the events of an account.
 
-        :param accounts: test and live mode.
-        :param clock: the time in Unix seconds, for signatures and expiry.
         :param first_pause: see :class:`devstack.stripe.webhook_schedule.RetrySchedule`.
         :param on_delivery: receives each attempt when it has ended. It may call this object.
         :raises ValueError: the pause is not above 0.
