@@ -1,5 +1,6 @@
 """The account's objects, by type and id. Test mode and live mode each have objects of their own."""
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any, get_args
@@ -16,17 +17,12 @@ Clock = Callable[[], float]  # the time in Unix seconds
 # The API version of the account's events, whichever version a call names: that of the installed stripe-python.
 API_VERSION: str = stripe.api_version
 
+_NOT_OF_CARDS = set(stripe.PaymentMethod.__annotations__) - {"customer", "customer_account"}
 # For each type of object: the prefix of its ids, its label in Stripe's "No such ..." message, the parameter that the
 # message names, its class in stripe-python, and the nullable members of the class that Stripe's responses leave out.
 _TYPES: dict[str, tuple[str, str, str, type, set[str]]] = {
     "payment_intent": ("pi", "payment_intent", "intent", stripe.PaymentIntent, {"hooks", "payment_details"}),
-    "payment_method": (
-        "pm",
-        "PaymentMethod",
-        "payment_method",
-        stripe.PaymentMethod,
-        set(stripe.PaymentMethod.__annotations__) - {"customer", "customer_account"},
-    ),
+    "payment_method": ("pm", "PaymentMethod", "payment_method", stripe.PaymentMethod, _NOT_OF_CARDS),
     "charge": ("ch", "charge", "id", stripe.Charge, {"level3", "refunds", "transfer"}),
     "refund": ("re", "refund", "id", stripe.Refund, set()),
     "dispute": ("du", "dispute", "dispute", stripe.Dispute, set()),
@@ -56,11 +52,9 @@ class Account:
         :param kind: its ``object``, such as ``charge``.
         :param created: Unix seconds.
         """
-        prefix, _, _, stripe_class, omitted = _TYPES[kind]
-        hints = stripe_class.__annotations__
-        nulls = {name: None for name in hints.keys() - omitted if type(None) in get_args(hints[name])}
-        item = {**nulls, "id": new_id(prefix), "object": kind, "created": created, **members}
-        return {**item, "livemode": self.livemode} if "livemode" in hints else item
+        prefix, _, _, stripe_class, _ = _TYPES[kind]
+        mode = {"livemode": self.livemode} if "livemode" in stripe_class.__annotations__ else {}
+        return {**_nulls(kind), "id": new_id(prefix), "object": kind, "created": created, **mode, **members}
 
     def add(self, item: Object) -> Object:
         """Store a new object, and return it."""
@@ -80,6 +74,13 @@ class Account:
         _, label, default_param, *_ = _TYPES[kind]
         exists_in_live = self.other.livemode if object_id in self.other.tables[kind] else None
         raise errors.no_such(label, object_id, param or default_param, exists_in_live=exists_in_live, status=status)
+
+
+@functools.cache
+def _nulls(kind: str) -> Object:
+    *_, stripe_class, omitted = _TYPES[kind]
+    hints = stripe_class.__annotations__.items()
+    return {name: None for name, hint in hints if type(None) in get_args(hint) and name not in omitted}
 
 
 Accounts = tuple[Account, Account]  # test mode, live mode

@@ -56,8 +56,13 @@ _FRAUDULENT = _declined("fraudulent")
 _INSUFFICIENT_FUNDS = _declined("insufficient_funds", "Your card has insufficient funds.")
 _EXPIRED = Decline("expired_card", None, "Your card has expired.", "exp_month")
 _INCORRECT_CVC = Decline("incorrect_cvc", None, "Your card's security code is incorrect.", "cvc")
-_TRY_AGAIN = "An error occurred while processing your card. Try again in a little bit."
-_TOO_OFTEN = "Your card was declined for making repeated attempts too frequently or exceeding its amount limit."
+_PROCESSING_ERROR = Decline(
+    "processing_error", None, "An error occurred while processing your card. Try again in a little bit."
+)
+_TOO_OFTEN = _declined(
+    "card_velocity_exceeded",
+    "Your card was declined for making repeated attempts too frequently or exceeding its amount limit.",
+)
 
 # The last four digits of the declined cards are those of the test numbers that Stripe publishes with the names.
 _DECLINED = {
@@ -67,11 +72,9 @@ _DECLINED = {
     "chargeDeclinedStolenCard": Card("visa", "9979", decline=_declined("stolen_card")),
     "chargeDeclinedExpiredCard": Card("visa", "0069", decline=_EXPIRED),
     "chargeDeclinedIncorrectCvc": Card("visa", "0127", decline=_INCORRECT_CVC),
-    "chargeDeclinedProcessingError": Card("visa", "0119", decline=Decline("processing_error", None, _TRY_AGAIN)),
+    "chargeDeclinedProcessingError": Card("visa", "0119", decline=_PROCESSING_ERROR),
     "chargeDeclinedFraudulent": Card("visa", "0019", decline=_FRAUDULENT),
-    "chargeDeclinedVelocityLimitExceeded": Card(
-        "visa", "6975", decline=_declined("card_velocity_exceeded", _TOO_OFTEN)
-    ),
+    "chargeDeclinedVelocityLimitExceeded": Card("visa", "6975", decline=_TOO_OFTEN),
     "chargeCustomerFail": Card("visa", "0341", decline=GENERIC),
     "radarBlock": Card("visa", "0019", decline=_FRAUDULENT),
 }
@@ -104,10 +107,6 @@ _TEST_PREFIXES = {"pm": "pm_card_", "tok": "tok_", "ctoken": "ctoken_"}
 
 
 def find_card(name: str, kind: str, livemode: bool) -> Card | None:
-    """Return the card with a name, or None if the mode has no such name.
-
-    :param name: such as ``pm_card_visa``.
-    :param kind: ``pm``, ``tok`` or ``ctoken``.
-    """
+    """Return the card with a name of the kind ``pm``, ``tok`` or ``ctoken``; None if the mode has no such name."""
     prefix = f"{kind}_live_" if livemode else _TEST_PREFIXES[kind]
     return _CARDS.get(name[len(prefix) :]) if name.startswith(prefix) else None

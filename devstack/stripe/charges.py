@@ -13,10 +13,7 @@ _COPIED_FROM_INTENT = (
 
 
 def create(call: Call, intent: Object, method: Object, decline: Decline | None) -> Object:
-    """Charge a card, and emit the charge's event.
-
-    :param decline: the reason why the card is declined; None if the charge succeeds.
-    """
+    """Charge a card, successfully if ``decline`` is None, and emit the charge's event."""
     paid = decline is None
     card = call.account.cards[method["id"]]
     charge = call.new(

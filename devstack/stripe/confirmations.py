@@ -35,20 +35,15 @@ _AUTHENTICATION_FAILED = (
 
 
 def confirm(call: Call) -> Object:
-    """Handle ``POST /v1/payment_intents/{id}/confirm``.
-
-    :raises StripeError: 400, the status does not allow it, or a parameter is missing; 402, the card is declined.
-    """
+    """Handle ``POST /v1/payment_intents/{id}/confirm``."""
     intent = call.account.find("payment_intent", call.id)
     status = intent["status"]
-    if status == "succeeded":
-        raise unexpected_state(_ALREADY_SUCCEEDED, intent)
     if status not in _CONFIRMABLE:
-        raise unexpected_state(
+        message = (
             f"You cannot confirm this PaymentIntent because it has a status of {status}. Only a PaymentIntent with one "
-            f"of the following statuses may be confirmed: {', '.join(_CONFIRMABLE)}.",
-            intent,
+            f"of the following statuses may be confirmed: {', '.join(_CONFIRMABLE)}."
         )
+        raise unexpected_state(_ALREADY_SUCCEEDED if status == "succeeded" else message, intent)
     method = payment_methods.choose(call)
     validate(call, intent, method)
     for name in ("receipt_email", "setup_future_usage", "shipping"):
@@ -65,11 +60,7 @@ def unexpected_state(message: str, intent: Object) -> StripeError:
 
 
 def validate(call: Call, intent: Object, method: Object | None) -> None:
-    """Validate a confirmation before anything changes.
-
-    :param method: the call's PaymentMethod; None for the PaymentIntent's own.
-    :raises StripeError: 400, there is no PaymentMethod, or no ``return_url`` where one is required.
-    """
+    """Validate a confirmation before anything changes; see :func:`attempt`."""
     if method is None and intent["payment_method"] is None:
         raise unexpected_state(_METHOD_MISSING, intent)
     automatic = intent["automatic_payment_methods"]
@@ -78,7 +69,7 @@ def validate(call: Call, intent: Object, method: Object | None) -> None:
 
 
 def attempt(call: Call, intent: Object, method: Object | None) -> None:
-    """Attempt a payment, and update the status of its validated PaymentIntent.
+    """Attempt a payment, and update its PaymentIntent.
 
     :param method: the call's PaymentMethod; None for the PaymentIntent's own.
     :raises StripeError: 402, the card is declined.
@@ -103,13 +94,8 @@ def attempt(call: Call, intent: Object, method: Object | None) -> None:
 
 
 def authenticate(call: Call, outcome: Outcome) -> Object:
-    """Authenticate as the customer, or fail to.
-
-    :param call: ``id`` is the PaymentIntent's.
-    :return: the PaymentIntent: ``succeeded``, or ``requires_payment_method`` with its error.
-    :raises StripeError: 404, there is no such PaymentIntent; 400, it does not require authentication.
-    """
-    intent, method = _find_with_status(call, "requires_action", "does not wait for authentication")
+    """Authenticate as the customer; see :meth:`devstack.stripe.emulator.Emulator.authenticate`."""
+    intent, method = _find_with_status(call, "requires_action", "does not wait for authentication", outcome)
     if outcome == "succeed":
         _charge(call, intent, method, call.account.cards[method["id"]].decline)
         return intent
@@ -119,22 +105,16 @@ def authenticate(call: Call, outcome: Outcome) -> Object:
 
 
 def settle(call: Call, outcome: Outcome) -> Object:
-    """End a processing payment as the bank does.
-
-    :param call: ``id`` is the PaymentIntent's.
-    :return: the PaymentIntent: ``succeeded``, or ``requires_payment_method`` with its error.
-    :raises StripeError: 404, there is no such PaymentIntent; 400, it is not processing.
-    """
-    intent, method = _find_with_status(call, "processing", "is not processing")
+    """End a processing payment as the bank; see :meth:`devstack.stripe.emulator.Emulator.settle_payment`."""
+    intent, method = _find_with_status(call, "processing", "is not processing", outcome)
     _charge(call, intent, method, None if outcome == "succeed" else cards.GENERIC)
     return intent
 
 
-def _find_with_status(call: Call, status: str, otherwise: str) -> tuple[Object, Object]:
-    """Return the call's PaymentIntent and its PaymentMethod.
-
-    :param otherwise: what the error says of a PaymentIntent with another status.
-    """
+def _find_with_status(call: Call, status: str, otherwise: str, outcome: Outcome) -> tuple[Object, Object]:
+    """Return the call's PaymentIntent and its PaymentMethod. The error for another status says ``otherwise``."""
+    if outcome not in ("succeed", "fail"):
+        raise ValueError(f"outcome is {outcome!r}: it must be 'succeed' or 'fail'.")
     intent = call.account.find("payment_intent", call.id)
     if intent["status"] != status:
         raise unexpected_state(f"This PaymentIntent {otherwise}: its status is {intent['status']}.", intent)

@@ -13,8 +13,6 @@ from devstack.stripe.messages import Request, Response, encode
 _LARGEST_BODY = 1 << 20  # bytes
 _JOIN_TIMEOUT = 5.0  # seconds
 
-Respond = Callable[[Request, int], Response | None]
-
 
 class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """Accepts connections, one thread per connection."""
@@ -23,7 +21,9 @@ class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], respond: Respond, stopping: threading.Event) -> None:
+    def __init__(
+        self, address: tuple[str, int], respond: Callable[[Request, int], Response | None], stopping: threading.Event
+    ) -> None:
         """Bind the address.
 
         :param address: host and port.

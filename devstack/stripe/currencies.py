@@ -18,39 +18,23 @@ _MOST = 99_999_999
 _LEAST = {"usd": 50}
 
 
-def validate_currency(currency: str) -> None:
-    """Validate a currency code in either case.
-
-    :raises StripeError: 400, Stripe does not support the currency.
-    """
+def validate(amount: int, currency: str) -> None:
+    """Validate an amount in the currency's minor unit, and the currency code in either case."""
     if currency.lower() not in _SUPPORTED:
         codes = ", ".join(sorted(_SUPPORTED))
         message = f"Invalid currency: {currency.lower()}. Stripe currently supports these currencies: {codes}"
         raise errors.invalid_request(message, "currency")
-
-
-def validate_amount(amount: int, currency: str) -> None:
-    """Validate the amount of a charge.
-
-    :param amount: in the currency's minor unit.
-    :raises StripeError: 400, it is too small or too large.
-    """
     least = _LEAST.get(currency.lower(), 1)
-    if amount < 1:
-        message = "This value must be greater than or equal to 1."
-        raise errors.invalid_request(message, "amount", "parameter_invalid_integer")
-    if amount < least:
-        message = f"Amount must be at least {format_amount(least, currency)}"
-        raise errors.invalid_request(message, "amount", "amount_too_small")
-    if amount > _MOST:
-        message = f"Amount must be no more than {format_amount(_MOST, currency)}"
-        raise errors.invalid_request(message, "amount", "amount_too_large")
+    for is_invalid, code, message in (
+        (amount < 1, "parameter_invalid_integer", "This value must be greater than or equal to 1."),
+        (amount < least, "amount_too_small", f"Amount must be at least {format_amount(least, currency)}"),
+        (amount > _MOST, "amount_too_large", f"Amount must be no more than {format_amount(_MOST, currency)}"),
+    ):
+        if is_invalid:
+            raise errors.invalid_request(message, "amount", code)
 
 
 def format_amount(amount: int, currency: str) -> str:
-    """Format an amount for a message, such as ``$0.50 usd``.
-
-    :param amount: in the currency's minor unit, a hundredth.
-    """
+    """Format an amount of hundredths for a message, such as ``$0.50 usd``."""
     sign = "$" if currency.lower() == "usd" else ""
     return f"{sign}{amount / 100:,.2f} {currency.lower()}"

@@ -12,11 +12,7 @@ _EVIDENCE = dict.fromkeys(stripe.Dispute.Evidence.__annotations__)
 
 
 def create(call: Call) -> Object:
-    """Dispute a whole payment as fraudulent, as the bank does, and emit the event. The balance does not change.
-
-    :param call: ``id`` is the PaymentIntent's.
-    :raises StripeError: 404, there is no such PaymentIntent; 400, it is not paid, or already disputed.
-    """
+    """Dispute a payment as the bank, and emit the event. The balance does not change."""
     intent = call.account.find("payment_intent", call.id)
     if intent["status"] != "succeeded":
         message = f"This PaymentIntent has the status {intent['status']}, so there is no payment to dispute."

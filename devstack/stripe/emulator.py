@@ -8,7 +8,6 @@ from typing import Any
 from devstack.stripe import confirmations, disputes, errors
 from devstack.stripe.account import find_account
 from devstack.stripe.api import Api, response_headers
-from devstack.stripe.calls import Call
 from devstack.stripe.confirmations import Outcome
 from devstack.stripe.errors import StripeError
 from devstack.stripe.faults import Fault, Faults
@@ -61,29 +60,21 @@ class Emulator:
         :raises ValueError: there is no such outcome.
         :raises StripeError: there is no such PaymentIntent, or it does not wait for authentication.
         """
-        _validate_outcome(outcome)
-        return self._act(payment_intent, lambda call: confirmations.authenticate(call, outcome))
+        return self._act(payment_intent, confirmations.authenticate, outcome)
 
     def settle_payment(self, payment_intent: str, outcome: Outcome = "succeed") -> dict[str, Any]:
         """End a PaymentIntent that is ``processing`` as the bank does; see :meth:`authenticate`."""
-        _validate_outcome(outcome)
-        return self._act(payment_intent, lambda call: confirmations.settle(call, outcome))
+        return self._act(payment_intent, confirmations.settle, outcome)
 
     def dispute(self, payment_intent: str) -> dict[str, Any]:
-        """Dispute a whole payment as fraudulent, as the bank does, which emits ``charge.dispute.created``.
+        """Dispute a whole payment as fraudulent, as the bank does, and return the Dispute.
 
-        :param payment_intent: the id of the paid PaymentIntent.
-        :return: the Dispute.
         :raises StripeError: there is no such PaymentIntent, or it is not paid, or already disputed.
         """
         return self._act(payment_intent, disputes.create)
 
     def respond(self, request: Request, connection: int) -> Response | None:
-        """Respond to a call, with the fault that matches it.
-
-        :param connection: the number of its connection.
-        :return: None if the connection must be cut.
-        """
+        """Respond to a call with the fault that matches it; None if its numbered connection must be cut."""
         fault = self.faults.next(request.method, request.path)
         response = self._respond_with_fault(request, fault)
         if self.faults.hold(fault.delay_after, self.stopping) or fault.cut is not None:
@@ -91,11 +82,11 @@ class Emulator:
         self.requests.append(self._record(request, connection, response.status if response else None))
         return response
 
-    def _act(self, payment_intent: str, act: Callable[[Call], dict[str, Any]]) -> dict[str, Any]:
+    def _act(self, payment_intent: str, act: Callable[..., dict[str, Any]], *outcome: Outcome) -> dict[str, Any]:
         account = find_account(self._api.accounts, "payment_intent", payment_intent)
         try:
             with account.lock:
-                return copy.deepcopy(act(self._api.call(account, id=payment_intent)))
+                return copy.deepcopy(act(self._api.call(account, id=payment_intent), *outcome))
         finally:
             self._api.feed.deliver()
 
@@ -142,11 +133,6 @@ class Emulator:
             with account.lock:
                 objects += copy.deepcopy(list(account.tables[kind].values()))
         return objects
-
-
-def _validate_outcome(outcome: Outcome) -> None:
-    if outcome not in ("succeed", "fail"):
-        raise ValueError(f"outcome is {outcome!r}: it must be 'succeed' or 'fail'.")
 
 
 def _fault_response(fault: Fault, request: Request) -> Response:

@@ -1,6 +1,6 @@
 """The API's error responses, in Stripe's wording (https://docs.stripe.com/api/errors)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -32,10 +32,7 @@ def doc_url(code: str) -> str:
 def invalid_request(
     message: str, param: str | None = None, code: str | None = None, status: int = 400, **members: Any
 ) -> StripeError:
-    """Create an error of the type ``invalid_request_error``.
-
-    :param param: the invalid parameter, such as ``payment_method_data[card][token]``.
-    """
+    """Create an ``invalid_request_error`` about a parameter such as ``payment_method_data[card][token]``."""
     return StripeError(status, "invalid_request_error", message, code=code, param=param, **members)
 
 
@@ -44,10 +41,11 @@ def missing_parameter(param: str) -> StripeError:
     return invalid_request(f"Missing required param: {param}.", param, "parameter_missing")
 
 
-def exclusive_parameters(names: Sequence[str]) -> StripeError:
-    """Create the error for parameters that exclude each other."""
-    parameters = ", ".join(sorted(names))
-    return invalid_request(f"You may only specify one of these parameters: {parameters}.", code="parameters_exclusive")
+def reject_exclusive(params: Mapping[str, Any], *names: str) -> None:
+    """Raise an error if more than one of some parameters is present."""
+    if len(present := sorted(set(names) & set(params))) > 1:
+        message = f"You may only specify one of these parameters: {', '.join(present)}."
+        raise invalid_request(message, code="parameters_exclusive")
 
 
 def no_such(
@@ -56,9 +54,7 @@ def no_such(
     """Create the error for an object that does not exist.
 
     :param label: the type of object, as Stripe spells it in this message.
-    :param param: the parameter with the id.
     :param exists_in_live: if the other mode has the object, whether that is live mode; else None.
-    :param status: 404 if the id is in the address, 400 if it is a parameter.
     """
     message = f"No such {label}: '{object_id}'"
     if exists_in_live is not None:

@@ -1,17 +1,8 @@
 """Events, as the API returns them (https://docs.stripe.com/api/events)."""
 
-from devstack.stripe import errors, lists
+from devstack.stripe import lists
 from devstack.stripe.account import Object
 from devstack.stripe.calls import Call
-
-
-def validate_list(params: Object) -> None:
-    """Reject a list with both of the filters ``type`` and ``types``.
-
-    :raises StripeError: 400.
-    """
-    if {"type", "types"} <= set(params):
-        raise errors.exclusive_parameters(("type", "types"))
 
 
 def list_all(call: Call) -> Object:

@@ -19,9 +19,7 @@ def validate(paths: list[str], kind: str, is_list: bool) -> None:
     """Validate a call's ``expand`` before the call is executed.
 
     :param paths: such as ``latest_charge``, or ``data.latest_charge`` for a list.
-    :param kind: the type of object in the response, such as ``charge``.
-    :param is_list: whether the response is a list of them.
-    :raises StripeError: 400, there is no such property, or it is not the id of an object.
+    :param kind: the type of object in the response, or in the list, such as ``charge``.
     """
     for path in paths:
         parts = path.split(".")

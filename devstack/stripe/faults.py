@@ -48,10 +48,7 @@ class Fault:
         return f"{method} {path}".startswith(self.match) if " " in self.match else path.startswith(self.match)
 
     def validate(self) -> None:
-        """Validate the combination of members.
-
-        :raises ValueError: it is invalid; the message is a sentence.
-        """
+        """Raise ValueError, with a sentence for a person, if a member or their combination is invalid."""
         status = self.status
         if status is not None and not 200 <= status <= 599:
             raise ValueError(f"status is {status}: it must be 200 to 599.")
@@ -117,11 +114,7 @@ class Faults:
         return self._held
 
     def hold(self, seconds: float, stopping: threading.Event) -> bool:
-        """Delay a call.
-
-        :param stopping: ends the delay early.
-        :return: whether the delay ended early.
-        """
+        """Delay a call. Return whether ``stopping`` ended the delay early."""
         if seconds == 0:
             return stopping.is_set()
         with self._lock:

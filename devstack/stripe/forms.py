@@ -12,9 +12,8 @@ _DEEPEST = 20
 
 
 def decode(encoded: str) -> dict[str, Any]:
-    """Decode ``application/x-www-form-urlencoded`` text.
+    """Decode ``application/x-www-form-urlencoded`` text to nested dicts and lists of strings.
 
-    :return: nested dicts and lists with strings.
     :raises StripeError: 400, a name is both a value and a group, or is nested too deep.
     """
     tree: dict[str, Any] = {}

@@ -69,8 +69,7 @@ class Results:
     def _claim(self, scope: Scope, fingerprint: Hashable) -> Result | None:
         key = scope[1]
         if len(key) > _LONGEST_KEY:
-            message = f"Idempotency keys can have up to {_LONGEST_KEY} characters, not {len(key)}."
-            raise errors.invalid_request(message)
+            raise errors.invalid_request(f"Idempotency keys can have up to {_LONGEST_KEY} characters, not {len(key)}.")
         with self._lock:
             self._remove_expired()
             entry = self._entries.get(scope)

@@ -7,9 +7,5 @@ _ALPHABET = string.ascii_letters + string.digits
 
 
 def new_id(prefix: str, length: int = 24) -> str:
-    """Make a unique id.
-
-    :param prefix: the type of object, without the underscore: ``pi``, ``ch``, ``req``.
-    :param length: characters after the underscore.
-    """
+    """Make a unique id of a prefix, an underscore, and as many characters as ``length``."""
     return f"{prefix}_{''.join(secrets.choice(_ALPHABET) for _ in range(length))}"

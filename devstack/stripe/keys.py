@@ -70,12 +70,7 @@ class Keys:
         return key
 
     def add(self, key: str, restricted_to: Iterable[str] | None = None) -> None:
-        """Make a given key valid, even if it was revoked.
-
-        :param key: ``sk_`` or ``rk_``, the mode, and at least four letters and digits.
-        :param restricted_to: as in :meth:`issue`.
-        :raises ValueError: the key is malformed, or there is no such permission.
-        """
+        """Make a given key valid, even if it was revoked. See :meth:`issue`; ValueError if the key is malformed."""
         match = _SECRET.fullmatch(key)
         if match is None:
             raise ValueError("a key is sk_test_, rk_test_, sk_live_ or rk_live_ and at least four letters or digits.")
@@ -88,10 +83,7 @@ class Keys:
             self._revoked.discard(key)
 
     def revoke(self, key: str) -> None:
-        """Revoke a key. Calls with it fail as with an expired key.
-
-        :raises ValueError: the key is not valid.
-        """
+        """Revoke a key, so that it is reported as expired; ValueError if it is not valid."""
         with self._lock:
             if self._valid.pop(key, None) is None:
                 raise ValueError("no such key is valid.")
@@ -103,11 +95,7 @@ class Keys:
             return self._valid.get(value) if value else None
 
     def authenticate(self, value: str | None) -> Key:
-        """Return the valid key of a request.
-
-        :param value: the key in the request; see :func:`read_key`.
-        :raises StripeError: 401, the key is missing, unknown, revoked or publishable.
-        """
+        """Return the valid key of a request; StripeError 401 if it is missing, unknown, revoked or publishable."""
         if not value:
             raise errors.unauthenticated(_NO_KEY)
         if key := self.good(value):

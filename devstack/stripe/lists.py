@@ -26,8 +26,7 @@ def page(call: Call, kind: str, matches: Callable[[Object], bool] = lambda _: Tr
         bound = "greater than or equal to 1" if limit < 1 else f"less than or equal to {_MOST}"
         message = f"This value must be {bound} (it currently is '{limit}')."
         raise errors.invalid_request(message, "limit", "parameter_invalid_integer")
-    if {"starting_after", "ending_before"} <= set(params):
-        raise errors.exclusive_parameters(("starting_after", "ending_before"))
+    errors.reject_exclusive(params, "starting_after", "ending_before")
     is_backwards = "ending_before" in params
     items = list(call.account.tables[kind].values())
     if not is_backwards:

@@ -35,10 +35,7 @@ class Request:
 
     @functools.cached_property
     def params(self) -> dict[str, Any]:
-        """The nested parameters, with strings for values.
-
-        :raises StripeError: 400, the body is not a form.
-        """
+        """The nested parameters, with strings for values; StripeError 400 if the body is not a form."""
         if self.body and self.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
             raise errors.invalid_request(
                 f"Invalid request (check that your POST content type is {_FORM}). If you have any questions, we can "
@@ -47,10 +44,7 @@ class Request:
         return forms.decode("&".join(part for part in (self.query, self.body.decode(errors="replace")) if part))
 
     def validate_version(self) -> None:
-        """Validate the API version in the request.
-
-        :raises StripeError: 400, it is malformed.
-        """
+        """Raise StripeError 400 if the request names a malformed API version."""
         version = self.headers.get("stripe-version")
         if version is not None and not _VERSION.fullmatch(version):
             raise errors.invalid_request(f"Invalid Stripe API version: {version}")

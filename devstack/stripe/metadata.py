@@ -7,11 +7,7 @@ _PAIRS, _KEY, _VALUE = 50, 40, 500
 
 
 def merge(before: dict[str, str], params: Object) -> dict[str, str]:
-    """Return an object's metadata after a call.
-
-    :param params: the call's parameters. An empty value unsets a pair; an empty ``metadata`` unsets all pairs.
-    :raises StripeError: 400, a key or value is too long, or there are too many pairs.
-    """
+    """Return an object's metadata after a call. An empty value unsets a pair; an empty ``metadata`` unsets all."""
     changes = params.get("metadata", {})
     if changes == "":
         return {}

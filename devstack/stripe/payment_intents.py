@@ -1,6 +1,6 @@
 """PaymentIntents (https://docs.stripe.com/api/payment_intents)."""
 
-from devstack.stripe import confirmations, currencies, errors, lists, metadata, payment_methods
+from devstack.stripe import confirmations, currencies, errors, metadata, payment_methods
 from devstack.stripe.account import Object
 from devstack.stripe.calls import Call
 from devstack.stripe.ids import new_id
@@ -19,12 +19,8 @@ _COPIED_FROM_PARAMS = (
 
 
 def validate_create(params: Object) -> None:
-    """Validate a new PaymentIntent's parameters beyond their types.
-
-    :raises StripeError: 400.
-    """
-    currencies.validate_currency(params["currency"])
-    currencies.validate_amount(params["amount"], params["currency"])
+    """Validate a new PaymentIntent's parameters beyond their types."""
+    currencies.validate(params["amount"], params["currency"])
     payment_methods.validate(params)
     metadata.merge({}, params)
     if not params.get("confirm") and (early := [name for name in _CONFIRM_ONLY if params.get(name)]):
@@ -45,10 +41,7 @@ def validate_create(params: Object) -> None:
 
 
 def create(call: Call) -> Object:
-    """Handle ``POST /v1/payment_intents``.
-
-    :raises StripeError: 400, a parameter is missing or names an object that does not exist; 402, the card is declined.
-    """
+    """Handle ``POST /v1/payment_intents``."""
     if (customer := call.params.get("customer")) is not None:
         raise errors.no_such("customer", customer, "customer", status=400)
     method = payment_methods.choose(call)
@@ -64,17 +57,8 @@ def create(call: Call) -> Object:
     return intent
 
 
-def list_all(call: Call) -> Object:
-    """Handle ``GET /v1/payment_intents``."""
-    customer = call.params.get("customer")
-    return lists.page(call, "payment_intent", lambda intent: customer in (None, intent["customer"]))
-
-
 def cancel(call: Call) -> Object:
-    """Handle ``POST /v1/payment_intents/{id}/cancel``.
-
-    :raises StripeError: 400, the status does not allow it.
-    """
+    """Handle ``POST /v1/payment_intents/{id}/cancel``."""
     intent = call.account.find("payment_intent", call.id)
     if intent["status"] not in _CANCELABLE:
         raise confirmations.unexpected_state(

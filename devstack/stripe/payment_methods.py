@@ -7,7 +7,6 @@ from devstack.stripe.account import Object
 from devstack.stripe.calls import Call
 from devstack.stripe.cards import Card
 
-_WAYS_TO_PAY = ("payment_method", "payment_method_data", "confirmation_token")
 # By the prefix of a test name: Stripe's label in an error, and the parameter with the name.
 _LABELS = {"tok": "token", "ctoken": "ConfirmationToken", "pm": "PaymentMethod"}
 _PARAMS = {"tok": "payment_method_data[card][token]", "ctoken": "confirmation_token", "pm": "payment_method"}
@@ -19,13 +18,8 @@ _USED_UP = (
 
 
 def validate(params: Object) -> None:
-    """Validate that a call has at most one way to pay, and that it is a card.
-
-    :raises StripeError: 400.
-    """
-    ways = [name for name in _WAYS_TO_PAY if name in params]
-    if len(ways) > 1:
-        raise errors.exclusive_parameters(ways)
+    """Validate that a call has at most one way to pay, and that it is a card."""
+    errors.reject_exclusive(params, "payment_method", "payment_method_data", "confirmation_token")
     if data := params.get("payment_method_data"):
         if data["type"] != "card":
             raise errors.invalid_request(
@@ -39,11 +33,7 @@ def validate(params: Object) -> None:
 
 
 def choose(call: Call) -> Object | None:
-    """Return the PaymentMethod that a call pays with: a new one for a test name, or an existing one.
-
-    :return: None if the call has none.
-    :raises StripeError: 400, there is no such name or id, or the PaymentMethod was used before.
-    """
+    """Return the PaymentMethod of a call: a new one for a test name, an existing one, or None."""
     params = call.params
     if data := params.get("payment_method_data"):
         return _new(call, "tok", data["card"]["token"], data)
@@ -94,10 +84,7 @@ def _billing_details(params: Object) -> Object:
 
 
 def card_details(card: Card, amount: int) -> Object:
-    """Return the card's details in a charge.
-
-    :param amount: the authorized amount, in the currency's minor unit.
-    """
+    """Return the card's details in a charge of an amount."""
     unused = ("authorization_code", "installments", "mandate", "network_transaction_id", "three_d_secure")
     unavailable = ("extended_authorization", "incremental_authorization", "multicapture")
     return {

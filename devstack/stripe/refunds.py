@@ -1,33 +1,24 @@
 """Refunds (https://docs.stripe.com/api/refunds)."""
 
-from devstack.stripe import currencies, errors, lists, metadata
+from devstack.stripe import currencies, errors, metadata
 from devstack.stripe.account import Object
 from devstack.stripe.calls import Call
 from devstack.stripe.ids import new_id
 
 
 def validate_create(params: Object) -> None:
-    """Validate a new refund's parameters beyond their types.
-
-    :raises StripeError: 400.
-    """
+    """Validate a new refund's parameters beyond their types."""
     metadata.merge({}, params)
-    targets = [name for name in ("charge", "payment_intent") if name in params]
-    if not targets:
-        raise errors.invalid_request(
-            "One of the following params should be provided for this request: payment_intent or charge."
-        )
-    if len(targets) > 1:
-        raise errors.exclusive_parameters(targets)
+    errors.reject_exclusive(params, "charge", "payment_intent")
+    if not {"charge", "payment_intent"} & set(params):
+        message = "One of the following params should be provided for this request: payment_intent or charge."
+        raise errors.invalid_request(message)
     if params.get("amount", 1) < 1:
         raise errors.invalid_request("Invalid positive integer", "amount", "parameter_invalid_integer")
 
 
 def create(call: Call) -> Object:
-    """Handle ``POST /v1/refunds``.
-
-    :raises StripeError: 400, there is nothing to refund, or less than the amount.
-    """
+    """Handle ``POST /v1/refunds``."""
     charge = _charge(call)
     if charge["refunded"]:
         message = f"Charge {charge['id']} has already been refunded."
@@ -50,12 +41,6 @@ def create(call: Call) -> Object:
     call.emit("charge.refunded", charge, previous)
     call.emit("refund.created", refund)
     return refund
-
-
-def list_all(call: Call) -> Object:
-    """Handle ``GET /v1/refunds``."""
-    filters = {name: call.params[name] for name in ("charge", "payment_intent") if name in call.params}
-    return lists.page(call, "refund", lambda refund: all(refund[name] == value for name, value in filters.items()))
 
 
 def _charge(call: Call) -> Object:

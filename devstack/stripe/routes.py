@@ -13,6 +13,7 @@ from devstack.stripe import (
     errors,
     event_objects,
     expansions,
+    lists,
     payment_intents,
     payment_methods,
     refunds,
@@ -26,8 +27,8 @@ from devstack.stripe.calls import Call
 class Route:
     """An address of the API.
 
-    ``resource`` is part of the permission. ``handle`` executes a call. ``validate`` validates its
-    parameters beyond their types, before the execution.
+    ``resource`` is part of the permission. ``validate`` validates a call's parameters beyond their types, before the
+    execution, and ``handle`` executes the call. Both raise the StripeError that the API returns.
     """
 
     method: str
@@ -48,10 +49,7 @@ class Route:
         return re.compile(self.pattern.replace("{id}", "([^/]+)"))
 
     def validate_params(self, params: Object) -> None:
-        """Validate a call's parameters beyond their types.
-
-        :raises StripeError: 400.
-        """
+        """Validate a call's parameters beyond their types."""
         kind = self.pattern.split("/")[2].removesuffix("s")
         is_list = self.method == "GET" and "{id}" not in self.pattern
         expansions.validate(params.get("expand", []), kind, is_list)
@@ -62,24 +60,33 @@ def _retrieve(kind: str) -> Callable[[Call], Object]:
     return lambda call: call.account.find(kind, call.id)
 
 
+def _list(kind: str, *filters: str) -> Callable[[Call], Object]:
+    def handle(call: Call) -> Object:
+        wanted = {name: call.params[name] for name in filters if name in call.params}
+        return lists.page(call, kind, lambda item: wanted.items() <= item.items())
+
+    return handle
+
+
 _INTENTS, _REFUNDS, _ENDPOINTS = "/v1/payment_intents", "/v1/refunds", "/v1/webhook_endpoints"
 _INTENT, _ENDPOINT = _INTENTS + "/{id}", _ENDPOINTS + "/{id}"
 
 ROUTES = (
     Route("POST", _INTENTS, "payment_intent", shapes.PaymentIntentCreateParams, payment_intents.create,
           payment_intents.validate_create),
-    Route("GET", _INTENTS, "payment_intent", shapes.PaymentIntentListParams, payment_intents.list_all),
+    Route("GET", _INTENTS, "payment_intent", shapes.PaymentIntentListParams, _list("payment_intent", "customer")),
     Route("GET", _INTENT, "payment_intent", shapes.PaymentIntentRetrieveParams, _retrieve("payment_intent")),
     Route("POST", _INTENT + "/confirm", "payment_intent", shapes.PaymentIntentConfirmParams, confirmations.confirm,
           payment_methods.validate),
     Route("POST", _INTENT + "/cancel", "payment_intent", shapes.PaymentIntentCancelParams, payment_intents.cancel),
     Route("GET", "/v1/charges/{id}", "charge", shapes.ChargeRetrieveParams, _retrieve("charge")),
     Route("POST", _REFUNDS, "charge", shapes.RefundCreateParams, refunds.create, refunds.validate_create),
-    Route("GET", _REFUNDS, "charge", shapes.RefundListParams, refunds.list_all),
+    Route("GET", _REFUNDS, "charge", shapes.RefundListParams, _list("refund", "charge", "payment_intent")),
     Route("GET", _REFUNDS + "/{id}", "charge", shapes.RefundRetrieveParams, _retrieve("refund")),
     Route("GET", "/v1/disputes/{id}", "dispute", shapes.DisputeRetrieveParams, _retrieve("dispute")),
     Route("GET", "/v1/balance", "balance", shapes.BalanceRetrieveParams, balance.retrieve),
-    Route("GET", "/v1/events", "event", shapes.EventListParams, event_objects.list_all, event_objects.validate_list),
+    Route("GET", "/v1/events", "event", shapes.EventListParams, event_objects.list_all,
+          lambda params: errors.reject_exclusive(params, "type", "types")),
     Route("GET", "/v1/events/{id}", "event", shapes.EventRetrieveParams, _retrieve("event")),
     Route("POST", _ENDPOINTS, "webhook", shapes.WebhookEndpointCreateParams, webhook_endpoints.create,
           webhook_endpoints.validate),
@@ -92,10 +99,7 @@ ROUTES = (
 
 
 def find_route(method: str, path: str) -> tuple[Route, str]:
-    """Return the route of a call, and the id in its address (empty if there is none).
-
-    :raises StripeError: 404, there is no such address.
-    """
+    """Return the route of a call, and the id in its address (empty if there is none)."""
     for route in ROUTES:
         if route.method == method and (match := route.expression.fullmatch(path)):
             return route, (match.groups() or ("",))[0]

@@ -50,10 +50,7 @@ class WebhookSender:
         self._stopping = False
 
     def post(self, url: str, body: bytes, secrets: Iterable[str], connect: Connect) -> tuple[int | None, str | None]:
-        """Post a signed event.
-
-        :return: the response's status and None, or None and the error.
-        """
+        """Post a signed event. Return the response's status and None, or None and the error."""
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
@@ -105,11 +102,7 @@ def connect_directly(url: SplitResult, timeout: float) -> http.client.HTTPConnec
 
 
 def signature(body: bytes, timestamp: int, secrets: Iterable[str]) -> str:
-    """Return the header ``Stripe-Signature`` (https://docs.stripe.com/webhooks#verify-manually).
-
-    :param timestamp: the time of sending, in Unix seconds.
-    :param secrets: each adds one ``v1``.
-    """
+    """Return the header ``Stripe-Signature`` of a Unix time (https://docs.stripe.com/webhooks#verify-manually)."""
     payload = b"%d.%s" % (timestamp, body)
     digests = [hmac.digest(secret.encode(), payload, "sha256").hex() for secret in secrets]
     return ",".join([f"t={timestamp}", *(f"v1={digest}" for digest in digests)])

@@ -9,10 +9,7 @@ from devstack.stripe.ids import new_id
 
 
 def validate(params: Object) -> None:
-    """Validate an endpoint's address. Stripe requires a public https address; the emulator accepts http on loopback.
-
-    :raises StripeError: 400.
-    """
+    """Validate an endpoint's address. Stripe requires a public https address; the emulator accepts http on loopback."""
     metadata.merge({}, params)
     if "url" in params:
         try:

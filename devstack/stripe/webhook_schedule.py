@@ -48,10 +48,8 @@ class RetrySchedule:
         self._attempt = attempt
         self._clock = clock
         self._first_pause = first_pause
-        lock = threading.Lock()
-        self._due = threading.Condition(lock)
-        self._done = threading.Condition(lock)
-        self._lock = lock
+        self._lock = threading.Lock()
+        self._due, self._done = threading.Condition(self._lock), threading.Condition(self._lock)
         self._numbers = itertools.count()
         self._waiting: list[tuple[float, int, Delivery]] = []  # a heap: due time, a number for ties, delivery
         self._running: set[Delivery] = set()
@@ -65,10 +63,7 @@ class RetrySchedule:
             return self._pending()
 
     def wait(self, timeout: float) -> bool:
-        """Wait until no delivery is pending, for at most ``timeout`` seconds.
-
-        :return: whether none is pending.
-        """
+        """Wait at most ``timeout`` seconds until no delivery is pending, and return whether none is."""
         with self._lock:
             return self._done.wait_for(lambda: not self._pending(), timeout)
 
@@ -87,16 +82,14 @@ class RetrySchedule:
                 delivery.cancelled = delivery.cancelled or delivery.endpoint_id == endpoint_id
             self._done.notify_all()
 
-    def stop(self) -> None:
-        """Give up every delivery, and make the threads end."""
+    def stop(self, interrupt: Callable[[], None]) -> None:
+        """Give up every delivery, interrupt the attempts under way, and end every thread."""
         with self._lock:
             self.stopping = True
             self._waiting = []
             self._due.notify_all()
             self._done.notify_all()
-
-    def join(self) -> None:
-        """Wait until the threads have ended."""
+        interrupt()
         for worker in self._workers:
             if worker is not threading.current_thread():
                 worker.join(_JOIN_TIMEOUT)

@@ -27,18 +27,13 @@ class Webhooks:
     ``attempts`` lists the attempts in the order in which they ended; a test may clear it. Three settings inject faults,
     each off when 0: every ``duplicate_every``-th delivery is made twice, the first attempt of every ``fail_every``-th
     is lost, and each delivery is delayed by up to ``shuffle`` seconds (drawn from ``random``), which changes the order.
-    ``connect`` opens connections; a test may replace it to reach host names that DNS does not know.
+    ``connect`` opens connections; a test may replace it to reach host names that DNS does not know. ``on_delivery``
+    receives each attempt when it has ended, and may call this object.
     """
 
     def __init__(
         self, accounts: Accounts, clock: Clock, first_pause: float, on_delivery: Callable[[Attempt], None] | None
     ) -> None:
-        """Deliver the events of an account.
-
-        :param first_pause: see :class:`devstack.stripe.webhook_schedule.RetrySchedule`.
-        :param on_delivery: receives each attempt when it has ended. It may call this object.
-        :raises ValueError: the pause is not above 0.
-        """
         self.attempts: list[Attempt] = []
         self.duplicate_every = 0
         self.fail_every = 0
@@ -56,6 +51,7 @@ class Webhooks:
         self._unaccepted: set[tuple[str, str]] = set()
         self.roll = self._registry.roll
         self.wait = self._schedule.wait
+        self.cancel = self._schedule.cancel
 
     @property
     def pending(self) -> int:
@@ -102,15 +98,9 @@ class Webhooks:
             self._deliver(account, event, endpoint_ids)
         return len(endpoint_ids)
 
-    def cancel(self, endpoint_id: str) -> None:
-        """Give up every delivery to an endpoint that was deleted or disabled."""
-        self._schedule.cancel(endpoint_id)
-
     def stop(self) -> None:
         """Give up every delivery, and end every thread."""
-        self._schedule.stop()
-        self._sender.stop()
-        self._schedule.join()
+        self._schedule.stop(self._sender.stop)
 
     def _deliver(self, account: Account, event: Object, endpoint_ids: list[str]) -> None:
         for endpoint_id in endpoint_ids:
