@@ -37,7 +37,7 @@ _WEBHOOK_FAULTS: dict[str, Any] = {"duplicate_every": int, "fail_every": int, "s
 
 
 def respond(emulator: Emulator, connections: int, request: Request) -> Response:
-    """Respond to a call under ``/_devstack/``: 400 if the body is invalid, 404 if there is no such address or object."""
+    """Respond to a call under ``/_devstack/``; 400 for an invalid body, 404 for an unknown address or object."""
     try:
         value = _handle(emulator, connections, request)
     except (ValueError, StripeError) as error:

@@ -38,8 +38,8 @@ def create(call: Call, intent: Object, method: Object, decline: Decline | None) 
     if decline:
         charge.update(failure_code=decline.code, failure_message=decline.message)
     else:
-        receipt = f"https://pay.stripe.com/receipts/payment/{charge['id']}"
-        charge.update(balance_transaction=new_id("txn"), calculated_statement_descriptor="NOTES", receipt_url=receipt)
+        charge.update(balance_transaction=new_id("txn"), calculated_statement_descriptor="NOTES")
+        charge["receipt_url"] = f"https://pay.stripe.com/receipts/payment/{charge['id']}"
     call.account.add(charge)
     call.emit(f"charge.{charge['status']}", charge)
     return charge

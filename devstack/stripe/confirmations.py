@@ -143,10 +143,8 @@ def _charge(call: Call, intent: Object, method: Object, decline: Decline | None)
 
 def _fail(call: Call, intent: Object, error: StripeError) -> StripeError:
     # As at Stripe, the PaymentIntent loses its PaymentMethod; the error still has it.
-    last_error = copy.deepcopy(error.error)
-    intent.update(
-        status="requires_payment_method", payment_method=None, next_action=None, last_payment_error=last_error
-    )
+    intent.update(status="requires_payment_method", payment_method=None, next_action=None)
+    intent["last_payment_error"] = copy.deepcopy(error.error)
     call.emit("payment_intent.payment_failed", intent)
     return error
 

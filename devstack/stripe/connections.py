@@ -24,12 +24,10 @@ class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def __init__(
         self, address: tuple[str, int], respond: Callable[[Request, int], Response | None], stopping: threading.Event
     ) -> None:
-        """Bind the address.
+        """Bind the address; OSError if the port is taken.
 
-        :param address: host and port.
         :param respond: receives each request and the number of its connection; None cuts the connection.
         :param stopping: once set, new connections are cut.
-        :raises OSError: the port is taken.
         """
         self.respond = respond
         self.stopping = stopping

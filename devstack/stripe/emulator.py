@@ -74,7 +74,7 @@ class Emulator:
         return self._act(payment_intent, disputes.create)
 
     def respond(self, request: Request, connection: int) -> Response | None:
-        """Respond to a call with the fault that matches it; None if its numbered connection must be cut."""
+        """Respond to a call with the fault that matches it; return None if the numbered connection must be cut."""
         fault = self.faults.next(request.method, request.path)
         response = self._respond_with_fault(request, fault)
         if self.faults.hold(fault.delay_after, self.stopping) or fault.cut is not None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+_DOC_URL = "https://stripe.com/docs/error-codes/"
+
 
 class StripeError(Exception):
     """An error response: a status and ``{"error": {...}}``."""
@@ -21,12 +23,7 @@ class StripeError(Exception):
         self.headers = dict(headers or {})
         self.error = {"message": message, "type": kind, **{k: v for k, v in members.items() if v is not None}}
         if "code" in self.error:
-            self.error["doc_url"] = doc_url(self.error["code"])
-
-
-def doc_url(code: str) -> str:
-    """Return the address of Stripe's documentation for an error code."""
-    return "https://stripe.com/docs/error-codes/" + code.replace("_", "-")
+            self.error["doc_url"] = _DOC_URL + self.error["code"].replace("_", "-")
 
 
 def invalid_request(

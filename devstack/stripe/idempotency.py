@@ -1,7 +1,4 @@
-"""Idempotency keys: each call is executed once, and repeated calls get its result.
-
-See https://docs.stripe.com/api/idempotent_requests.
-"""
+"""Idempotency keys: each call is executed once (https://docs.stripe.com/api/idempotent_requests)."""
 
 import threading
 from collections.abc import Callable, Hashable
@@ -33,10 +30,7 @@ class _Entry:
 
 
 class Results:
-    """The results by mode and idempotency key, not by API key: a replaced API key gets the same results.
-
-    Safe to use from many threads.
-    """
+    """The results by mode and idempotency key, whichever API key was used. Safe to use from many threads."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

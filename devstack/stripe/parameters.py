@@ -142,12 +142,10 @@ def _validation_error(value: Any, kinds: list[Any], path: str) -> errors.StripeE
     if choices := _choices(kinds):
         names = choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])}, or {choices[-1]}"
         return errors.invalid_request(f"Invalid {path}: must be one of {names}", path)
-    if int in kinds:
-        return errors.invalid_request(f"Invalid integer: {value}", path, "parameter_invalid_integer")
-    if bool in kinds:
-        return errors.invalid_request(f"Invalid boolean: {value}", path)
-    if str in kinds:
-        return errors.invalid_request(f"Invalid string: {value}", path)
+    code = "parameter_invalid_integer" if int in kinds else None
+    for kind, name in ((int, "integer"), (bool, "boolean"), (str, "string")):
+        if kind in kinds:
+            return errors.invalid_request(f"Invalid {name}: {value}", path, code)
     is_list = any(typing.get_origin(kind) is list for kind in kinds)
     return errors.invalid_request("Invalid array" if is_list else "Invalid object", path)
 

@@ -99,7 +99,7 @@ ROUTES = (
 
 
 def find_route(method: str, path: str) -> tuple[Route, str]:
-    """Return the route of a call, and the id in its address (empty if there is none)."""
+    """Return the route of a call, and the id in its address (empty if the route has no id)."""
     for route in ROUTES:
         if route.method == method and (match := route.expression.fullmatch(path)):
             return route, (match.groups() or ("",))[0]

@@ -29,18 +29,14 @@ class Delivery:
 
 
 class RetrySchedule:
-    """Attempts deliveries in background threads until each succeeds or is given up. Safe to use from many threads.
-
-    A caller may hold an account's lock.
-    """
+    """Attempts deliveries in background threads until each succeeds or is given up. Safe to use from many threads."""
 
     def __init__(self, attempt: Callable[[Delivery], bool], clock: Clock, first_pause: float) -> None:
         """Start no thread before the first delivery.
 
         :param attempt: makes one attempt and returns whether to retry.
         :param clock: measures the three days after which a delivery is given up; pauses are in real time.
-        :param first_pause: seconds from the first failure to the second attempt; doubled each time, up to 60 times
-            this.
+        :param first_pause: seconds before the second attempt; doubled each time, up to 60 times this.
         :raises ValueError: the pause is not above 0.
         """
         if not first_pause > 0:
@@ -48,7 +44,7 @@ class RetrySchedule:
         self._attempt = attempt
         self._clock = clock
         self._first_pause = first_pause
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # a thread may take it while it holds an account's lock, never the reverse
         self._due, self._done = threading.Condition(self._lock), threading.Condition(self._lock)
         self._numbers = itertools.count()
         self._waiting: list[tuple[float, int, Delivery]] = []  # a heap: due time, a number for ties, delivery

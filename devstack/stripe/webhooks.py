@@ -49,6 +49,7 @@ class Webhooks:
         self._numbers = itertools.count(1)
         # The event and endpoint of each new delivery that has had no 2xx yet.
         self._unaccepted: set[tuple[str, str]] = set()
+        # Methods of the parts that are methods of the whole.
         self.roll = self._registry.roll
         self.wait = self._schedule.wait
         self.cancel = self._schedule.cancel
@@ -106,9 +107,9 @@ class Webhooks:
         for endpoint_id in endpoint_ids:
             number = next(self._numbers)
             delivery = Delivery(account, event["id"], endpoint_id, self._clock())
-            if _is_nth(number, self.duplicate_every):
+            if self.duplicate_every and number % self.duplicate_every == 0:
                 self._schedule.add(dataclasses.replace(delivery), self.random.uniform(0, self.shuffle))
-            delivery.lose_first = _is_nth(number, self.fail_every)
+            delivery.lose_first = self.fail_every > 0 and number % self.fail_every == 0
             self._schedule.add(delivery, self.random.uniform(0, self.shuffle))
 
     def _attempt(self, delivery: Delivery) -> bool:
@@ -143,7 +144,3 @@ class Webhooks:
             if key in self._unaccepted:
                 self._unaccepted.remove(key)
                 delivery.account.find("event", delivery.event_id)["pending_webhooks"] -= 1
-
-
-def _is_nth(number: int, every: int) -> bool:
-    return every > 0 and number % every == 0
