@@ -153,7 +153,7 @@ class Switches:
             self._turned += 1
             new = self._payments.keys.issue("test")
             self._aws.put_secret(self._parameter, new)
-            if self._payments.keys.good(self._key):
+            if self._payments.keys.find(self._key):
                 self._payments.keys.revoke(self._key)
             self._key = new
 
@@ -168,7 +168,7 @@ class Switches:
         on |= {name for name, fault in list(self._of_aws.items()) if self._aws.awaits(fault)}
         if self._payments.declining:
             on.add("stripe_declining")
-        if self._payments.keys.good(self._key) is None:
+        if self._payments.keys.find(self._key) is None:
             on.add("key_revoked")
         return on
 

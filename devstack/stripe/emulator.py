@@ -114,7 +114,7 @@ class Emulator:
             params = request.params
         except StripeError:
             params = {}
-        key = self.keys.good(request.key)
+        key = self.keys.find(request.key)
         return RequestRecord(
             request.method,
             request.path,

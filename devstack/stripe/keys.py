@@ -89,7 +89,7 @@ class Keys:
                 raise ValueError("no such key is valid.")
             self._revoked.add(key)
 
-    def good(self, value: str | None) -> Key | None:
+    def find(self, value: str | None) -> Key | None:
         """Return a key with its mode and permissions; None if it is not valid."""
         with self._lock:
             return self._valid.get(value) if value else None
@@ -98,7 +98,7 @@ class Keys:
         """Return the valid key of a request; StripeError 401 if it is missing, unknown, revoked or publishable."""
         if not value:
             raise errors.unauthenticated(_NO_KEY)
-        if key := self.good(value):
+        if key := self.find(value):
             return key
         if value in self._revoked:
             raise errors.unauthenticated(f"Expired API Key provided: {masked(value)}", "api_key_expired")
