@@ -42,28 +42,28 @@ def test_a_declined_payment_is_not_refunded(v1):
 def test_lists_come_in_pages_newest_first():
     with StripeServer() as server:
         v1 = client(server, server.keys.issue("test"))
-        made = [v1.payment_intents.create({"amount": 100 + i, "currency": "usd"}).id for i in range(5)][::-1]
+        ids = [v1.payment_intents.create({"amount": 100 + i, "currency": "usd"}).id for i in range(5)][::-1]
         first = v1.payment_intents.list({"limit": 2})
-        assert ([intent.id for intent in first.data], first.has_more) == (made[:2], True)
-        rest = v1.payment_intents.list({"starting_after": made[1]})
-        assert ([intent.id for intent in rest.data], rest.has_more) == (made[2:], False)
-        assert [intent.id for intent in v1.payment_intents.list({"limit": 2}).auto_paging_iter()] == made
-        back = v1.payment_intents.list({"ending_before": made[3], "limit": 2})
-        assert ([intent.id for intent in back.data], back.has_more) == (made[1:3], True)
+        assert ([intent.id for intent in first.data], first.has_more) == (ids[:2], True)
+        rest = v1.payment_intents.list({"starting_after": ids[1]})
+        assert ([intent.id for intent in rest.data], rest.has_more) == (ids[2:], False)
+        assert [intent.id for intent in v1.payment_intents.list({"limit": 2}).auto_paging_iter()] == ids
+        back = v1.payment_intents.list({"ending_before": ids[3], "limit": 2})
+        assert ([intent.id for intent in back.data], back.has_more) == (ids[1:3], True)
         assert v1.payment_intents.list({"created": {"lt": first.data[0].created - 60}}).data == []
         refused(v1.payment_intents.list, {"starting_after": "pi_x"}, code="resource_missing", param="starting_after")
         refused(v1.payment_intents.list, {"limit": 101}, param="limit")
 
 
 def test_the_secret_of_a_webhook_endpoint_is_returned_only_once(v1):
-    made = v1.webhook_endpoints.create({"url": "http://127.0.0.1:1/hook", "enabled_events": ["charge.refunded"]})
-    assert made.secret.startswith("whsec_")
-    assert "secret" not in v1.webhook_endpoints.retrieve(made.id)
-    changed = v1.webhook_endpoints.update(made.id, {"disabled": True, "enabled_events": ["*"]})
+    endpoint = v1.webhook_endpoints.create({"url": "http://127.0.0.1:1/hook", "enabled_events": ["charge.refunded"]})
+    assert endpoint.secret.startswith("whsec_")
+    assert "secret" not in v1.webhook_endpoints.retrieve(endpoint.id)
+    changed = v1.webhook_endpoints.update(endpoint.id, {"disabled": True, "enabled_events": ["*"]})
     assert (changed.status, changed.enabled_events) == ("disabled", ["*"])
-    assert made.id in [endpoint.id for endpoint in v1.webhook_endpoints.list().data]
-    assert v1.webhook_endpoints.delete(made.id).deleted is True
-    refused(v1.webhook_endpoints.retrieve, made.id, status=404)
+    assert endpoint.id in [each.id for each in v1.webhook_endpoints.list().data]
+    assert v1.webhook_endpoints.delete(endpoint.id).deleted is True
+    refused(v1.webhook_endpoints.retrieve, endpoint.id, status=404)
     refused(v1.webhook_endpoints.create, {"url": "hook", "enabled_events": ["*"]}, code="url_invalid", param="url")
     refused(v1.webhook_endpoints.create, {"url": "http://x.test", "enabled_events": ["charge.eaten"]})
 

@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 import pytest
 import stripe
 
+from devstack.stripe.account import create_accounts
 from devstack.stripe.server import StripeServer
+from devstack.stripe.webhook_schedule import Delivery, RetrySchedule, pauses_after
 from tests.stripe_client import PAY, refused
 from tests.test_stripe_stand_in_resources import assert_whole
 
@@ -27,7 +29,7 @@ LONG = 10.0  # seconds; the timeout for events that happen
 
 
 @dataclass
-class Delivery:
+class Received:
     path: str
     headers: Message
     body: bytes
@@ -53,7 +55,7 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.deliveries.append(Delivery(self.path, self.headers, body))
+                receiver.deliveries.append(Received(self.path, self.headers, body))
                 receiver.arrived.release()
                 receiver.open.wait(LONG)
                 status = receiver.statuses.pop(0) if receiver.statuses else 200
@@ -339,6 +341,28 @@ def test_a_secret_can_be_rolled_at_once_and_over_http(server, v1, receiver):
     assert devstack(server, f"/webhook_endpoints/{endpoint.id}/roll", {"keep_old_for": -1})[0] == 400
 
 
+def test_pauses_double_up_to_60_first_pauses():
+    assert [pauses_after(attempts) for attempts in (1, 2, 3, 4, 5, 6, 7, 8, 2000)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_a_delivery_cancelled_during_its_attempt_is_not_retried():
+    def attempt(delivery):
+        attempted.append(delivery.endpoint_id)
+        delivery.attempts += 1
+        if delivery.endpoint_id == "we_1":
+            schedule.cancel("we_1")
+        return len(attempted) < 4
+
+    attempted = []
+    schedule = RetrySchedule(attempt, time.time, PAUSE)
+    test_mode, _ = create_accounts()
+    for endpoint_id in ("we_1", "we_2"):
+        schedule.add(Delivery(test_mode, "evt_1", endpoint_id, time.time()), 0)
+    assert schedule.wait(LONG)
+    assert Counter(attempted) == {"we_1": 1, "we_2": 3}
+    schedule.stop(lambda: None)
+
+
 @pytest.mark.parametrize("end", ["delete", "disable"])
 def test_deleting_or_disabling_an_endpoint_ends_its_deliveries(receiver, end):
     with StripeServer(webhook_pause=NEVER) as server:
@@ -377,8 +401,8 @@ def test_the_first_attempt_of_each_fifth_delivery_is_lost(server, v1, receiver):
     lost = [attempt for attempt in server.webhooks.attempts if not attempt.succeeded]
     assert [(a.number, a.status, "fail_every" in a.error) for a in lost] == [(1, None, True)] * 2
     assert len(receiver.deliveries) == 10
-    again = [attempt for attempt in server.webhooks.attempts if attempt.number == 2]
-    assert {attempt.event_id for attempt in again} == {attempt.event_id for attempt in lost}
+    second = [attempt for attempt in server.webhooks.attempts if attempt.number == 2]
+    assert {attempt.event_id for attempt in second} == {attempt.event_id for attempt in lost}
 
 
 def test_deliveries_are_shuffled_and_none_is_lost(server, v1, receiver):

@@ -12,7 +12,7 @@ from devstack.stripe.account import Account, Clock
 _WORKERS = 8
 _JOIN_TIMEOUT = 5.0  # seconds
 _GIVE_UP_AFTER = 3 * 86400.0  # seconds
-_DOUBLINGS, _LONGEST_PAUSE = 6, 60  # in first pauses: 1, 2, 4, 8, 16, 32, 60, 60, ...
+_DOUBLINGS, _LONGEST_PAUSE = 6, 60  # in first pauses
 
 
 @dataclass(eq=False)
@@ -128,7 +128,11 @@ class RetrySchedule:
             self._running.discard(delivery)
             is_expired = self._clock() - delivery.created >= _GIVE_UP_AFTER
             if retry and not (is_expired or delivery.cancelled or self.stopping):
-                pauses = min(2 ** min(delivery.attempts - 1, _DOUBLINGS), _LONGEST_PAUSE)
-                self._push(delivery, self._first_pause * pauses)
+                self._push(delivery, self._first_pause * pauses_after(delivery.attempts))
             elif not self._pending():
                 self._done.notify_all()
+
+
+def pauses_after(attempts: int) -> int:
+    """Return the pause after a failed attempt, in first pauses: 1, 2, 4, 8, 16, 32, 60, 60, ..."""
+    return min(1 << min(attempts - 1, _DOUBLINGS), _LONGEST_PAUSE)
