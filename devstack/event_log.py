@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from devstack.stripe.webhooks import Attempt
+from devstack.stripe.webhook_delivery import Attempt
 
 # The Stripe events that change a payment's status -> the new status, for a person.
 _PAYMENT_EVENTS = {

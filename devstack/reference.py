@@ -42,7 +42,7 @@ window.ui = SwaggerUIBundle({
 """
 
 
-def answer(path: str, api: str = API) -> tuple[str, bytes] | None:
+def find(path: str, api: str = API) -> tuple[str, bytes] | None:
     """Return a file of the reference.
 
     :param path: as requested, without a query: ``/openapi.yaml``, ``/api/`` or what the page there loads.

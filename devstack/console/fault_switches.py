@@ -144,7 +144,7 @@ class Switches:
         with self._lock:
             before = self._on()
             self._payments.faults.clear()
-            self._payments.webhooks.disturb(duplicate_every=0, fail_every=0, shuffle=0)
+            self._payments.webhooks.inject_faults(duplicate_every=0, fail_every=0, shuffle=0)
             self._aws.heal()
             self._set(set(), before)
 
@@ -154,7 +154,7 @@ class Switches:
             self._changes += 1
             new = self._payments.keys.issue("test")
             self._aws.put_secret(self._parameter, new)
-            if self._payments.keys.good(self._key):
+            if self._payments.keys.find(self._key):
                 self._payments.keys.revoke(self._key)
             self._key = new
 
@@ -165,11 +165,11 @@ class Switches:
 
     def _on(self) -> set[str]:
         """Return the names of the switches that are on, read from the parts, because others may remove their faults."""
-        on = {name for name, fault in list(self._stripe_faults.items()) if self._payments.faults.awaits(fault)}
+        on = {name for name, fault in list(self._stripe_faults.items()) if self._payments.faults.is_active(fault)}
         on |= {switch.name for switch in SWITCHES if switch.aws_fault and self._aws.has_fault(switch.aws_fault)}
         if self._payments.declining:
             on.add("stripe_declining")
-        if self._payments.keys.good(self._key) is None:
+        if self._payments.keys.find(self._key) is None:
             on.add("key_revoked")
         return on
 

@@ -111,7 +111,7 @@ class Console(LoopbackServer):
         return render_template("index.html", api=self._api, modules=modules, switches=SWITCHES)
 
     def _reference(self, _name: str = "") -> Response:
-        content_type, content = reference.answer(request.path, self._api) or abort(404)
+        content_type, content = reference.find(request.path, self._api) or abort(404)
         return Response(content, content_type=content_type)
 
     def _event(self, number: int) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""A stand-in of Stripe's API on loopback, for `make run` and the tests. State is in memory, money is nowhere."""
+"""An emulator of Stripe's API on loopback, for `make run` and the tests. It keeps its state in memory."""

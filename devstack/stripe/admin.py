@@ -1,105 +1,86 @@
-"""The stand-in's own addresses under ``/_devstack/``, for people at a terminal: JSON in, JSON out, no key.
+"""The emulator's own addresses under ``/_devstack/``, for use from a terminal: JSON requests and responses, no key.
 
 | address | body |
 |---|---|
-| ``POST /_devstack/faults`` | what :meth:`devstack.stripe.faults.Faults.add` takes |
+| ``POST /_devstack/faults`` | ``count`` and the members of :class:`devstack.stripe.faults.Fault` |
 | ``DELETE /_devstack/faults`` | |
 | ``POST /_devstack/payment_intents/{id}/authenticate`` | ``{"outcome": "succeed"}`` or ``"fail"`` |
 | ``POST /_devstack/payment_intents/{id}/settle`` | the same, for one that is processing |
 | ``POST /_devstack/payment_intents/{id}/dispute`` | |
-| ``POST /_devstack/webhooks`` | what :meth:`devstack.stripe.webhooks.Webhooks.disturb` takes |
+| ``POST /_devstack/webhooks`` | the parameters of :meth:`devstack.stripe.webhooks.Webhooks.inject_faults` |
 | ``POST /_devstack/webhook_endpoints/{id}/roll`` | ``{"keep_old_for": 60}``, in seconds |
 | ``POST /_devstack/events/{id}/resend`` | |
-| ``POST /_devstack/keys`` | ``{"mode": "test"}`` or ``"live"``, and ``"restricted_to": [...]`` if it is to be |
+| ``POST /_devstack/keys`` | ``{"mode": "test"}`` or ``"live"``; for a restricted key, also ``"restricted_to": [...]`` |
 | ``POST /_devstack/keys/revoke`` | ``{"key": "sk_test_..."}`` |
 | ``GET /_devstack/state`` | |
 """
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from devstack.stripe.emulator import Emulator
 from devstack.stripe.errors import StripeError
-from devstack.stripe.messages import Answer, Request, encoded
-
-if TYPE_CHECKING:
-    from devstack.stripe.server import StripeServer
+from devstack.stripe.messages import Request, Response, encode
 
 PREFIX = "/_devstack/"
 
-_ACTION = re.compile(r"/_devstack/([^/]+)/([^/]+)/([^/]+)")
 _NUMBER = (int, float)
 _FAULT: dict[str, Any] = {
-    "count": int,
-    "status": int,
-    "delay": _NUMBER,
-    "delay_after": _NUMBER,
-    "cut": str,
-    "body": str,
-    "match": str,
-    "executed": bool,
-    "saved": bool,
+    **dict.fromkeys(("count", "status"), int),
+    **dict.fromkeys(("delay", "delay_after"), _NUMBER),
+    **dict.fromkeys(("cut", "body", "match"), str),
+    **dict.fromkeys(("executed", "saved"), bool),
 }
-_DISTURBANCES: dict[str, Any] = {"duplicate_every": int, "fail_every": int, "shuffle": _NUMBER}
+_WEBHOOK_FAULTS: dict[str, Any] = {"duplicate_every": int, "fail_every": int, "shuffle": _NUMBER}
 
 
-def answer(server: "StripeServer", request: Request) -> Answer:
-    """Answer a call under ``/_devstack/``.
-
-    :return: 400 with a sentence for what makes no sense, 404 for what is not there.
-    """
+def respond(emulator: Emulator, connections: int, request: Request) -> Response:
+    """Respond to a call under ``/_devstack/``; 400 for an invalid body, 404 for an unknown address or object."""
     try:
-        value = _answer(server, request)
-    except ValueError as error:
-        return _refused(400, str(error))
-    except StripeError as error:
-        return _refused(error.status, str(error))
-    return _refused(404, f"There is no {request.method} {request.path}.") if value is None else _ok(value)
+        value = _handle(emulator, connections, request)
+    except (ValueError, StripeError) as error:
+        return _error(error.status if isinstance(error, StripeError) else 400, str(error))
+    if value is None:
+        return _error(404, f"There is no {request.method} {request.path}.")
+    return Response(200, encode(value))
 
 
-def _answer(server: "StripeServer", request: Request) -> Mapping[str, Any] | None:
-    match request.method, request.path:
-        case "POST", "/_devstack/faults":
-            given = _body(request, _FAULT)
-            if "body" in given:
-                given["body"] = given["body"].encode()
-            server.faults.add(**given)
+def _handle(emulator: Emulator, connections: int, request: Request) -> Mapping[str, Any] | None:
+    match [request.method, *request.path.removeprefix(PREFIX).split("/")]:
+        case "POST", "faults":
+            fault = _body(request, _FAULT)
+            if "body" in fault:
+                fault["body"] = fault["body"].encode()
+            emulator.faults.add(**fault)
             return {"added": True}
-        case "DELETE", "/_devstack/faults":
-            server.faults.clear()
+        case "DELETE", "faults":
+            emulator.faults.clear()
             return {"cleared": True}
-        case "POST", "/_devstack/keys":
-            given = _body(request, {"mode": str, "restricted_to": list}, ("mode",))
-            if not all(isinstance(name, str) for name in given.get("restricted_to", [])):
+        case "POST", "keys":
+            key = _body(request, {"mode": str, "restricted_to": list}, ("mode",))
+            if not all(isinstance(name, str) for name in key.get("restricted_to", [])):
                 raise ValueError("The field 'restricted_to' must be a list of names.")
-            return {"key": server.keys.issue(given["mode"], given.get("restricted_to"))}
-        case "POST", "/_devstack/keys/revoke":
-            server.keys.revoke(_body(request, {"key": str}, ("key",))["key"])
+            return {"key": emulator.keys.issue(key["mode"], key.get("restricted_to"))}
+        case "POST", "keys", "revoke":
+            emulator.keys.revoke(_body(request, {"key": str}, ("key",))["key"])
             return {"revoked": True}
-        case "POST", "/_devstack/webhooks":
-            return server.webhooks.disturb(**_body(request, _DISTURBANCES))
-        case "GET", "/_devstack/state":
-            return _state(server)
-        case "POST", path if found := _ACTION.fullmatch(path):
-            return _act(server, request, (found[1], found[3]), found[2])
-    return None
-
-
-def _act(server: "StripeServer", request: Request, action: tuple[str, str], name: str) -> Mapping[str, Any] | None:
-    match action:
-        case "payment_intents", "authenticate":
-            return server.authenticate(name, _outcome(request))
-        case "payment_intents", "settle":
-            return server.settle_payment(name, _outcome(request))
-        case "payment_intents", "dispute":
-            return server.dispute(name)
-        case "webhook_endpoints", "roll":
-            given = _body(request, {"keep_old_for": _NUMBER}, ("keep_old_for",))
-            return {"secret": server.webhooks.roll(name, given["keep_old_for"])}
-        case "events", "resend":
-            return {"deliveries": server.webhooks.resend(name)}
+        case "POST", "webhooks":
+            return emulator.webhooks.inject_faults(**_body(request, _WEBHOOK_FAULTS))
+        case "GET", "state":
+            return _state(emulator, connections)
+        case "POST", "payment_intents", name, "authenticate" if name:
+            return emulator.authenticate(name, _outcome(request))
+        case "POST", "payment_intents", name, "settle" if name:
+            return emulator.settle_payment(name, _outcome(request))
+        case "POST", "payment_intents", name, "dispute" if name:
+            return emulator.dispute(name)
+        case "POST", "webhook_endpoints", name, "roll" if name:
+            roll = _body(request, {"keep_old_for": _NUMBER}, ("keep_old_for",))
+            return {"secret": emulator.webhooks.roll(name, roll["keep_old_for"])}
+        case "POST", "events", name, "resend" if name:
+            return {"deliveries": emulator.webhooks.resend(name)}
     return None
 
 
@@ -107,34 +88,30 @@ def _outcome(request: Request) -> Any:
     return _body(request, {"outcome": str}, ("outcome",))["outcome"]
 
 
-def _state(server: "StripeServer") -> dict[str, Any]:
+def _state(emulator: Emulator, connections: int) -> dict[str, Any]:
     counts = {"test": Counter[str](), "live": Counter[str]()}
-    for intent in server.payment_intents:
+    for intent in emulator.payment_intents:
         counts["live" if intent["livemode"] else "test"][intent["status"]] += 1
-    return {"requests": len(server.requests), "connections": server.connections, "payment_intents": counts}
+    return {"requests": len(emulator.requests), "connections": connections, "payment_intents": counts}
 
 
-def _body(request: Request, kinds: Mapping[str, Any], required: tuple[str, ...] = ()) -> dict[str, Any]:
+def _body(request: Request, types: Mapping[str, Any], required: tuple[str, ...] = ()) -> dict[str, Any]:
     try:
-        given = json.loads(request.body)
+        body = json.loads(request.body)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"The body is no JSON: {error}.") from error
-    if not isinstance(given, dict):
+        raise ValueError(f"The body is not valid JSON: {error}.") from error
+    if not isinstance(body, dict):
         raise ValueError("The body must be a JSON object.")
-    for name, value in given.items():
-        if name not in kinds:
-            raise ValueError(f"There is no field {name!r}; there are: {', '.join(kinds)}.")
-        # JSON's true is no number, though Python's True is an int.
-        if not isinstance(value, kinds[name]) or (isinstance(value, bool) and kinds[name] is not bool):
+    for name, value in body.items():
+        if name not in types:
+            raise ValueError(f"There is no field {name!r}. The fields are: {', '.join(types)}.")
+        # JSON's true is not a number, but Python's True is an int.
+        if not isinstance(value, types[name]) or (isinstance(value, bool) and types[name] is not bool):
             raise ValueError(f"The field {name!r} has a value of the wrong type: {value!r}.")
-    if missing := [name for name in required if name not in given]:
+    if missing := [name for name in required if name not in body]:
         raise ValueError(f"The field {missing[0]!r} is missing.")
-    return given
+    return body
 
 
-def _ok(value: Mapping[str, Any]) -> Answer:
-    return Answer(200, encoded(value))
-
-
-def _refused(status: int, message: str) -> Answer:
-    return Answer(status, encoded({"error": {"message": message}}))
+def _error(status: int, message: str) -> Response:
+    return Response(status, encode({"error": {"message": message}}))

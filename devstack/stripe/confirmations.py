@@ -1,11 +1,13 @@
-"""Confirming a PaymentIntent: the card says yes, says no, or wants the customer to authenticate first."""
+"""Confirming a PaymentIntent: the card pays, is declined, or requires that the customer authenticates first."""
 
 import copy
 from typing import Literal
 
 from devstack.stripe import cards, charges, errors, payment_methods
-from devstack.stripe.account import Call, Object
-from devstack.stripe.cards import Card, Decline
+from devstack.stripe.account import Object
+from devstack.stripe.calls import Call
+from devstack.stripe.cards import Decline
+from devstack.stripe.errors import StripeError
 from devstack.stripe.ids import new_id
 
 Outcome = Literal["succeed", "fail"]
@@ -33,14 +35,17 @@ _AUTHENTICATION_FAILED = (
 
 
 def confirm(call: Call) -> Object:
-    """Answer ``POST /v1/payment_intents/{id}/confirm``.
-
-    :raises StripeError: 400, it is not for this status, or the call lacks something; 402, the card says no.
-    """
+    """Handle ``POST /v1/payment_intents/{id}/confirm``."""
     intent = call.account.find("payment_intent", call.id)
-    _check_status(intent)
-    method = payment_methods.chosen(call)
-    check(call, intent, method)
+    status = intent["status"]
+    if status not in _CONFIRMABLE:
+        message = (
+            f"You cannot confirm this PaymentIntent because it has a status of {status}. Only a PaymentIntent with one "
+            f"of the following statuses may be confirmed: {', '.join(_CONFIRMABLE)}."
+        )
+        raise unexpected_state(_ALREADY_SUCCEEDED if status == "succeeded" else message, intent)
+    method = payment_methods.choose(call)
+    validate(call, intent, method)
     for name in ("receipt_email", "setup_future_usage", "shipping"):
         if name in call.params:
             intent[name] = call.params[name] or None
@@ -48,18 +53,14 @@ def confirm(call: Call) -> Object:
     return intent
 
 
-def unexpected_state(message: str, intent: Object) -> errors.StripeError:
-    """Make the refusal of what a PaymentIntent's status does not allow."""
+def unexpected_state(message: str, intent: Object) -> StripeError:
+    """Create the error for a call that a PaymentIntent's status does not allow."""
     code = "payment_intent_unexpected_state"
     return errors.invalid_request(message, code=code, payment_intent=copy.deepcopy(intent))
 
 
-def check(call: Call, intent: Object, method: Object | None) -> None:
-    """Check what confirming needs, before anything changes.
-
-    :param method: what the call pays with; None for what the PaymentIntent has.
-    :raises StripeError: 400, there is nothing to pay with, or no ``return_url`` where one is needed.
-    """
+def validate(call: Call, intent: Object, method: Object | None) -> None:
+    """Validate a confirmation before anything changes; see :func:`attempt`."""
     if method is None and intent["payment_method"] is None:
         raise unexpected_state(_METHOD_MISSING, intent)
     automatic = intent["automatic_payment_methods"]
@@ -68,125 +69,92 @@ def check(call: Call, intent: Object, method: Object | None) -> None:
 
 
 def attempt(call: Call, intent: Object, method: Object | None) -> None:
-    """Try to take the payment.
+    """Attempt a payment, and update its PaymentIntent.
 
-    :param intent: the PaymentIntent, checked; its new status is in it.
-    :param method: what the call pays with; None for what the PaymentIntent has.
-    :raises StripeError: 402, the card says no.
+    :param method: the call's PaymentMethod; None for the PaymentIntent's own.
+    :raises StripeError: 402, the card is declined.
     """
     if method is None:
         method = call.account.find("payment_method", intent["payment_method"])
     intent.update(payment_method=method["id"], last_payment_error=None, next_action=None)
     card = call.account.cards[method["id"]]
-    if not (card.authentication or _wants_authentication(call)):
-        refusal = _charge(call, intent, method, card, card.decline)
+    if not (card.authentication or _requests_authentication(call)):
+        error = _charge(call, intent, method, card.decline)
     elif call.params.get("off_session", False) not in (False, ""):
-        refusal = _charge(call, intent, method, card, cards.AUTHENTICATION_REQUIRED)
+        error = _charge(call, intent, method, cards.AUTHENTICATION_REQUIRED)
     elif call.params.get("error_on_requires_action"):
-        refusal = _refuse(call, intent, _card_error(cards.AUTHENTICATION_NOT_HANDLED, method))
+        error = _fail(call, intent, _card_error(cards.AUTHENTICATION_NOT_HANDLED, method))
     else:
         intent.update(status="requires_action", next_action=_next_action(call))
         call.emit("payment_intent.requires_action", intent)
         return
-    if refusal is not None:
-        message, kind = refusal.pop("message"), refusal.pop("type")
-        refusal.pop("doc_url")
-        raise errors.StripeError(402, kind, message, **refusal, payment_intent=copy.deepcopy(intent))
+    if error is not None:
+        error.error["payment_intent"] = copy.deepcopy(intent)
+        raise error
 
 
 def authenticate(call: Call, outcome: Outcome) -> Object:
-    """Do what the customer does: authenticate, or fail to.
-
-    :param call: ``id`` is the PaymentIntent's.
-    :param outcome: ``succeed`` or ``fail``.
-    :return: the PaymentIntent: ``succeeded``, or ``requires_payment_method`` with its error.
-    :raises StripeError: 404, there is none; 400, it does not wait for its customer.
-    """
-    intent = call.account.find("payment_intent", call.id)
-    if intent["status"] != "requires_action":
-        message = f"This PaymentIntent does not wait for its customer: its status is {intent['status']}."
-        raise unexpected_state(message, intent)
-    method = call.account.find("payment_method", intent["payment_method"])
+    """Authenticate as the customer; see :meth:`devstack.stripe.emulator.Emulator.authenticate`."""
+    intent, method = _find_with_status(call, "requires_action", "does not wait for authentication", outcome)
     if outcome == "succeed":
-        card = call.account.cards[method["id"]]
-        _charge(call, intent, method, card, card.decline)
+        _charge(call, intent, method, call.account.cards[method["id"]].decline)
         return intent
     code = "payment_intent_authentication_failure"
-    error = {"code": code, "doc_url": errors.doc_url(code), "message": _AUTHENTICATION_FAILED}
-    _refuse(call, intent, {**error, "payment_method": method, "type": "invalid_request_error"})
+    _fail(call, intent, errors.invalid_request(_AUTHENTICATION_FAILED, code=code, payment_method=method))
     return intent
 
 
 def settle(call: Call, outcome: Outcome) -> Object:
-    """Do what the bank does in the end with a payment that is processing.
-
-    :param call: ``id`` is the PaymentIntent's.
-    :param outcome: ``succeed`` or ``fail``.
-    :return: the PaymentIntent: ``succeeded``, or ``requires_payment_method`` with its error.
-    :raises StripeError: 404, there is none; 400, it is not processing.
-    """
-    intent = call.account.find("payment_intent", call.id)
-    if intent["status"] != "processing":
-        raise unexpected_state(f"This PaymentIntent is not processing: its status is {intent['status']}.", intent)
-    method = call.account.find("payment_method", intent["payment_method"])
-    card = call.account.cards[method["id"]]
-    _charge(call, intent, method, card, None if outcome == "succeed" else cards.GENERIC)
+    """End a processing payment as the bank; see :meth:`devstack.stripe.emulator.Emulator.settle_payment`."""
+    intent, method = _find_with_status(call, "processing", "is not processing", outcome)
+    _charge(call, intent, method, None if outcome == "succeed" else cards.GENERIC)
     return intent
 
 
-def _check_status(intent: Object) -> None:
-    status = intent["status"]
-    if status == "succeeded":
-        raise unexpected_state(_ALREADY_SUCCEEDED, intent)
-    if status not in _CONFIRMABLE:
-        raise unexpected_state(
-            f"You cannot confirm this PaymentIntent because it has a status of {status}. Only a PaymentIntent with one "
-            f"of the following statuses may be confirmed: {', '.join(_CONFIRMABLE)}.",
-            intent,
-        )
+def _find_with_status(call: Call, status: str, otherwise: str, outcome: Outcome) -> tuple[Object, Object]:
+    """Return the call's PaymentIntent and its PaymentMethod. The error for another status says ``otherwise``."""
+    if outcome not in ("succeed", "fail"):
+        raise ValueError(f"outcome is {outcome!r}: it must be 'succeed' or 'fail'.")
+    intent = call.account.find("payment_intent", call.id)
+    if intent["status"] != status:
+        raise unexpected_state(f"This PaymentIntent {otherwise}: its status is {intent['status']}.", intent)
+    return intent, call.account.find("payment_method", intent["payment_method"])
 
 
-def _charge(call: Call, intent: Object, method: Object, card: Card, decline: Decline | None) -> Object | None:
+def _charge(call: Call, intent: Object, method: Object, decline: Decline | None) -> StripeError | None:
+    """Charge the card, and update the PaymentIntent. Return the error if the card is declined."""
     call.account.used.add(method["id"])
     if decline is None and call.account.declining:
         decline = cards.GENERIC
-    if card.processing and decline is None and intent["status"] != "processing":
+    if call.account.cards[method["id"]].processing and decline is None and intent["status"] != "processing":
         processing = {"card": {"customer_notification": None}, "type": "card"}
         intent.update(status="processing", processing=processing, next_action=None)
         call.emit("payment_intent.processing", intent)
         return None
     intent["processing"] = None
-    charge = charges.attempt(call, intent, method, card, decline)
+    charge = charges.create(call, intent, method, decline)
     intent["latest_charge"] = charge["id"]
     if decline is not None:
-        return _refuse(call, intent, {"charge": charge["id"], **_card_error(decline, method)})
+        return _fail(call, intent, _card_error(decline, method, charge["id"]))
     intent.update(status="succeeded", amount_received=intent["amount"], next_action=None)
     call.emit("payment_intent.succeeded", intent)
     return None
 
 
-def _refuse(call: Call, intent: Object, error: Object) -> Object:
-    # As at Stripe, the PaymentIntent lets go of the method, which its error still shows.
-    error = copy.deepcopy(error)
-    intent.update(status="requires_payment_method", payment_method=None, next_action=None, last_payment_error=error)
+def _fail(call: Call, intent: Object, error: StripeError) -> StripeError:
+    # As at Stripe, the PaymentIntent loses its PaymentMethod; the error still has it.
+    intent.update(status="requires_payment_method", payment_method=None, next_action=None)
+    intent["last_payment_error"] = copy.deepcopy(error.error)
     call.emit("payment_intent.payment_failed", intent)
-    return copy.deepcopy(error)
+    return error
 
 
-def _card_error(decline: Decline, method: Object) -> Object:
-    error = {
-        "code": decline.code,
-        "decline_code": decline.decline_code,
-        "doc_url": errors.doc_url(decline.code),
-        "message": decline.message,
-        "param": decline.param,
-        "payment_method": method,
-        "type": "card_error",
-    }
-    return {name: value for name, value in error.items() if value is not None}
+def _card_error(decline: Decline, method: Object, charge_id: str | None = None) -> StripeError:
+    members = {"code": decline.code, "decline_code": decline.decline_code, "param": decline.param, "charge": charge_id}
+    return StripeError(402, "card_error", decline.message, None, **members, payment_method=copy.deepcopy(method))
 
 
-def _wants_authentication(call: Call) -> bool:
+def _requests_authentication(call: Call) -> bool:
     options = call.params.get("payment_method_options", {}).get("card", {})
     return isinstance(options, dict) and options.get("request_three_d_secure") in ("any", "challenge")
 
@@ -195,11 +163,7 @@ def _next_action(call: Call) -> Object:
     source = new_id("payatt", 20)
     url = f"https://hooks.stripe.com/3d_secure_2/hosted?payment_attempt={source}"
     if "return_url" in call.params and not call.params.get("use_stripe_sdk"):
-        return {
-            "type": "redirect_to_url",
-            "redirect_to_url": {"return_url": call.params["return_url"], "url": url},
-        }
-    return {
-        "type": "use_stripe_sdk",
-        "use_stripe_sdk": {"type": "three_d_secure_redirect", "source": source, "stripe_js": url},
-    }
+        redirect = {"return_url": call.params["return_url"], "url": url}
+        return {"type": "redirect_to_url", "redirect_to_url": redirect}
+    sdk = {"type": "three_d_secure_redirect", "source": source, "stripe_js": url}
+    return {"type": "use_stripe_sdk", "use_stripe_sdk": sdk}

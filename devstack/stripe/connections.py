@@ -1,4 +1,4 @@
-"""Connections: accepted, kept alive, read and written, cut off, and all closed at the end."""
+"""HTTP connections: accepted, kept alive, cut when a fault requires it, and closed at the end."""
 
 import contextlib
 import socket
@@ -8,37 +8,36 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from devstack.stripe.messages import Answer, Request, encoded
+from devstack.stripe.messages import Request, Response, encode
 
 _LARGEST_BODY = 1 << 20  # bytes
-_ENDED_WITHIN = 5.0  # seconds
-
-Responder = Callable[[Request, int], Answer | None]
+_JOIN_TIMEOUT = 5.0  # seconds
 
 
 class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """Accepts connections, one thread each. ``stopping`` is set when they are to end."""
+    """Accepts connections, one thread per connection."""
 
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], respond: Responder) -> None:
-        """Bind the address.
+    def __init__(
+        self, address: tuple[str, int], respond: Callable[[Request, int], Response | None], stopping: threading.Event
+    ) -> None:
+        """Bind the address; OSError if the port is taken.
 
-        :param address: host and port.
-        :param respond: gets each call and the number of its connection; None cuts the connection.
-        :raises OSError: the port is taken.
+        :param respond: receives each request and the number of its connection; None cuts the connection.
+        :param stopping: once set, new connections are cut.
         """
         self.respond = respond
-        self.stopping = threading.Event()
+        self.stopping = stopping
         self.accepted = 0
         self._lock = threading.Lock()
         self._open: dict[socket.socket, threading.Thread] = {}
         super().__init__(address, _Handler)
 
     def opened(self, connection: socket.socket) -> int:
-        """Count a connection, and return its number: the first is 1."""
+        """Register a connection, and return its number; the first is 1."""
         with self._lock:
             self._open[connection] = threading.current_thread()
             self.accepted += 1
@@ -47,29 +46,29 @@ class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
             return self.accepted
 
     def closed(self, connection: socket.socket) -> None:
-        """Forget a connection."""
+        """Remove a connection."""
         with self._lock:
             self._open.pop(connection, None)
 
     def close_connections(self) -> None:
-        """Cut every connection off, and wait until its thread has ended."""
+        """Cut every connection, and wait until its thread has ended."""
         with self._lock:
             threads = list(self._open.values())
             for connection in self._open:
                 _cut(connection)
         for thread in threads:
             if thread is not threading.current_thread():
-                thread.join(_ENDED_WITHIN)
+                thread.join(_JOIN_TIMEOUT)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print nothing: what ends here is a client that went away."""
+        """Print nothing: the client has disconnected."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version = "stripe-stand-in"
+    server_version = "stripe-emulator"
     sys_version = ""
-    # An answer leaves in one write and at once: else Nagle's algorithm and delayed ACKs cost a kept-alive client 40 ms.
+    # Write each response at once: Nagle's algorithm and delayed ACKs would delay a kept-alive client.
     disable_nagle_algorithm = True
     wbufsize = 1 << 16
     server: Listener
@@ -89,36 +88,36 @@ class _Handler(BaseHTTPRequestHandler):
             return
         path, _, query = self.path.partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.respond(Request(self.command, path, query, body, headers), self._number)
-        if answer is None:
+        response = self.server.respond(Request(self.command, path, query, body, headers), self._number)
+        if response is None:
             self.close_connection = True
             _cut(self.connection)
         else:
-            self._write(answer)
+            self._write(response)
 
     do_POST = do_DELETE = do_PUT = do_PATCH = do_GET
 
     def _body(self) -> bytes | None:
-        """Return the body; None if there will be none, and the call is answered, or its client is gone."""
+        """Read the body. Return None if it is rejected, which ends the request, or if the client has disconnected."""
         length = self.headers.get("Content-Length", "0")
         too_long = not length.isascii() or not length.isdigit() or int(length) > _LARGEST_BODY
         if too_long or "Transfer-Encoding" in self.headers:
             self.close_connection = True
-            message = f"A body needs a Content-Length, of at most {_LARGEST_BODY} bytes."
-            self._write(Answer(413, encoded({"error": {"message": message, "type": "invalid_request_error"}})))
+            message = f"A body needs a Content-Length of at most {_LARGEST_BODY} bytes."
+            self._write(Response(413, encode({"error": {"message": message, "type": "invalid_request_error"}})))
             return None
         body = self.rfile.read(int(length))
-        # A client that went away in the middle of its body asked for nothing.
+        # A client that disconnects before the end of its body has sent no request.
         return body if len(body) == int(length) else None
 
-    def _write(self, answer: Answer) -> None:
-        self.send_response(answer.status)
-        for name, value in {"Content-Type": "application/json", **answer.headers}.items():
-            # A header that a client made up and gets back must not end early.
+    def _write(self, response: Response) -> None:
+        self.send_response(response.status)
+        for name, value in {"Content-Type": "application/json", **response.headers}.items():
+            # A value from the client's request must not add headers to the response.
             self.send_header(name, value.replace("\r", "").replace("\n", ""))
-        self.send_header("Content-Length", str(len(answer.body)))
+        self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
-        self.wfile.write(answer.body)
+        self.wfile.write(response.body)
         with contextlib.suppress(OSError):
             self.wfile.flush()
 

@@ -1,4 +1,4 @@
-"""Currencies and how much of one can be charged (https://docs.stripe.com/currencies)."""
+"""Currencies, and the amounts that can be charged in them (https://docs.stripe.com/currencies)."""
 
 from devstack.stripe import errors
 
@@ -14,43 +14,27 @@ _SUPPORTED = frozenset((
     "xcd", "xof", "xpf", "yer", "zar", "zmw",
 ))  # fmt: skip
 _MOST = 99_999_999
-# The least of a currency depends on its rate to the account's own; the stand-in's account is in dollars.
+# Stripe's minimum depends on the rate to the account's own currency. The emulator's account is in dollars.
 _LEAST = {"usd": 50}
 
 
-def check(currency: str) -> None:
-    """Check a currency code, in either case.
-
-    :raises StripeError: 400, Stripe has no such currency.
-    """
+def validate(amount: int, currency: str) -> None:
+    """Validate an amount in the currency's minor unit, and the currency code in either case."""
     if currency.lower() not in _SUPPORTED:
-        listed = ", ".join(sorted(_SUPPORTED))
-        message = f"Invalid currency: {currency.lower()}. Stripe currently supports these currencies: {listed}"
+        codes = ", ".join(sorted(_SUPPORTED))
+        message = f"Invalid currency: {currency.lower()}. Stripe currently supports these currencies: {codes}"
         raise errors.invalid_request(message, "currency")
-
-
-def check_amount(amount: int, currency: str) -> None:
-    """Check that an amount can be charged.
-
-    :param amount: in the currency's minor unit.
-    :raises StripeError: 400, it is too small or too large.
-    """
     least = _LEAST.get(currency.lower(), 1)
-    if amount < 1:
-        message = "This value must be greater than or equal to 1."
-        raise errors.invalid_request(message, "amount", "parameter_invalid_integer")
-    if amount < least:
-        raise errors.invalid_request(f"Amount must be at least {shown(least, currency)}", "amount", "amount_too_small")
-    if amount > _MOST:
-        raise errors.invalid_request(
-            f"Amount must be no more than {shown(_MOST, currency)}", "amount", "amount_too_large"
-        )
+    for is_invalid, code, message in (
+        (amount < 1, "parameter_invalid_integer", "This value must be greater than or equal to 1."),
+        (amount < least, "amount_too_small", f"Amount must be at least {format_amount(least, currency)}"),
+        (amount > _MOST, "amount_too_large", f"Amount must be no more than {format_amount(_MOST, currency)}"),
+    ):
+        if is_invalid:
+            raise errors.invalid_request(message, "amount", code)
 
 
-def shown(amount: int, currency: str) -> str:
-    """Return an amount for a person, such as ``$0.50 usd``.
-
-    :param amount: in the currency's minor unit, a hundredth.
-    """
+def format_amount(amount: int, currency: str) -> str:
+    """Format an amount of hundredths for a message, such as ``$0.50 usd``."""
     sign = "$" if currency.lower() == "usd" else ""
     return f"{sign}{amount / 100:,.2f} {currency.lower()}"

@@ -1,4 +1,4 @@
-"""``expand``: objects in the place of their ids (https://docs.stripe.com/api/expanding_objects)."""
+"""``expand``: whole objects in place of their ids (https://docs.stripe.com/api/expanding_objects)."""
 
 import copy
 from typing import Any
@@ -15,36 +15,30 @@ _EXPANDABLE = {
 _DEEPEST = 4
 
 
-def check(paths: list[str], kind: str, listed: bool) -> None:
-    """Check what a call wants to see whole, before it is executed.
+def validate(paths: list[str], kind: str, is_list: bool) -> None:
+    """Validate a call's ``expand`` before the call is executed.
 
     :param paths: such as ``latest_charge``, or ``data.latest_charge`` for a list.
-    :param kind: the object that is answered, such as ``charge``.
-    :param listed: whether it is a list of them.
-    :raises StripeError: 400, there is no such property, or it is no object's id.
+    :param kind: the type of object in the response, or in the list, such as ``charge``.
     """
     for path in paths:
         parts = path.split(".")
         if len(parts) > _DEEPEST:
             raise errors.invalid_request(f"You cannot expand more than {_DEEPEST} levels of a property.", "expand")
-        names = parts[1:] if listed and parts[0] == "data" else parts
-        at: str | None = None if listed and names is parts else kind
+        names = parts[1:] if is_list and parts[0] == "data" else parts
+        current: str | None = None if is_list and names is parts else kind
         for name in names:
-            at = _EXPANDABLE.get(at or "", {}).get(name)
-        if at is None or not names:
+            current = _EXPANDABLE.get(current or "", {}).get(name)
+        if current is None or not names:
             raise errors.invalid_request(f"This property cannot be expanded ({path}).", "expand")
 
 
-def expanded(answer: Object, paths: list[str], account: Account) -> Object:
-    """Return an answer with the objects that a call asked for.
-
-    :param answer: an object or a list; it is not changed.
-    :param paths: what to expand, checked.
-    """
-    answer = copy.deepcopy(answer) if paths else answer
+def expand(response: Object, paths: list[str], account: Account) -> Object:
+    """Return a copy of an object or list with the objects at validated paths."""
+    response = copy.deepcopy(response) if paths else response
     for path in paths:
-        _expand(answer, path.split("."), account)
-    return answer
+        _expand(response, path.split("."), account)
+    return response
 
 
 def _expand(item: Object, parts: list[str], account: Account) -> None:

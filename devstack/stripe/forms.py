@@ -1,4 +1,4 @@
-"""Form bodies and query strings with Stripe's brackets: ``a[b]=c``, ``a[0]=x``, ``a[]=x``."""
+"""Decode forms and query strings with Stripe's brackets: ``a[b]=c``, ``a[0]=x``, ``a[]=x``."""
 
 import re
 from typing import Any
@@ -12,10 +12,9 @@ _DEEPEST = 20
 
 
 def decode(encoded: str) -> dict[str, Any]:
-    """Decode ``application/x-www-form-urlencoded`` text.
+    """Decode ``application/x-www-form-urlencoded`` text to nested dicts and lists of strings.
 
-    :return: nested dicts and lists; the values are strings, as sent.
-    :raises StripeError: 400, a name is used as a value and as a group at once, or nests too deep.
+    :raises StripeError: 400, a name is both a value and a group, or is nested too deep.
     """
     tree: dict[str, Any] = {}
     for name, value in parse_qsl(encoded, keep_blank_values=True):

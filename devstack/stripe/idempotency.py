@@ -1,18 +1,21 @@
-"""Idempotency keys: one execution a key, its result repeated (https://docs.stripe.com/api/idempotent_requests)."""
+"""Idempotency keys: each call is executed once (https://docs.stripe.com/api/idempotent_requests)."""
 
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from devstack.stripe import errors
+from devstack.stripe.account import Clock
 
-KEPT = 24 * 60 * 60  # seconds
-LONGEST = 255  # characters
+_LIFETIME = 24 * 60 * 60  # seconds
+_LONGEST_KEY = 255  # characters
+
+Scope = tuple[bool, str]  # livemode, and the idempotency key
 
 
 @dataclass(frozen=True)
 class Result:
-    """How an execution ended, whatever its status, and the id of the call that began it."""
+    """The result of an execution, successful or not, and the id of the request that was executed."""
 
     status: int
     body: bytes
@@ -27,33 +30,45 @@ class _Entry:
 
 
 class Results:
-    """The results by key and mode: not by API key, so a replaced API key finds them. Safe to use from many threads."""
+    """The results by mode and idempotency key, whichever API key was used. Safe to use from many threads."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        """Begin empty.
-
-        :param clock: the time in Unix seconds.
-        """
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._entries: dict[tuple[bool, str], _Entry] = {}
+        self._entries: dict[Scope, _Entry] = {}
 
-    def begin(self, livemode: bool, key: str, fingerprint: Hashable) -> Result | None:
-        """Claim a key for an execution, or find what came of it.
+    def run(self, scope: Scope, fingerprint: Hashable, execute: Callable[[], Result]) -> tuple[Result, bool]:
+        """Execute a call, or return the result of its first execution in the last 24 hours.
 
-        :param livemode: the mode of the call.
-        :param key: the ``Idempotency-Key``.
-        :param fingerprint: what must be the same in a repeat: address and parameters.
-        :return: the result to repeat; None if the caller is to execute now, and to call :meth:`end` then.
-        :raises StripeError: 400, the key is too long or came with another fingerprint; 409, it is executing.
+        An exception of ``execute`` leaves the key unused.
+
+        :param fingerprint: must be the same in a repeated call: address and parameters.
+        :return: the result, and whether it is of an earlier execution.
+        :raises StripeError: 400, the key is too long or was used with another fingerprint; 409, the key's first
+            execution has not ended.
         """
-        if len(key) > LONGEST:
-            raise errors.invalid_request(f"Idempotency keys can have up to {LONGEST} characters, not {len(key)}.")
+        if stored := self._claim(scope, fingerprint):
+            return stored, True
+        result = None
+        try:
+            result = execute()
+        finally:
+            with self._lock:
+                if result is None:
+                    del self._entries[scope]
+                else:
+                    self._entries[scope].result = result
+        return result, False
+
+    def _claim(self, scope: Scope, fingerprint: Hashable) -> Result | None:
+        key = scope[1]
+        if len(key) > _LONGEST_KEY:
+            raise errors.invalid_request(f"Idempotency keys can have up to {_LONGEST_KEY} characters, not {len(key)}.")
         with self._lock:
-            self._forget()
-            entry = self._entries.get((livemode, key))
+            self._remove_expired()
+            entry = self._entries.get(scope)
             if entry is None:
-                self._entries[livemode, key] = _Entry(fingerprint, self._clock() + KEPT)
+                self._entries[scope] = _Entry(fingerprint, self._clock() + _LIFETIME)
                 return None
             if entry.fingerprint != fingerprint:
                 raise errors.idempotency_key_reused(key)
@@ -61,21 +76,10 @@ class Results:
                 raise errors.idempotency_key_in_use(key)
             return entry.result
 
-    def end(self, livemode: bool, key: str, result: Result | None) -> None:
-        """Keep an execution's result for 24 hours, or let the key go.
-
-        :param result: None if nothing was executed: the key is then as if it had never been used.
-        """
-        with self._lock:
-            if result is None:
-                del self._entries[livemode, key]
-            else:
-                self._entries[livemode, key].result = result
-
-    def _forget(self) -> None:
-        # Entries are in the order they were made, so what has expired comes first. What executes is not forgotten.
-        for name, entry in list(self._entries.items()):
+    def _remove_expired(self) -> None:
+        # The oldest entries come first. An entry without a result is still executing.
+        for scope, entry in list(self._entries.items()):
             if entry.expires > self._clock():
                 break
             if entry.result is not None:
-                del self._entries[name]
+                del self._entries[scope]

@@ -1,4 +1,4 @@
-"""Ids, as Stripe makes them: a prefix that tells what it is, and letters and digits that nobody can guess."""
+"""Ids as Stripe makes them: a prefix that names the type of object, then random letters and digits."""
 
 import secrets
 import string
@@ -7,10 +7,5 @@ _ALPHABET = string.ascii_letters + string.digits
 
 
 def new_id(prefix: str, length: int = 24) -> str:
-    """Make an id that no other object has.
-
-    :param prefix: what the id is of, without the underscore: ``pi``, ``ch``, ``req``.
-    :param length: characters after the underscore.
-    :return: for example ``pi_`` and 24 letters and digits.
-    """
+    """Make a unique id of a prefix, an underscore, and as many characters as ``length``."""
     return f"{prefix}_{''.join(secrets.choice(_ALPHABET) for _ in range(length))}"

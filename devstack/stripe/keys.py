@@ -1,12 +1,12 @@
-"""API keys: issued, told apart by mode, restricted, revoked, and never shown whole."""
+"""API keys of both modes: issued, restricted and revoked. No message shows a whole key."""
 
-import base64
-import binascii
 import re
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
+
+from werkzeug.datastructures import Authorization
 
 from devstack.stripe import errors
 from devstack.stripe.ids import new_id
@@ -16,7 +16,7 @@ Mode = Literal["test", "live"]
 _SECRET = re.compile(r"(?:sk|rk)_(test|live)_[A-Za-z0-9]{4,}")
 _PREFIX = re.compile(r"(?:sk|rk|pk)_(?:test|live)_")
 
-# What a restricted key may be allowed, as Stripe's 403 names it. Refunds are under charges. Writing includes reading.
+# The permissions of restricted keys, as Stripe's 403 names them. Refunds are part of charges; write includes read.
 PERMISSIONS = frozenset(
     f"rak_{resource}_{access}"
     for resource in ("balance", "charge", "event", "payment_intent", "webhook")
@@ -36,34 +36,31 @@ _PUBLISHABLE_KEY = (
 
 @dataclass(frozen=True)
 class Key:
-    """A key that is good: its mode, and what it may do (None: everything). ``repr`` does not show it."""
+    """A valid key: its mode and its permissions (None: all). ``repr`` does not show the key."""
 
     value: str = field(repr=False)
     livemode: bool
     restricted_to: frozenset[str] | None = None
 
     def allows(self, permission: str) -> bool:
-        """Tell whether the key may do what needs a permission such as ``rak_charge_read``."""
-        if self.restricted_to is None:
-            return True
-        return bool({permission, permission.replace("_read", "_write")} & self.restricted_to)
+        """Return whether the key has a permission such as ``rak_charge_read``."""
+        granted = self.restricted_to
+        return granted is None or not granted.isdisjoint((permission, permission.replace("_read", "_write")))
 
 
 class Keys:
-    """The account's keys, of both modes. Safe to use from many threads."""
+    """The account's keys of both modes. Safe to use from many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._good: dict[str, Key] = {}
+        self._valid: dict[str, Key] = {}
         self._revoked: set[str] = set()
 
     def issue(self, mode: Mode, restricted_to: Iterable[str] | None = None) -> str:
-        """Make a key.
+        """Create a key.
 
-        :param mode: ``test`` or ``live``.
-        :param restricted_to: what a restricted key (``rk_``) may do, names of :data:`PERMISSIONS`; None makes a
-            secret key (``sk_``), which may do everything.
-        :return: the key.
+        :param restricted_to: the permissions of a restricted key (``rk_``), from :data:`PERMISSIONS`; None creates a
+            secret key (``sk_``), which has every permission.
         :raises ValueError: there is no such mode or permission.
         """
         if mode not in ("test", "live"):
@@ -73,48 +70,35 @@ class Keys:
         return key
 
     def add(self, key: str, restricted_to: Iterable[str] | None = None) -> None:
-        """Make a key of your own choice good, also one that was revoked.
-
-        :param key: ``sk_`` or ``rk_``, the mode, and at least four letters and digits.
-        :param restricted_to: as in :meth:`issue`.
-        :raises ValueError: it is no such key, or there is no such permission.
-        """
+        """Make a given key valid, even if it was revoked. See :meth:`issue`; ValueError if the key is malformed."""
         match = _SECRET.fullmatch(key)
         if match is None:
-            raise ValueError("a key is sk_test_, rk_test_, sk_live_ or rk_live_ and at least four letters and digits.")
+            raise ValueError("a key is sk_test_, rk_test_, sk_live_ or rk_live_ and at least four letters or digits.")
         permissions = None if restricted_to is None else frozenset(restricted_to)
         if unknown := (permissions or frozenset()) - PERMISSIONS:
-            raise ValueError(
-                f"no such permission: {', '.join(sorted(map(str, unknown)))}; there are {sorted(PERMISSIONS)}."
-            )
+            names = ", ".join(sorted(map(str, unknown)))
+            raise ValueError(f"no such permission: {names}. The permissions are: {', '.join(sorted(PERMISSIONS))}.")
         with self._lock:
-            self._good[key] = Key(key, match[1] == "live", permissions)
+            self._valid[key] = Key(key, match[1] == "live", permissions)
             self._revoked.discard(key)
 
     def revoke(self, key: str) -> None:
-        """End a key: from now on it is answered as expired.
-
-        :raises ValueError: the key is not good now.
-        """
+        """Revoke a key, so that it is reported as expired; ValueError if it is not valid."""
         with self._lock:
-            if self._good.pop(key, None) is None:
-                raise ValueError("no such key is good now.")
+            if self._valid.pop(key, None) is None:
+                raise ValueError("no such key is valid.")
             self._revoked.add(key)
 
-    def good(self, value: str | None) -> Key | None:
-        """Return a key's mode and permissions; None if it is not good."""
+    def find(self, value: str | None) -> Key | None:
+        """Return a key with its mode and permissions; None if it is not valid."""
         with self._lock:
-            return self._good.get(value) if value else None
+            return self._valid.get(value) if value else None
 
     def authenticate(self, value: str | None) -> Key:
-        """Return the key that a call was made with.
-
-        :param value: what the call presented; see :func:`presented`.
-        :raises StripeError: 401, there is none, or it is unknown, revoked or publishable.
-        """
+        """Return the valid key of a request; StripeError 401 if it is missing, unknown, revoked or publishable."""
         if not value:
             raise errors.unauthenticated(_NO_KEY)
-        if key := self.good(value):
+        if key := self.find(value):
             return key
         if value in self._revoked:
             raise errors.unauthenticated(f"Expired API Key provided: {masked(value)}", "api_key_expired")
@@ -123,24 +107,17 @@ class Keys:
         raise errors.unauthenticated(f"Invalid API Key provided: {masked(value)}")
 
 
-def presented(authorization: str | None) -> str | None:
-    """Read the key out of an ``Authorization`` header, Bearer or Basic (the key as user name, as curl -u sends it).
-
-    :return: the key, good or not; None if there is none to be read.
-    """
-    scheme, _, credentials = (authorization or "").partition(" ")
+def read_key(header: str | None) -> str | None:
+    """Read the key from an ``Authorization`` header, Bearer or Basic (``curl -u`` sends the key as the user name)."""
+    scheme, _, credentials = (header or "").partition(" ")
     if scheme.lower() == "bearer":
         return credentials.strip() or None
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(credentials, validate=True).decode().partition(":")[0] or None
-        except (binascii.Error, UnicodeDecodeError):
-            return None
-    return None
+    authorization = Authorization.from_header(header)
+    return (authorization.username or None) if authorization and authorization.type == "basic" else None
 
 
 def masked(value: str) -> str:
-    """Return a key as it may be shown: its prefix, stars, and its last four characters."""
+    """Return a key with all but its prefix and its last four characters replaced by stars."""
     prefix = match[0] if (match := _PREFIX.match(value)) else ""
     rest = value[len(prefix) :]
     return prefix + "*" * max(len(rest) - 4, 0) + (rest[-4:] if len(rest) > 4 else "*" * len(rest))

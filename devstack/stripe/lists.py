@@ -1,27 +1,23 @@
-"""Lists, newest first and in pages (https://docs.stripe.com/api/pagination)."""
+"""Lists: newest first, in pages (https://docs.stripe.com/api/pagination)."""
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
 from devstack.stripe import errors
-from devstack.stripe.account import Call, Object
+from devstack.stripe.account import Object
+from devstack.stripe.calls import Call
 
 _DEFAULT, _MOST = 10, 100
-_COMPARISONS: dict[str, Callable[[int, int], bool]] = {
-    "gt": lambda created, bound: created > bound,
-    "gte": lambda created, bound: created >= bound,
-    "lt": lambda created, bound: created < bound,
-    "lte": lambda created, bound: created <= bound,
-}
+_COMPARISONS = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 
 
-def page(call: Call, kind: str, matching: Callable[[Object], bool] = lambda _: True) -> Object:
-    """Return a page of the account's objects.
+def page(call: Call, kind: str, matches: Callable[[Object], bool] = lambda _: True) -> Object:
+    """Return a page of the account's objects as a list object.
 
-    :param call: its ``limit``, ``starting_after``, ``ending_before`` and ``created`` choose the page.
-    :param kind: which objects, such as ``charge``.
-    :param matching: which of them.
-    :return: a list object, with ``has_more``.
+    :param call: its ``limit``, ``starting_after``, ``ending_before`` and ``created`` select the page.
+    :param kind: the type of the objects, such as ``charge``.
+    :param matches: filters the objects.
     :raises StripeError: 400, a parameter is out of range, or the id to start from does not exist.
     """
     params = call.params
@@ -30,25 +26,23 @@ def page(call: Call, kind: str, matching: Callable[[Object], bool] = lambda _: T
         bound = "greater than or equal to 1" if limit < 1 else f"less than or equal to {_MOST}"
         message = f"This value must be {bound} (it currently is '{limit}')."
         raise errors.invalid_request(message, "limit", "parameter_invalid_integer")
-    if {"starting_after", "ending_before"} <= set(params):
-        raise errors.exclusive_parameters(("starting_after", "ending_before"))
-    backwards = "ending_before" in params
+    errors.reject_exclusive(params, "starting_after", "ending_before")
+    is_backwards = "ending_before" in params
     items = list(call.account.tables[kind].values())
-    if not backwards:
+    if not is_backwards:
         items.reverse()
     for name in ("starting_after", "ending_before"):
         if name in params:
             items = items[items.index(call.account.find(kind, params[name], name, 400)) + 1 :]
-    found = [item for item in items if _created(item, params.get("created")) and matching(item)]
-    data = found[:limit]
-    if backwards:
+    matching = [item for item in items if _is_created(item, params.get("created", {})) and matches(item)]
+    data = matching[:limit]
+    if is_backwards:
         data.reverse()
-    return {"object": "list", "data": data, "has_more": len(found) > limit, "url": f"/v1/{kind}s"}
+    return {"object": "list", "data": data, "has_more": len(matching) > limit, "url": f"/v1/{kind}s"}
 
 
-def _created(item: Object, wanted: Any) -> bool:
-    if wanted is None:
-        return True
-    if isinstance(wanted, int):
-        return bool(item["created"] == wanted)
-    return all(_COMPARISONS[name](item["created"], bound) for name, bound in wanted.items())
+def _is_created(item: Object, created: Any) -> bool:
+    """Return whether an object was created at a time, or within bounds such as ``{"gt": 1700000000}``."""
+    if isinstance(created, int):
+        return bool(item["created"] == created)
+    return all(_COMPARISONS[name](item["created"], bound) for name, bound in created.items())

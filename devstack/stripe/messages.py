@@ -1,4 +1,4 @@
-"""What comes in and goes out over HTTP, and what is remembered of it."""
+"""HTTP requests and responses, and the record of each API call."""
 
 import functools
 import json
@@ -15,7 +15,7 @@ _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(;.*)?")
 
 @dataclass(frozen=True)
 class Request:
-    """A call as it came. The names of ``headers`` are in lower case."""
+    """An HTTP request. The names of ``headers`` are in lower case."""
 
     method: str
     path: str
@@ -25,20 +25,17 @@ class Request:
 
     @property
     def key(self) -> str | None:
-        """The API key it presents, good or not."""
-        return keys.presented(self.headers.get("authorization"))
+        """The API key in the request, valid or not."""
+        return keys.read_key(self.headers.get("authorization"))
 
     @property
     def idempotency_key(self) -> str | None:
-        """The key that makes it one execution however often it comes; only a POST has one."""
+        """The idempotency key; only a POST has one."""
         return (self.headers.get("idempotency-key") or None) if self.method == "POST" else None
 
     @functools.cached_property
     def params(self) -> dict[str, Any]:
-        """The parameters, nested; values are strings.
-
-        :raises StripeError: 400, the body is no form.
-        """
+        """The nested parameters, with strings for values; StripeError 400 if the body is not a form."""
         if self.body and self.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
             raise errors.invalid_request(
                 f"Invalid request (check that your POST content type is {_FORM}). If you have any questions, we can "
@@ -46,19 +43,16 @@ class Request:
             )
         return forms.decode("&".join(part for part in (self.query, self.body.decode(errors="replace")) if part))
 
-    def check_version(self) -> None:
-        """Check the API version it asks for.
-
-        :raises StripeError: 400, it does not look like one.
-        """
+    def validate_version(self) -> None:
+        """Raise StripeError 400 if the request names a malformed API version."""
         version = self.headers.get("stripe-version")
         if version is not None and not _VERSION.fullmatch(version):
             raise errors.invalid_request(f"Invalid Stripe API version: {version}")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What goes out."""
+class Response:
+    """An HTTP response."""
 
     status: int
     body: bytes
@@ -67,11 +61,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class RequestRecord:
-    """What is remembered of an API call.
+    """The record of an API call.
 
-    ``params`` are as sent: nested, with strings for values. ``key_last4`` is of the key presented, good or not;
-    ``livemode`` is None if it was not good. ``connection`` counts accepted connections from 1. ``status`` is None if
-    the connection was cut off instead.
+    ``params`` are as sent: nested, with strings for values. ``key_last4`` are the last four characters of the key in
+    the request, valid or not. ``livemode`` is None if the key is not valid. ``connection`` is the number of the
+    connection, from 1. ``status`` is None if the connection was cut.
     """
 
     method: str
@@ -85,6 +79,6 @@ class RequestRecord:
     stripe_version: str | None
 
 
-def encoded(value: object) -> bytes:
+def encode(value: object) -> bytes:
     """Encode an object of the API as Stripe does: indented JSON."""
     return json.dumps(value, indent=2, ensure_ascii=False).encode()

@@ -1,4 +1,4 @@
-"""Parameters, checked and converted by the TypedDicts that stripe-python ships for each call (``stripe.params``)."""
+"""Validate and convert parameters by stripe-python's TypedDict of each call (``stripe.params``)."""
 
 import functools
 import re
@@ -13,12 +13,12 @@ from devstack.stripe import errors
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
-# Members of stripe-python's TypedDicts that say how to make the call, and are not sent as parameters.
+# Members of the TypedDicts that are options of the HTTP request, not parameters of the call.
 _REQUEST_OPTIONS = frozenset((
     "api_key", "stripe_version", "stripe_account", "stripe_context", "max_network_retries", "idempotency_key",
     "content_type", "headers",
 ))  # fmt: skip
-# Names that the annotations of those members use, and that their modules do not define at run time.
+# Names that the annotations of those members use, but that their modules do not define at run time.
 _UNDEFINED = {"StripeContext": object, "Mapping": Mapping}
 
 
@@ -26,30 +26,30 @@ class _CardByToken(TypedDict):
     token: str
 
 
-# Stripe's API takes a card, by its token, as payment_method_data; the TypedDicts, made from the published
-# specification, leave that out.
-_LEFT_OUT: dict[str, dict[str, Any]] = {
+# Stripe's API accepts a card's token in payment_method_data. The published specification lacks it, and so do the
+# TypedDicts, which are generated from the specification.
+_ADDITIONAL: dict[str, dict[str, Any]] = {
     f"PaymentIntent{call}ParamsPaymentMethodData": {"card": NotRequired[_CardByToken], "type": Literal["card"]}
     for call in ("Create", "Confirm")
 }
 
 
-def check(params: Mapping[str, Any], shape: type) -> dict[str, Any]:
-    """Check a call's parameters, and convert integers and booleans.
+def validate(params: Mapping[str, Any], shape: type) -> dict[str, Any]:
+    """Validate a call's parameters, and convert integers and booleans.
 
-    :param params: nested dicts and lists of strings, of :func:`devstack.stripe.forms.decode`.
+    :param params: nested dicts and lists of strings, from :func:`devstack.stripe.forms.decode`.
     :param shape: a TypedDict of ``stripe.params``.
-    :return: the same parameters, converted.
-    :raises StripeError: 400, one is unknown, missing or malformed.
+    :return: the converted parameters.
+    :raises StripeError: 400, a parameter is unknown, missing or malformed.
     """
     return _group(params, shape, "")
 
 
 @functools.cache
 def _fields(shape: type) -> dict[str, tuple[Any, bool]]:
-    """Return a TypedDict's members: type, and whether each is required."""
+    """Return the type of each member of a TypedDict, and whether it is required."""
     hints: dict[str, Any] = get_type_hints(shape, localns=_UNDEFINED, include_extras=True)
-    for name, hint in _LEFT_OUT.get(shape.__name__, {}).items():
+    for name, hint in _ADDITIONAL.get(shape.__name__, {}).items():
         hints[name] = typing.Union[hint, hints[name]] if name in hints else hint  # noqa: UP007 - hint is a value
     fields = {}
     for name, hint in hints.items():
@@ -82,19 +82,20 @@ def _value(value: Any, hint: Any, path: str) -> Any:
         if origin is list and (items := _items(value)) is not None:
             item_type = typing.get_args(kind)[0]
             return [_value(item, item_type, f"{path}[{index}]") for index, item in enumerate(items)]
-        named = dict(zip(map(str, range(len(value))), value, strict=True)) if isinstance(value, list) else value
+        named = {str(index): item for index, item in enumerate(value)} if isinstance(value, list) else value
         if is_typeddict(kind):
             return _group(named, kind, path)
         if origin is dict:
             value_type = typing.get_args(kind)[1]
             return {k: v if v == "" else _value(v, value_type, f"{path}[{k}]") for k, v in named.items()}
-    raise _misfit(value, kinds, path)
+    raise _validation_error(value, kinds, path)
 
 
 def _alternatives(hint: Any) -> list[Any]:
-    """Return what a type is a union of, Literals in the place of the plain strings they stand beside.
+    """Return the members of a union, without ``str`` if the union has a Literal.
 
-    stripe-python writes ``Literal['a', 'b'] | str`` so that a later API's values type-check; the API knows a and b.
+    stripe-python declares ``Literal['a', 'b'] | str`` so that values of later API versions type-check. The API accepts
+    only a and b.
     """
     is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     kinds = list(typing.get_args(hint)) if is_union else [hint]
@@ -107,13 +108,12 @@ def _choices(kinds: list[Any]) -> list[str]:
 
 
 def _empty(kinds: list[Any], path: str) -> str:
-    """An empty value unsets what may be unset; a group of metadata may be, always."""
+    """Return the empty value of a parameter that can be unset; groups of metadata always can."""
     if Literal[""] in kinds or any(typing.get_origin(kind) is dict for kind in kinds):
         return ""
-    name = path
     raise errors.invalid_request(
-        f"You passed an empty string for '{name}'. We assume empty values are an attempt to unset a parameter; "
-        f"however '{name}' cannot be unset. You should remove '{name}' from your request or supply a non-empty value.",
+        f"You passed an empty string for '{path}'. We assume empty values are an attempt to unset a parameter; "
+        f"however '{path}' cannot be unset. You should remove '{path}' from your request or supply a non-empty value.",
         path,
         "parameter_invalid_empty",
     )
@@ -126,11 +126,11 @@ def _scalar(value: str, kinds: list[Any], path: str) -> Any:
         return int(value)
     if value in _choices(kinds) or str in kinds:
         return value
-    raise _misfit(value, kinds, path)
+    raise _validation_error(value, kinds, path)
 
 
 def _items(value: Any) -> list[Any] | None:
-    """Return a list's items; indexes may have gaps (``a[2]=x&a[7]=y``)."""
+    """Return a list's items; None if it is not a list. Indexes may have gaps (``a[2]=x&a[7]=y``)."""
     if isinstance(value, list):
         return value
     if all(name.isascii() and name.isdigit() for name in value):
@@ -138,16 +138,14 @@ def _items(value: Any) -> list[Any] | None:
     return None
 
 
-def _misfit(value: Any, kinds: list[Any], path: str) -> errors.StripeError:
+def _validation_error(value: Any, kinds: list[Any], path: str) -> errors.StripeError:
     if choices := _choices(kinds):
-        listed = choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])}, or {choices[-1]}"
-        return errors.invalid_request(f"Invalid {path}: must be one of {listed}", path)
-    if int in kinds:
-        return errors.invalid_request(f"Invalid integer: {value}", path, "parameter_invalid_integer")
-    if bool in kinds:
-        return errors.invalid_request(f"Invalid boolean: {value}", path)
-    if str in kinds:
-        return errors.invalid_request(f"Invalid string: {value}", path)
+        names = choices[0] if len(choices) == 1 else f"{', '.join(choices[:-1])}, or {choices[-1]}"
+        return errors.invalid_request(f"Invalid {path}: must be one of {names}", path)
+    code = "parameter_invalid_integer" if int in kinds else None
+    for kind, name in ((int, "integer"), (bool, "boolean"), (str, "string")):
+        if kind in kinds:
+            return errors.invalid_request(f"Invalid {name}: {value}", path, code)
     is_list = any(typing.get_origin(kind) is list for kind in kinds)
     return errors.invalid_request("Invalid array" if is_list else "Invalid object", path)
 

@@ -1,51 +1,36 @@
 """Refunds (https://docs.stripe.com/api/refunds)."""
 
-from devstack.stripe import currencies, errors, lists, metadata
-from devstack.stripe.account import Call, Object
+from devstack.stripe import currencies, errors, metadata
+from devstack.stripe.account import Object
+from devstack.stripe.calls import Call
 from devstack.stripe.ids import new_id
 
-_UNUSED = (
-    "customer", "customer_account", "description", "failure_balance_transaction", "failure_reason",
-    "instructions_email", "next_action", "pending_reason", "presentment_details", "receipt_number",
-    "source_transfer_reversal", "transfer_reversal",
-)  # fmt: skip
 
-
-def check_create(params: Object) -> None:
-    """Check what the types do not say about a refund's parameters.
-
-    :raises StripeError: 400.
-    """
-    metadata.merged({}, params)
-    given = [name for name in ("charge", "payment_intent") if name in params]
-    if not given:
-        raise errors.invalid_request(
-            "One of the following params should be provided for this request: payment_intent or charge."
-        )
-    if len(given) > 1:
-        raise errors.exclusive_parameters(given)
+def validate_create(params: Object) -> None:
+    """Validate a new refund's parameters beyond their types."""
+    metadata.merge({}, params)
+    errors.reject_exclusive(params, "charge", "payment_intent")
+    if not {"charge", "payment_intent"} & set(params):
+        message = "One of the following params should be provided for this request: payment_intent or charge."
+        raise errors.invalid_request(message)
     if params.get("amount", 1) < 1:
         raise errors.invalid_request("Invalid positive integer", "amount", "parameter_invalid_integer")
 
 
 def create(call: Call) -> Object:
-    """Answer ``POST /v1/refunds``.
-
-    :raises StripeError: 400, there is nothing to refund, or not that much.
-    """
+    """Handle ``POST /v1/refunds``."""
     charge = _charge(call)
     if charge["refunded"]:
-        raise errors.invalid_request(
-            f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded"
-        )
+        message = f"Charge {charge['id']} has already been refunded."
+        raise errors.invalid_request(message, code="charge_already_refunded")
     if charge["disputed"]:
         message = f"Charge {charge['id']} has been charged back; cannot issue a refund."
         raise errors.invalid_request(message, code="charge_disputed")
     left = charge["amount"] - charge["amount_refunded"]
     amount = call.params.get("amount", left)
     if amount > left:
-        asked, rest = (currencies.shown(value, charge["currency"]) for value in (amount, left))
-        message = f"Refund amount ({asked}) is greater than unrefunded amount on charge ({rest})"
+        requested, rest = (currencies.format_amount(value, charge["currency"]) for value in (amount, left))
+        message = f"Refund amount ({requested}) is greater than unrefunded amount on charge ({rest})"
         raise errors.invalid_request(message, "amount")
     refund = call.account.add(_new(call, charge, amount))
     previous = {"amount_refunded": charge["amount_refunded"]}
@@ -56,17 +41,6 @@ def create(call: Call) -> Object:
     call.emit("charge.refunded", charge, previous)
     call.emit("refund.created", refund)
     return refund
-
-
-def retrieve(call: Call) -> Object:
-    """Answer ``GET /v1/refunds/{id}``."""
-    return call.account.find("refund", call.id)
-
-
-def list_all(call: Call) -> Object:
-    """Answer ``GET /v1/refunds``."""
-    wanted = {name: call.params[name] for name in ("charge", "payment_intent") if name in call.params}
-    return lists.page(call, "refund", lambda refund: all(refund[name] == value for name, value in wanted.items()))
 
 
 def _charge(call: Call) -> Object:
@@ -88,19 +62,14 @@ def _nothing_to_refund(name: str) -> errors.StripeError:
 
 
 def _new(call: Call, charge: Object, amount: int) -> Object:
-    return {
-        "id": new_id("re"),
-        "object": "refund",
-        **dict.fromkeys(_UNUSED),
-        "amount": amount,
-        "balance_transaction": new_id("txn"),
-        "charge": charge["id"],
-        "created": call.now,
-        "currency": charge["currency"],
-        "destination_details": {"card": {"reference_status": "pending", "type": "refund"}, "type": "card"},
-        "metadata": metadata.merged({}, call.params),
-        "payment_intent": charge["payment_intent"],
-        "payment_method": charge["payment_method"],
-        "reason": call.params.get("reason"),
-        "status": "succeeded",
-    }
+    return call.new(
+        "refund",
+        **{name: charge[name] for name in ("currency", "payment_intent", "payment_method")},
+        amount=amount,
+        balance_transaction=new_id("txn"),
+        charge=charge["id"],
+        destination_details={"card": {"reference_status": "pending", "type": "refund"}, "type": "card"},
+        metadata=metadata.merge({}, call.params),
+        reason=call.params.get("reason"),
+        status="succeeded",
+    )

@@ -1,98 +1,106 @@
-"""Every address of the API: who answers it, with which parameters, and what a restricted key needs for it."""
+"""Every address of the API: its handler, its parameters, and the permission that a restricted key needs."""
 
+import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from stripe import params as shapes
 
 from devstack.stripe import (
     balance,
-    charges,
     confirmations,
-    disputes,
     errors,
-    events,
+    event_objects,
     expansions,
+    lists,
     payment_intents,
     payment_methods,
     refunds,
     webhook_endpoints,
 )
-from devstack.stripe.account import Call, Object
-
-
-def _anything(_params: Object) -> None:
-    """Check no more than the types."""
+from devstack.stripe.account import Object
+from devstack.stripe.calls import Call
 
 
 @dataclass(frozen=True)
 class Route:
-    """An address. ``check`` looks at the parameters alone, before an execution begins; ``answer`` is the execution."""
+    """An address of the API.
+
+    ``resource`` is part of the permission. ``validate`` validates a call's parameters beyond their types, before the
+    execution, and ``handle`` executes the call. Both raise the StripeError that the API returns.
+    """
 
     method: str
     pattern: str
-    permission: str
+    resource: str
     shape: type
-    answer: Callable[[Call], Object]
-    check: Callable[[Object], None] = _anything
-    matches: Callable[[str], "re.Match[str] | None"] = field(init=False, repr=False)
+    handle: Callable[[Call], Object]
+    validate: Callable[[Object], None] = lambda _params: None
 
-    def check_params(self, params: Object) -> None:
-        """Check what the types do not say about a call's parameters.
+    @property
+    def permission(self) -> str:
+        """The permission that a restricted key needs, such as ``rak_charge_read``."""
+        return f"rak_{self.resource}_{'read' if self.method == 'GET' else 'write'}"
 
-        :raises StripeError: 400.
-        """
+    @functools.cached_property
+    def expression(self) -> "re.Pattern[str]":
+        """Matches the route's paths; its group is the id."""
+        return re.compile(self.pattern.replace("{id}", "([^/]+)"))
+
+    def validate_params(self, params: Object) -> None:
+        """Validate a call's parameters beyond their types."""
         kind = self.pattern.split("/")[2].removesuffix("s")
-        listed = self.method == "GET" and "{id}" not in self.pattern
-        expansions.check(params.get("expand", []), kind, listed)
-        self.check(params)
+        is_list = self.method == "GET" and "{id}" not in self.pattern
+        expansions.validate(params.get("expand", []), kind, is_list)
+        self.validate(params)
 
-    def __post_init__(self) -> None:
-        expression = re.compile(self.pattern.replace("{id}", "([^/]+)"))
-        object.__setattr__(self, "matches", expression.fullmatch)
+
+def _retrieve(kind: str) -> Callable[[Call], Object]:
+    return lambda call: call.account.find(kind, call.id)
+
+
+def _list(kind: str, *filters: str) -> Callable[[Call], Object]:
+    def handle(call: Call) -> Object:
+        wanted = {name: call.params[name] for name in filters if name in call.params}
+        return lists.page(call, kind, lambda item: wanted.items() <= item.items())
+
+    return handle
 
 
 _INTENTS, _REFUNDS, _ENDPOINTS = "/v1/payment_intents", "/v1/refunds", "/v1/webhook_endpoints"
-_INTENT_READ, _INTENT_WRITE = "rak_payment_intent_read", "rak_payment_intent_write"
-_CHARGE_READ, _CHARGE_WRITE = "rak_charge_read", "rak_charge_write"
-_WEBHOOK_READ, _WEBHOOK_WRITE = "rak_webhook_read", "rak_webhook_write"
+_INTENT, _ENDPOINT = _INTENTS + "/{id}", _ENDPOINTS + "/{id}"
 
 ROUTES = (
-    Route("POST", _INTENTS, _INTENT_WRITE, shapes.PaymentIntentCreateParams, payment_intents.create,
-          payment_intents.check_create),
-    Route("GET", _INTENTS, _INTENT_READ, shapes.PaymentIntentListParams, payment_intents.list_all),
-    Route("GET", _INTENTS + "/{id}", _INTENT_READ, shapes.PaymentIntentRetrieveParams, payment_intents.retrieve),
-    Route("POST", _INTENTS + "/{id}/confirm", _INTENT_WRITE, shapes.PaymentIntentConfirmParams, confirmations.confirm,
-          payment_methods.check),
-    Route("POST", _INTENTS + "/{id}/cancel", _INTENT_WRITE, shapes.PaymentIntentCancelParams, payment_intents.cancel),
-    Route("GET", "/v1/charges/{id}", _CHARGE_READ, shapes.ChargeRetrieveParams, charges.retrieve),
-    Route("POST", _REFUNDS, _CHARGE_WRITE, shapes.RefundCreateParams, refunds.create, refunds.check_create),
-    Route("GET", _REFUNDS, _CHARGE_READ, shapes.RefundListParams, refunds.list_all),
-    Route("GET", _REFUNDS + "/{id}", _CHARGE_READ, shapes.RefundRetrieveParams, refunds.retrieve),
-    Route("GET", "/v1/disputes/{id}", "rak_dispute_read", shapes.DisputeRetrieveParams, disputes.retrieve),
-    Route("GET", "/v1/balance", "rak_balance_read", shapes.BalanceRetrieveParams, balance.retrieve),
-    Route("GET", "/v1/events", "rak_event_read", shapes.EventListParams, events.list_all, events.check_list),
-    Route("GET", "/v1/events/{id}", "rak_event_read", shapes.EventRetrieveParams, events.retrieve),
-    Route("POST", _ENDPOINTS, _WEBHOOK_WRITE, shapes.WebhookEndpointCreateParams, webhook_endpoints.create,
-          webhook_endpoints.check),
-    Route("GET", _ENDPOINTS, _WEBHOOK_READ, shapes.WebhookEndpointListParams, webhook_endpoints.list_all),
-    Route("GET", _ENDPOINTS + "/{id}", _WEBHOOK_READ, shapes.WebhookEndpointRetrieveParams,
-          webhook_endpoints.retrieve),
-    Route("POST", _ENDPOINTS + "/{id}", _WEBHOOK_WRITE, shapes.WebhookEndpointUpdateParams, webhook_endpoints.update,
-          webhook_endpoints.check),
-    Route("DELETE", _ENDPOINTS + "/{id}", _WEBHOOK_WRITE, shapes.WebhookEndpointDeleteParams,
-          webhook_endpoints.delete),
+    Route("POST", _INTENTS, "payment_intent", shapes.PaymentIntentCreateParams, payment_intents.create,
+          payment_intents.validate_create),
+    Route("GET", _INTENTS, "payment_intent", shapes.PaymentIntentListParams, _list("payment_intent", "customer")),
+    Route("GET", _INTENT, "payment_intent", shapes.PaymentIntentRetrieveParams, _retrieve("payment_intent")),
+    Route("POST", _INTENT + "/confirm", "payment_intent", shapes.PaymentIntentConfirmParams, confirmations.confirm,
+          payment_methods.validate),
+    Route("POST", _INTENT + "/cancel", "payment_intent", shapes.PaymentIntentCancelParams, payment_intents.cancel),
+    Route("GET", "/v1/charges/{id}", "charge", shapes.ChargeRetrieveParams, _retrieve("charge")),
+    Route("POST", _REFUNDS, "charge", shapes.RefundCreateParams, refunds.create, refunds.validate_create),
+    Route("GET", _REFUNDS, "charge", shapes.RefundListParams, _list("refund", "charge", "payment_intent")),
+    Route("GET", _REFUNDS + "/{id}", "charge", shapes.RefundRetrieveParams, _retrieve("refund")),
+    Route("GET", "/v1/disputes/{id}", "dispute", shapes.DisputeRetrieveParams, _retrieve("dispute")),
+    Route("GET", "/v1/balance", "balance", shapes.BalanceRetrieveParams, balance.retrieve),
+    Route("GET", "/v1/events", "event", shapes.EventListParams, event_objects.list_all,
+          lambda params: errors.reject_exclusive(params, "type", "types")),
+    Route("GET", "/v1/events/{id}", "event", shapes.EventRetrieveParams, _retrieve("event")),
+    Route("POST", _ENDPOINTS, "webhook", shapes.WebhookEndpointCreateParams, webhook_endpoints.create,
+          webhook_endpoints.validate),
+    Route("GET", _ENDPOINTS, "webhook", shapes.WebhookEndpointListParams, webhook_endpoints.list_all),
+    Route("GET", _ENDPOINT, "webhook", shapes.WebhookEndpointRetrieveParams, webhook_endpoints.retrieve),
+    Route("POST", _ENDPOINT, "webhook", shapes.WebhookEndpointUpdateParams, webhook_endpoints.update,
+          webhook_endpoints.validate),
+    Route("DELETE", _ENDPOINT, "webhook", shapes.WebhookEndpointDeleteParams, webhook_endpoints.delete),
 )  # fmt: skip
 
 
-def find(method: str, path: str) -> tuple[Route, str]:
-    """Find who answers a call.
-
-    :return: the route, and the id in the address (empty if there is none).
-    :raises StripeError: 404, there is no such address.
-    """
+def find_route(method: str, path: str) -> tuple[Route, str]:
+    """Return the route of a call, and the id in its address (empty if the route has no id)."""
     for route in ROUTES:
-        if route.method == method and (match := route.matches(path)):
+        if route.method == method and (match := route.expression.fullmatch(path)):
             return route, (match.groups() or ("",))[0]
     raise errors.unrecognized_url(method, path)

@@ -1,18 +1,16 @@
-"""WebhookEndpoints: where events are sent (https://docs.stripe.com/api/webhook_endpoints)."""
+"""WebhookEndpoints, as the API manages them (https://docs.stripe.com/api/webhook_endpoints)."""
 
 from urllib.parse import urlsplit
 
 from devstack.stripe import errors, lists, metadata
-from devstack.stripe.account import Call, Object
+from devstack.stripe.account import Object
+from devstack.stripe.calls import Call
 from devstack.stripe.ids import new_id
 
 
-def check(params: Object) -> None:
-    """Check an endpoint's address. Stripe wants a public one; the stand-in is for loopback, so http there is fine.
-
-    :raises StripeError: 400.
-    """
-    metadata.merged({}, params)
+def validate(params: Object) -> None:
+    """Validate an endpoint's address. Stripe requires a public https address; the emulator accepts http on loopback."""
+    metadata.merge({}, params)
     if "url" in params:
         try:
             url = urlsplit(params["url"])
@@ -24,55 +22,49 @@ def check(params: Object) -> None:
 
 
 def create(call: Call) -> Object:
-    """Answer ``POST /v1/webhook_endpoints``: the only answer with the signing secret."""
+    """Handle ``POST /v1/webhook_endpoints``. Only this response has the signing secret."""
     params = call.params
-    endpoint = {
-        "id": new_id("we"),
-        "object": "webhook_endpoint",
-        "api_version": params.get("api_version"),
-        "application": None,
-        "created": call.now,
-        "description": params.get("description") or None,
-        "enabled_events": params["enabled_events"],
-        "livemode": call.livemode,
-        "metadata": metadata.merged({}, params),
-        "secret": new_id("whsec", 32),
-        "status": "enabled",
-        "url": params["url"],
-    }
+    endpoint = call.new(
+        "webhook_endpoint",
+        **{name: params.get(name) for name in ("api_version", "enabled_events", "url")},
+        description=params.get("description") or None,
+        metadata=metadata.merge({}, params),
+        secret=new_id("whsec", 32),
+        status="enabled",
+    )
     return call.account.add(endpoint)
 
 
 def retrieve(call: Call) -> Object:
-    """Answer ``GET /v1/webhook_endpoints/{id}``."""
+    """Handle ``GET /v1/webhook_endpoints/{id}``."""
     return _without_secret(call.account.find("webhook_endpoint", call.id))
 
 
 def update(call: Call) -> Object:
-    """Answer ``POST /v1/webhook_endpoints/{id}``."""
+    """Handle ``POST /v1/webhook_endpoints/{id}``."""
     endpoint = call.account.find("webhook_endpoint", call.id)
     params = call.params
-    endpoint["metadata"] = metadata.merged(endpoint["metadata"], params)
+    endpoint["metadata"] = metadata.merge(endpoint["metadata"], params)
     endpoint.update({name: params[name] for name in ("enabled_events", "url") if name in params})
     if "description" in params:
         endpoint["description"] = params["description"] or None
     if "disabled" in params:
         endpoint["status"] = "disabled" if params["disabled"] else "enabled"
         if params["disabled"]:
-            call.feed.webhooks.withdraw(call.id)
+            call.webhooks.cancel(call.id)
     return _without_secret(endpoint)
 
 
 def delete(call: Call) -> Object:
-    """Answer ``DELETE /v1/webhook_endpoints/{id}``."""
-    endpoint = call.account.find("webhook_endpoint", call.id)
+    """Handle ``DELETE /v1/webhook_endpoints/{id}``."""
+    call.account.find("webhook_endpoint", call.id)
     del call.account.tables["webhook_endpoint"][call.id]
-    call.feed.webhooks.withdraw(call.id)
-    return {"id": endpoint["id"], "object": "webhook_endpoint", "deleted": True}
+    call.webhooks.cancel(call.id)
+    return {"id": call.id, "object": "webhook_endpoint", "deleted": True}
 
 
 def list_all(call: Call) -> Object:
-    """Answer ``GET /v1/webhook_endpoints``."""
+    """Handle ``GET /v1/webhook_endpoints``."""
     page = lists.page(call, "webhook_endpoint")
     return {**page, "data": [_without_secret(endpoint) for endpoint in page["data"]]}
 

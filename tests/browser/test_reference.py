@@ -25,12 +25,12 @@ def console(api: Api, stack: Stack) -> Iterator[Console]:
 
 
 def test_the_page_and_all_that_it_loads_is_there():
-    kind, content = reference.answer("/api/") or ("", b"")
+    kind, content = reference.find("/api/") or ("", b"")
     assert kind == "text/html; charset=utf-8"
     loaded = [part.partition(b'"')[0].decode() for part in content.replace(b'src="', b'href="').split(b'href="')[1:]]
     assert len(loaded) == 4
     for name in loaded:
-        assert reference.answer(f"/api/{name}"), name
+        assert reference.find(f"/api/{name}"), name
     assert b"<script>" not in content  # a content security policy may forbid inline scripts
 
 
@@ -38,7 +38,7 @@ def test_the_page_and_all_that_it_loads_is_there():
     "path", ["/", "/api", "/api/swagger-ui.js", "/api/../openapi.yaml", "/api//etc/passwd", "/openapi.json", "/events"]
 )
 def test_there_is_nothing_else(path: str):
-    assert reference.answer(path) is None
+    assert reference.find(path) is None
 
 
 def test_the_description_is_served_with_the_apis_address(console: Console, api: Api):
@@ -47,7 +47,7 @@ def test_the_description_is_served_with_the_apis_address(console: Console, api: 
     description = yaml.safe_load((PROJECT / "openapi.yaml").read_text())
     description["servers"][0]["url"] = api.url
     assert yaml.safe_load(served.content) == description
-    assert reference.answer("/openapi.yaml") == ("application/yaml", (PROJECT / "openapi.yaml").read_bytes())
+    assert reference.find("/openapi.yaml") == ("application/yaml", (PROJECT / "openapi.yaml").read_bytes())
 
 
 @needs_chromium

@@ -1,4 +1,4 @@
-"""Payments at the stand-in of Stripe, as stripe-python sees them."""
+"""Payments at the Stripe emulator, made with stripe-python."""
 
 import pytest
 import stripe
@@ -26,7 +26,7 @@ WAYS = [{"payment_method": "pm_card_visa"}, {"confirmation_token": "ctoken_visa"
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_card_that_says_yes_pays(v1, way):
+def test_a_valid_card_pays(v1, way):
     intent = v1.payment_intents.create({**PAY, **way, "description": "notes", "metadata": {"storage": "11"}})
     assert (intent.status, intent.amount_received, intent.currency) == ("succeeded", 2200, "usd")
     assert (intent.description, intent.metadata.to_dict()) == ("notes", {"storage": "11"})
@@ -41,7 +41,7 @@ def test_a_card_that_says_yes_pays(v1, way):
     ("name", "brand"),
     [("visa", "visa"), ("mastercard", "mastercard"), ("amex", "amex"), ("visa_debit", "visa"), ("jcb", "jcb")],
 )
-def test_brands_are_told_apart(v1, name, brand):
+def test_a_charge_has_the_brand_of_its_card(v1, name, brand):
     expand = {"expand": ["latest_charge"]}
     for way in ({"payment_method": f"pm_card_{name}"}, card(f"tok_{name}")):
         charge = v1.payment_intents.create({**PAY, **way, **expand}).latest_charge
@@ -62,7 +62,7 @@ DECLINES = [
 
 
 @pytest.mark.parametrize(("name", "code", "decline_code"), DECLINES)
-def test_a_card_that_says_no_is_a_card_error_with_everything_about_it(v1, name, code, decline_code):
+def test_a_declined_card_is_a_card_error_with_all_its_details(v1, name, code, decline_code):
     ways = [{"payment_method": f"pm_card_{brand}{name}"} for brand in ("", "visa_")]
     ways += [card(f"tok_{brand}{name}") for brand in ("", "visa_")]
     for way in [*ways, {"confirmation_token": f"ctoken_{name}"}]:
@@ -117,7 +117,7 @@ def test_a_customer_who_fails_to_authenticate_does_not_pay(server, v1):
     assert after.last_payment_error.code == "payment_intent_authentication_failure"
 
 
-def test_a_card_may_say_no_after_authentication(server, v1):
+def test_a_card_can_be_declined_after_authentication(server, v1):
     name = "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds"
     intent = v1.payment_intents.create({**PAY, "payment_method": name})
     assert server.authenticate(intent.id)["last_payment_error"]["decline_code"] == "insufficient_funds"
@@ -133,7 +133,7 @@ def test_a_return_url_makes_the_next_action_a_redirect_unless_the_sdk_is_used(v1
     ("how", "decline_code"),
     [("error_on_requires_action", "authentication_not_handled"), ("off_session", "authentication_required")],
 )
-def test_a_payment_without_its_customer_cannot_wait_for_authentication(v1, how, decline_code):
+def test_an_off_session_payment_fails_if_it_requires_authentication(v1, how, decline_code):
     params = {**PAY, "payment_method": "pm_card_authenticationRequired", how: True}
     error = refused(
         v1.payment_intents.create, params, status=402, code="authentication_required", decline_code=decline_code
@@ -158,14 +158,14 @@ def test_a_payment_is_confirmed_later(v1):
     assert v1.payment_intents.confirm(intent.id).status == "succeeded"
 
 
-def test_what_is_over_is_neither_confirmed_nor_canceled(v1):
+def test_a_payment_that_succeeded_is_neither_confirmed_nor_canceled(v1):
     paid = v1.payment_intents.create({**PAY, "payment_method": "pm_card_visa"})
     for call in (v1.payment_intents.confirm, v1.payment_intents.cancel):
         error = refused(call, paid.id, code="payment_intent_unexpected_state")
         assert error.error.payment_intent.id == paid.id
 
 
-def test_a_payment_that_is_not_over_is_canceled(v1):
+def test_a_payment_that_requires_action_can_be_canceled(v1):
     waiting = v1.payment_intents.create({**PAY, "payment_method": "pm_card_authenticationRequired"})
     canceled = v1.payment_intents.cancel(waiting.id, {"cancellation_reason": "abandoned"})
     assert (canceled.status, canceled.cancellation_reason, canceled.next_action) == ("canceled", "abandoned", None)
@@ -187,17 +187,17 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize(("params", "message"), UNKNOWN)
-def test_a_name_that_does_not_exist_is_told(v1, params, message):
+def test_an_unknown_name_is_an_error_that_repeats_it(v1, params, message):
     assert refused(v1.payment_intents.create, {**PAY, **params}, code="resource_missing").user_message == message
 
 
-def test_an_id_that_does_not_exist_is_not_found(v1):
+def test_an_unknown_id_is_a_404(v1):
     error = refused(v1.payment_intents.retrieve, "pi_x", status=404, code="resource_missing", param="intent")
     assert error.user_message == "No such payment_intent: 'pi_x'"
     for resource in (v1.charges, v1.refunds, v1.events, v1.webhook_endpoints):
         refused(resource.retrieve, "x_1", status=404, code="resource_missing")
 
 
-def test_an_address_that_does_not_exist_is_not_found(v1):
+def test_an_unknown_address_is_a_404(v1):
     error = refused(v1.customers.list, status=404)
     assert error.user_message.startswith("Unrecognized request URL (GET: /v1/customers).")

@@ -1,4 +1,4 @@
-"""The stand-in's own addresses, for people at a terminal."""
+"""The Stripe emulator's own addresses under /_devstack/."""
 
 import http.client
 import json
@@ -38,7 +38,7 @@ def devstack(server, method, path, body=None):
     return response.status, value
 
 
-def test_people_set_faults_over_http(server, v1):
+def test_faults_can_be_set_over_http(server, v1):
     assert devstack(server, "POST", "/faults", {"count": 2, "status": 503})[0] == 200
     with pytest.raises(stripe.APIError):
         create(v1)
@@ -46,7 +46,7 @@ def test_people_set_faults_over_http(server, v1):
     assert create(v1).status == "succeeded"
 
 
-def test_people_are_the_customer_over_http(server, v1):
+def test_payments_can_be_authenticated_over_http(server, v1):
     for outcome, status in (("succeed", "succeeded"), ("fail", "requires_payment_method")):
         intent = v1.payment_intents.create({**PAY, "payment_method": "pm_card_authenticationRequired"})
         path = f"/payment_intents/{intent.id}/authenticate"
@@ -56,18 +56,18 @@ def test_people_are_the_customer_over_http(server, v1):
     assert devstack(server, "POST", path, {"outcome": "maybe"})[0] == 400
 
 
-def test_people_make_and_revoke_keys_over_http(server):
+def test_keys_can_be_issued_and_revoked_over_http(server):
     key = devstack(server, "POST", "/keys", {"mode": "live"})[1]["key"]
-    assert server.keys.good(key).livemode is True
+    assert server.keys.find(key).livemode is True
     assert devstack(server, "POST", "/keys/revoke", {"key": key})[0] == 200
-    assert server.keys.good(key) is None
+    assert server.keys.find(key) is None
     assert devstack(server, "POST", "/keys/revoke", {"key": key})[0] == 400
 
 
 @pytest.mark.parametrize(
     ("path", "body", "words"),
     [
-        ("/faults", "{", "no JSON"),
+        ("/faults", "{", "not valid JSON"),
         ("/faults", [], "must be a JSON object"),
         ("/faults", {"statsu": 500}, "no field 'statsu'"),
         ("/faults", {"status": "500"}, "wrong type"),
@@ -79,13 +79,13 @@ def test_people_make_and_revoke_keys_over_http(server):
         ("/keys", {"mode": "prod"}, "'test' or 'live'"),
     ],
 )
-def test_a_body_that_makes_no_sense_is_told_in_a_sentence(server, path, body, words):
-    status, answer = devstack(server, "POST", path, body)
+def test_an_invalid_body_is_a_400_with_a_sentence(server, path, body, words):
+    status, response = devstack(server, "POST", path, body)
     assert status == 400
-    assert words in answer["error"]["message"]
+    assert words in response["error"]["message"]
 
 
-def test_the_state_is_counted(server, v1):
+def test_the_state_has_counts(server, v1):
     create(v1)
     assert devstack(server, "GET", "/state") == (
         200,

@@ -1,4 +1,4 @@
-"""The stand-in fails on demand, tells what happened to it, and ends cleanly."""
+"""Faults of the Stripe emulator, its records and events, and its end."""
 
 import socket
 import threading
@@ -80,7 +80,7 @@ def test_cut_after_charges_and_the_same_key_finds_it(server, v1):
     assert len(server.payment_intents) == 1
 
 
-def test_nonsense_may_be_answered_without_executing_or_after_it(server, v1):
+def test_a_malformed_response_can_replace_or_follow_the_execution(server, v1):
     for executed in (False, True):
         server.faults.add(body=b"<html>", executed=executed)
         with pytest.raises(stripe.APIError):
@@ -88,14 +88,14 @@ def test_nonsense_may_be_answered_without_executing_or_after_it(server, v1):
         assert len(server.payment_intents) == executed
 
 
-def test_a_status_may_hide_that_it_was_executed(server, v1):
+def test_an_error_status_can_follow_the_execution(server, v1):
     server.faults.add(status=502, executed=True)
     with pytest.raises(stripe.APIError):
         create(v1)
     assert create(v1).id == server.payment_intents[0]["id"]
 
 
-def test_a_fault_meets_the_calls_it_matches_and_no_others(server, v1):
+def test_a_fault_affects_only_the_calls_that_match(server, v1):
     server.faults.add(status=500, match="/v1/refunds")
     server.faults.add(status=503, match="POST /v1/payment_intents")
     v1.payment_intents.list()
@@ -106,13 +106,13 @@ def test_a_fault_meets_the_calls_it_matches_and_no_others(server, v1):
     assert create(v1).status == "succeeded"
 
 
-def test_cleared_faults_do_not_come(server, v1):
+def test_cleared_faults_affect_no_call(server, v1):
     server.faults.add(9, status=500)
     server.faults.clear()
     assert create(v1).status == "succeeded"
 
 
-def test_retries_of_stripe_python_get_through_a_bad_moment(server):
+def test_a_retry_of_stripe_python_succeeds_after_a_cut(server):
     key = server.keys.issue("test")
     v1 = stripe.StripeClient(key, base_addresses={"api": server.url}, max_network_retries=1).v1
     server.faults.add(cut="after")
@@ -133,12 +133,12 @@ def test_retries_of_stripe_python_get_through_a_bad_moment(server):
         ({"saved": True}, "saved"),
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused(server, fault, words):
+def test_an_invalid_fault_is_rejected(server, fault, words):
     with pytest.raises(ValueError, match=words):
         server.faults.add(**fault)
 
 
-def test_calls_are_remembered(server, v1):
+def test_calls_are_recorded(server, v1):
     create(v1)
     v1.payment_intents.list({"limit": 1})
     first, second = server.requests
@@ -150,7 +150,7 @@ def test_calls_are_remembered(server, v1):
     assert (first.connection, second.connection, server.connections) == (1, 1, 1)
 
 
-def test_events_tell_what_happened_in_order(server, v1, events):
+def test_events_are_emitted_in_order(server, v1, events):
     create(v1)
     with pytest.raises(stripe.CardError):
         v1.payment_intents.create({**PAY, "payment_method": "pm_card_chargeDeclined"})
@@ -173,32 +173,32 @@ def test_events_tell_what_happened_in_order(server, v1, events):
     assert server.events == events
 
 
-def test_who_gets_an_event_may_call_the_server():
+def test_on_event_can_call_the_server():
     def refund(event):
         if event["type"] == "payment_intent.succeeded":
             v1.refunds.create({"payment_intent": event["data"]["object"]["id"]})
-        seen.append(event["type"])
+        received.append(event["type"])
 
-    seen = []
+    received = []
     with StripeServer(on_event=refund) as server:
         v1 = client(server)
         create(client(server))
-    assert seen[-3:] == ["payment_intent.succeeded", "charge.refunded", "refund.created"]
+    assert received[-3:] == ["payment_intent.succeeded", "charge.refunded", "refund.created"]
 
 
-def test_events_of_calls_at_once_come_one_at_a_time_and_none_is_lost(server, events):
+def test_events_of_concurrent_calls_arrive_one_at_a_time_and_none_is_lost(server, events):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: create(client(server), str(number)), range(40)))
     assert [event["id"] for event in server.events] == [event["id"] for event in events]
     assert len(events) == 120
 
 
-def test_a_port_that_is_taken_is_an_os_error(server):
+def test_a_taken_port_is_an_os_error(server):
     with pytest.raises(OSError, match="in use"):
         StripeServer(port=server.port)
 
 
-def test_stopping_ends_what_is_connected_waiting_or_delayed():
+def test_stopping_ends_connections_and_delayed_calls():
     before = set(threading.enumerate())
     server = StripeServer().start()
     idle = socket.create_connection(("127.0.0.1", server.port))

@@ -1,4 +1,4 @@
-"""The stand-in keeps Stripe's promise of idempotency: one execution a key, whatever fails."""
+"""Idempotency keys at the Stripe emulator: one execution per key, whatever fails."""
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +46,7 @@ def create(v1, params, key="once"):
     return v1.payment_intents.create(params, {"idempotency_key": key})
 
 
-def test_same_key_and_parameters_replays_the_first_answer(server, v1):
+def test_same_key_and_parameters_replay_the_first_response(server, v1):
     first, again = create(v1, VISA), create(v1, dict(reversed(VISA.items())))
     assert again == first
     assert "Idempotent-Replayed" not in first.last_response.headers
@@ -56,7 +56,7 @@ def test_same_key_and_parameters_replays_the_first_answer(server, v1):
     assert len(server.payment_intents) == 1
 
 
-def test_a_replay_tells_what_was_then(server, v1):
+def test_a_replay_has_the_status_of_the_first_response(server, v1):
     intent = create(v1, {**PAY, "payment_method": "pm_card_authenticationRequired"})
     server.authenticate(intent.id)
     assert create(v1, {**PAY, "payment_method": "pm_card_authenticationRequired"}).status == "requires_action"
@@ -82,7 +82,7 @@ def test_a_500_of_the_execution_is_replayed(server, v1):
     assert create(v1, VISA, "another").status == "succeeded"
 
 
-def test_other_parameters_are_refused(server, v1):
+def test_the_same_key_with_other_parameters_is_rejected(server, v1):
     create(v1, VISA)
     for call in (lambda: create(v1, {**VISA, "amount": 2300}), lambda: create(v1, {**VISA, "foo": 1})):
         with pytest.raises(stripe.IdempotencyError) as caught:
@@ -95,30 +95,30 @@ def test_other_parameters_are_refused(server, v1):
     assert len(server.payment_intents) == 1
 
 
-def test_another_endpoint_is_refused(v1):
+def test_the_same_key_at_another_endpoint_is_rejected(v1):
     create(v1, VISA)
     with pytest.raises(stripe.IdempotencyError):
         v1.refunds.create(VISA, {"idempotency_key": "once"})
 
 
-def test_a_replaced_api_key_replays_the_same_answer(server):
+def test_a_replaced_api_key_replays_the_same_response(server):
     assert create(client(server), VISA) == create(client(server), VISA)
 
 
-def test_the_modes_keep_their_keys_apart(server):
+def test_each_mode_has_its_own_idempotency_keys(server):
     test, live = client(server), client(server, "live")
     create(test, VISA)
     assert create(live, {**PAY, "payment_method": "pm_live_visa"}).status == "succeeded"
 
 
-def test_a_refused_parameter_leaves_the_key_free(v1):
+def test_an_invalid_parameter_leaves_the_key_unused(v1):
     for wrong in ({**VISA, "foo": 1}, {**VISA, "amount": 1}):
         with pytest.raises(stripe.InvalidRequestError):
             create(v1, wrong)
     assert create(v1, VISA).status == "succeeded"
 
 
-def test_a_refused_api_key_leaves_the_key_free(server):
+def test_an_invalid_api_key_leaves_the_key_unused(server):
     key = server.keys.issue("test")
     server.keys.revoke(key)
     v1 = stripe.StripeClient(key, base_addresses={"api": server.url}, max_network_retries=0).v1
@@ -127,14 +127,14 @@ def test_a_refused_api_key_leaves_the_key_free(server):
     assert create(client(server), {**VISA, "amount": 100}).status == "succeeded"
 
 
-def test_what_fails_in_execution_is_kept(v1):
+def test_an_error_of_the_execution_is_replayed(v1):
     for _ in range(2):
         with pytest.raises(stripe.InvalidRequestError) as caught:
             create(v1, {**PAY, "payment_method": "pm_x"})
     assert caught.value.headers["Idempotent-Replayed"] == "true"
 
 
-def test_keys_are_kept_24_hours(clock, v1):
+def test_keys_expire_after_24_hours(clock, v1):
     first = create(v1, VISA)
     clock.now += 24 * 3600 - 1
     assert create(v1, VISA).id == first.id
@@ -142,7 +142,7 @@ def test_keys_are_kept_24_hours(clock, v1):
     assert create(v1, VISA).id != first.id
 
 
-def test_a_key_that_is_too_long_is_refused(v1):
+def test_a_key_that_is_too_long_is_rejected(v1):
     assert create(v1, VISA, "x" * 255).status == "succeeded"
     with pytest.raises(stripe.InvalidRequestError, match="255 characters"):
         create(v1, VISA, "x" * 256)
@@ -155,7 +155,7 @@ def test_a_get_has_no_idempotency_key(v1):
         assert v1.payment_intents.retrieve(intent.id, None, {"idempotency_key": "once"}).id == intent.id
 
 
-def test_while_the_first_runs_the_second_is_told_to_come_back(server, v1):
+def test_a_second_call_during_the_first_is_a_conflict(server, v1):
     server.faults.add(delay=600)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(create, v1, VISA)
@@ -174,7 +174,7 @@ def test_while_the_first_runs_the_second_is_told_to_come_back(server, v1):
     assert server.payment_intents == []
 
 
-def test_twenty_at_once_make_one_payment(server, v1):
+def test_twenty_concurrent_calls_make_one_payment(server, v1):
     def one(_):
         try:
             return create(v1, VISA).id
@@ -188,7 +188,7 @@ def test_twenty_at_once_make_one_payment(server, v1):
     assert outcomes - {409} == {intents[0]["id"]}
 
 
-def test_a_client_that_goes_away_neither_undoes_nor_repeats(server, v1):
+def test_a_disconnected_client_neither_cancels_nor_repeats_a_payment(server, v1):
     key = server.keys.issue("test")
     form = urlencode(
         {

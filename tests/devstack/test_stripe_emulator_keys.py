@@ -1,4 +1,4 @@
-"""The stand-in tells keys and modes apart as Stripe does."""
+"""API keys and modes at the Stripe emulator."""
 
 import base64
 import http.client
@@ -53,7 +53,7 @@ def test_keys_of_one_mode_see_one_account(server):
     assert second.payment_intents.retrieve(first.payment_intents.create(PAY).id).status == "succeeded"
 
 
-def test_the_modes_do_not_see_each_other(server):
+def test_each_mode_has_its_own_objects(server):
     test, live = client(server, server.keys.issue("test")), client(server, server.keys.issue("live"))
     intent = test.payment_intents.create(PAY)
     with pytest.raises(stripe.InvalidRequestError) as caught:
@@ -70,7 +70,7 @@ def test_the_modes_do_not_see_each_other(server):
     ("mode", "name", "there", "here"),
     [("live", "pm_card_visa", "test", "live"), ("test", "pm_live_visa", "live", "test")],
 )
-def test_names_of_the_other_mode_are_refused(server, mode, name, there, here):
+def test_test_names_of_the_other_mode_are_rejected(server, mode, name, there, here):
     v1 = client(server, server.keys.issue(mode))
     with pytest.raises(stripe.InvalidRequestError) as caught:
         v1.payment_intents.create({**PAY, "payment_method": name})
@@ -86,20 +86,20 @@ def test_names_of_the_other_mode_are_refused(server, mode, name, there, here):
         {"payment_method_data": {"type": "card", "card": {"token": "tok_live_chargeDeclined"}}},
     ],
 )
-def test_live_mode_has_names_of_its_own(server, way):
+def test_live_mode_has_its_own_test_names(server, way):
     v1 = client(server, server.keys.issue("live"))
     params = {name: value for name, value in PAY.items() if name != "payment_method"}
     with pytest.raises(stripe.CardError):
         v1.payment_intents.create({**params, **way})
 
 
-def test_a_key_that_is_none_is_not_shown_whole(server):
+def test_an_unknown_key_is_masked_in_the_error(server):
     with pytest.raises(stripe.AuthenticationError) as caught:
         client(server, "sk_test_abcdefghijklmnop").balance.retrieve()
     assert caught.value.user_message == "Invalid API Key provided: sk_test_************mnop"
 
 
-def test_a_revoked_key_is_expired(server):
+def test_a_revoked_key_is_reported_as_expired(server):
     key = server.keys.issue("test")
     v1 = client(server, key)
     v1.balance.retrieve()
@@ -111,14 +111,14 @@ def test_a_revoked_key_is_expired(server):
     assert key not in str(caught.value.json_body)
 
 
-def test_a_call_without_a_key_is_told_how_to_give_one(server):
+def test_the_error_without_a_key_explains_how_to_send_one(server):
     for headers in ({}, {"Authorization": "Bearer "}, {"Authorization": "Basic !"}, {"Authorization": "Digest x"}):
         status, body = get_balance(server, **headers)
         assert status == 401
         assert body["error"]["message"].startswith("You did not provide an API key.")
 
 
-def test_a_publishable_key_is_not_enough(server):
+def test_a_publishable_key_is_rejected(server):
     status, body = get_balance(server, Authorization="Bearer pk_test_abcdefgh")
     assert (status, body["error"]["code"]) == (401, "secret_key_required")
 
@@ -128,7 +128,7 @@ def test_basic_authentication_works_as_curl_sends_it(server):
     assert get_balance(server, Authorization=f"Basic {user}")[0] == 200
 
 
-def test_a_restricted_key_does_what_it_may(server):
+def test_a_restricted_key_is_limited_to_its_permissions(server):
     key = server.keys.issue("test", ["rak_payment_intent_write"])
     v1 = client(server, key)
     intent = v1.payment_intents.create(PAY)
@@ -141,18 +141,18 @@ def test_a_restricted_key_does_what_it_may(server):
     assert "Having the 'rak_charge_write' permission would allow" in caught.value.user_message
 
 
-def test_a_key_of_your_own_may_be_added(server):
+def test_a_chosen_key_can_be_added(server):
     server.keys.add("rk_live_1234")
     assert client(server, "rk_live_1234").balance.retrieve().livemode is True
 
 
 @pytest.mark.parametrize("key", ["", "sk_test_", "pk_test_12345678", "sk_prod_12345678", "sk_test_1234 "])
-def test_what_is_no_key_is_not_added(key):
+def test_a_malformed_key_is_not_added(key):
     with pytest.raises(ValueError, match="a key is sk_test_"):
         Keys().add(key)
 
 
-def test_keys_refuse_what_they_do_not_know():
+def test_unknown_modes_permissions_and_keys_are_rejected():
     keys = Keys()
     with pytest.raises(ValueError, match="mode"):
         keys.issue("prod")
@@ -162,9 +162,9 @@ def test_keys_refuse_what_they_do_not_know():
         keys.revoke("sk_test_1234")
 
 
-def test_a_key_does_not_show_itself():
+def test_repr_does_not_show_the_key():
     keys = Keys()
     key = keys.issue("test")
-    assert key not in repr(keys.good(key))
+    assert key not in repr(keys.find(key))
     assert masked("short") == "*hort"
     assert masked("abc") == "***"

@@ -1,4 +1,4 @@
-"""The stand-in refuses parameters as Stripe does, going by the types that stripe-python ships."""
+"""The Stripe emulator validates parameters by the types in stripe-python."""
 
 import contextlib
 import http.client
@@ -24,7 +24,7 @@ def server():
 
 
 def post(server, params, path="/v1/payment_intents", **headers):
-    """Post a form as it is, and return status and body: stripe-python itself would not send some of these."""
+    """Post a form unchanged, and return status and body. stripe-python would reject some of these forms."""
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
     key = server.keys.issue("test")
     body = params if isinstance(params, str) else urlencode(params)
@@ -40,7 +40,7 @@ def without(name):
     return {key: value for key, value in PAY.items() if key != name}
 
 
-REFUSED = [
+REJECTED = [
     ({**PAY, "foo": "1"}, "parameter_unknown", "foo", "Received unknown parameter: foo"),
     ({**PAY, "source": "tok_visa"}, "parameter_unknown", "source", "Received unknown parameter: source"),
     ({**PAY, "api_key": "x"}, "parameter_unknown", "api_key", "Received unknown parameter: api_key"),
@@ -72,8 +72,8 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("params", "code", "param", "words"), REFUSED)
-def test_what_stripe_would_not_take_is_refused(server, params, code, param, words):
+@pytest.mark.parametrize(("params", "code", "param", "words"), REJECTED)
+def test_invalid_parameters_are_rejected(server, params, code, param, words):
     status, body = post(server, params)
     assert status == 400
     error = body["error"]
@@ -99,29 +99,29 @@ def test_payment_method_data_is_a_cards_token(server, data, param):
     assert (status, body["error"]["param"]) == (400, param)
 
 
-def test_each_way_of_writing_a_list_is_understood(server):
+def test_each_notation_of_a_list_is_accepted(server):
     for names in (["expand[]"], ["expand[0]"], ["expand[3]"], ["expand[0]", "expand[1]"]):
         status, body = post(server, [*PAY.items(), *((name, "latest_charge") for name in names)])
         assert (status, body.get("latest_charge", {}).get("object")) == (200, "charge"), body
 
 
-def test_parameters_may_come_in_the_address_too(server):
+def test_parameters_are_accepted_in_the_query_string(server):
     assert post(server, "", path=f"/v1/payment_intents?{urlencode(PAY)}")[0] == 200
 
 
-def test_a_body_that_is_no_form_is_refused(server):
+def test_a_body_that_is_not_a_form_is_rejected(server):
     status, body = post(server, json.dumps(PAY), Content_Type="application/json")
     assert status == 400
     assert "check that your POST content type" in body["error"]["message"]
 
 
-def test_a_version_that_is_none_is_refused(server):
+def test_a_malformed_version_is_rejected(server):
     assert post(server, PAY, Stripe_Version="2026-10-28.endive")[0] == 200
     status, body = post(server, PAY, Stripe_Version="latest")
     assert (status, body["error"]["message"]) == (400, "Invalid Stripe API version: latest")
 
 
-def test_refund_parameters_are_checked(server):
+def test_refund_parameters_are_validated(server):
     for params, words in [
         ({}, "payment_intent or charge"),
         ({"charge": "ch_1", "payment_intent": "pi_1"}, "only specify one"),
@@ -138,7 +138,7 @@ NAMES = st.text("ab[]0", min_size=1, max_size=8)
 
 @given(st.lists(st.tuples(NAMES, st.text(max_size=5)), max_size=6))
 @settings(max_examples=300, deadline=None)
-def test_any_form_is_decoded_or_refused(pairs):
+def test_any_form_is_decoded_or_rejected(pairs):
     with contextlib.suppress(StripeError):
         assert bool(forms.decode(urlencode(pairs))) == bool(pairs)
 
@@ -151,7 +151,7 @@ def test_brackets_nest():
     }
 
 
-def test_nothing_is_charged_when_a_parameter_is_refused(server):
+def test_an_invalid_parameter_charges_nothing(server):
     before = len(server.payment_intents)
     for wrong in ({"expand[]": "data.latest_charge"}, {"expand[]": "latest_charge.foo"}, {"metadata[a]": "x" * 501}):
         assert post(server, {**PAY, **wrong}, Idempotency_Key="free again")[0] == 400
@@ -159,5 +159,5 @@ def test_nothing_is_charged_when_a_parameter_is_refused(server):
     assert post(server, PAY, Idempotency_Key="free again")[0] == 200
 
 
-def test_names_that_nest_without_end_are_refused(server):
+def test_names_that_nest_too_deep_are_rejected(server):
     assert post(server, {"a" + "[b]" * 10_000: "c"})[0] == 400

@@ -1,4 +1,4 @@
-"""Refunds, lists, endpoints and the balance at the stand-in of Stripe, and the form of all of its objects."""
+"""Refunds, lists, endpoints and the balance at the Stripe emulator, and the fields of all its objects."""
 
 import typing
 
@@ -20,7 +20,7 @@ def v1(server):
     return client(server, server.keys.issue("test"))
 
 
-def test_a_charge_is_refunded_in_parts_and_never_more_than_it_was(v1):
+def test_a_charge_is_refunded_in_parts_up_to_its_amount(v1):
     intent = v1.payment_intents.create({**PAY, "payment_method": "pm_card_visa"})
     part = v1.refunds.create({"payment_intent": intent.id, "amount": 2000, "metadata": {"why": "x"}})
     assert (part.status, part.amount, part.charge) == ("succeeded", 2000, intent.latest_charge)
@@ -33,7 +33,7 @@ def test_a_charge_is_refunded_in_parts_and_never_more_than_it_was(v1):
     assert [refund.amount for refund in v1.refunds.list({"payment_intent": intent.id}).data] == [200, 2000]
 
 
-def test_what_was_not_paid_is_not_refunded(v1):
+def test_a_declined_payment_is_not_refunded(v1):
     error = refused(v1.payment_intents.create, {**PAY, "payment_method": "pm_card_chargeDeclined"}, status=402)
     for params in ({"payment_intent": error.error.payment_intent.id}, {"charge": error.error.charge}):
         assert "does not have a successful charge" in refused(v1.refunds.create, params).user_message
@@ -42,33 +42,33 @@ def test_what_was_not_paid_is_not_refunded(v1):
 def test_lists_come_in_pages_newest_first():
     with StripeServer() as server:
         v1 = client(server, server.keys.issue("test"))
-        made = [v1.payment_intents.create({"amount": 100 + i, "currency": "usd"}).id for i in range(5)][::-1]
+        ids = [v1.payment_intents.create({"amount": 100 + i, "currency": "usd"}).id for i in range(5)][::-1]
         first = v1.payment_intents.list({"limit": 2})
-        assert ([intent.id for intent in first.data], first.has_more) == (made[:2], True)
-        rest = v1.payment_intents.list({"starting_after": made[1]})
-        assert ([intent.id for intent in rest.data], rest.has_more) == (made[2:], False)
-        assert [intent.id for intent in v1.payment_intents.list({"limit": 2}).auto_paging_iter()] == made
-        back = v1.payment_intents.list({"ending_before": made[3], "limit": 2})
-        assert ([intent.id for intent in back.data], back.has_more) == (made[1:3], True)
+        assert ([intent.id for intent in first.data], first.has_more) == (ids[:2], True)
+        rest = v1.payment_intents.list({"starting_after": ids[1]})
+        assert ([intent.id for intent in rest.data], rest.has_more) == (ids[2:], False)
+        assert [intent.id for intent in v1.payment_intents.list({"limit": 2}).auto_paging_iter()] == ids
+        back = v1.payment_intents.list({"ending_before": ids[3], "limit": 2})
+        assert ([intent.id for intent in back.data], back.has_more) == (ids[1:3], True)
         assert v1.payment_intents.list({"created": {"lt": first.data[0].created - 60}}).data == []
         refused(v1.payment_intents.list, {"starting_after": "pi_x"}, code="resource_missing", param="starting_after")
         refused(v1.payment_intents.list, {"limit": 101}, param="limit")
 
 
-def test_webhook_endpoints_are_kept_and_their_secret_is_shown_once(v1):
-    made = v1.webhook_endpoints.create({"url": "http://127.0.0.1:1/hook", "enabled_events": ["charge.refunded"]})
-    assert made.secret.startswith("whsec_")
-    assert "secret" not in v1.webhook_endpoints.retrieve(made.id)
-    changed = v1.webhook_endpoints.update(made.id, {"disabled": True, "enabled_events": ["*"]})
+def test_the_secret_of_a_webhook_endpoint_is_returned_only_once(v1):
+    endpoint = v1.webhook_endpoints.create({"url": "http://127.0.0.1:1/hook", "enabled_events": ["charge.refunded"]})
+    assert endpoint.secret.startswith("whsec_")
+    assert "secret" not in v1.webhook_endpoints.retrieve(endpoint.id)
+    changed = v1.webhook_endpoints.update(endpoint.id, {"disabled": True, "enabled_events": ["*"]})
     assert (changed.status, changed.enabled_events) == ("disabled", ["*"])
-    assert made.id in [endpoint.id for endpoint in v1.webhook_endpoints.list().data]
-    assert v1.webhook_endpoints.delete(made.id).deleted is True
-    refused(v1.webhook_endpoints.retrieve, made.id, status=404)
+    assert endpoint.id in [each.id for each in v1.webhook_endpoints.list().data]
+    assert v1.webhook_endpoints.delete(endpoint.id).deleted is True
+    refused(v1.webhook_endpoints.retrieve, endpoint.id, status=404)
     refused(v1.webhook_endpoints.create, {"url": "hook", "enabled_events": ["*"]}, code="url_invalid", param="url")
     refused(v1.webhook_endpoints.create, {"url": "http://x.test", "enabled_events": ["charge.eaten"]})
 
 
-def test_the_balance_is_what_was_paid_and_not_refunded():
+def test_the_balance_is_charges_minus_refunds():
     with StripeServer() as server:
         v1 = client(server, server.keys.issue("test"))
         intent = v1.payment_intents.create({**PAY, "payment_method": "pm_card_visa"})
@@ -76,10 +76,10 @@ def test_the_balance_is_what_was_paid_and_not_refunded():
         assert [(funds.amount, funds.currency) for funds in v1.balance.retrieve().pending] == [(2000, "usd")]
 
 
-def test_every_answer_has_the_fields_that_stripe_python_says_it_has(v1):
+def test_every_object_has_the_fields_that_stripe_python_requires(v1):
     intent = v1.payment_intents.create({**PAY, "payment_method": "pm_card_visa", "expand": ["payment_method"]})
     endpoint = v1.webhook_endpoints.create({"url": "http://127.0.0.1:1", "enabled_events": ["*"]})
-    answers = [
+    objects = [
         intent,
         intent.payment_method,
         v1.charges.retrieve(intent.latest_charge),
@@ -88,24 +88,26 @@ def test_every_answer_has_the_fields_that_stripe_python_says_it_has(v1):
         endpoint,
         v1.balance.retrieve(),
     ]
-    for answer in answers:
-        assert_whole(answer)
+    for item in objects:
+        assert_whole(item)
     error = refused(v1.payment_intents.create, {**PAY, "payment_method": "pm_card_chargeDeclined"}, status=402)
     assert_whole(error.error.payment_intent)
 
 
-def assert_whole(answer):
-    """Assert that an object, and all in it, has every field that its class does not declare as optional."""
-    for name, hint in type(answer).__annotations__.items():
+def assert_whole(stripe_object):
+    """Assert that an object and all objects in it have every field that their classes do not declare as optional."""
+    for name, hint in type(stripe_object).__annotations__.items():
         optional = type(None) in typing.get_args(hint) or typing.get_origin(hint) is typing.ClassVar
-        assert optional or name.startswith("_") or answer[name] is not None, f"{type(answer)} has no {name}"
-    for value in (answer[name] for name in answer.to_dict()):
+        assert optional or name.startswith("_") or stripe_object[name] is not None, (
+            f"{type(stripe_object)} has no {name}"
+        )
+    for value in (stripe_object[name] for name in stripe_object.to_dict()):
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, stripe.StripeObject):
                 assert_whole(item)
 
 
-def test_ids_are_expanded_where_asked(v1):
+def test_ids_are_expanded_on_request(v1):
     intent = v1.payment_intents.create(
         {**PAY, "payment_method": "pm_card_visa", "expand": ["latest_charge.payment_intent", "payment_method"]}
     )

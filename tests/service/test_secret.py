@@ -319,7 +319,7 @@ import logging
 import app
 logging.getLogger().setLevel(logging.DEBUG)
 logging.getLogger().addHandler(logging.StreamHandler())
-from tests.container import handle
+from tests.support.container import handle
 from tests.support.stack import PURCHASE, billing_event
 print(handle(billing_event(PURCHASE))["statusCode"])
 print(handle(billing_event({}))["statusCode"])

@@ -9,7 +9,7 @@ import requests
 import schemathesis
 from schemathesis import GenerationMode
 
-from devstack.stripe.webhooks import signature
+from devstack.stripe.webhook_delivery import signature
 
 # Generated tokens fit the pattern but do not exist at Stripe. They are replaced by these; Stripe declines some of them.
 _KNOWN = {

@@ -111,7 +111,7 @@ def watching(operator: Operator, **when: Any) -> Iterator[Watched]:
         return called
 
     replacements.wrap(BaseResponse, "call_action", at_aws)
-    replacements.wrap(Api, "answer", at_stripe)
+    replacements.wrap(Api, "respond", at_stripe)
     try:
         yield watched
     finally:

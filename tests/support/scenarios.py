@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devstack.aws_emulator import AwsFault
-from devstack.stripe.webhooks import signature
+from devstack.stripe.webhook_delivery import signature
 from tests.cloud import Cloud
 from tests.support.contract import PATHS
 from tests.support.stack import Api, Container, Stack, billing_event
