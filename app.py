@@ -39,7 +39,9 @@ def _watched(renewal: bool) -> Iterator[None]:
         yield
 
 
-stripe_key = Secret(config.parameter("stripe-key"), check=partial(config.validate, "stripe-key"), around_read=_watched)
+stripe_key = Secret(
+    config.parameter("stripe-key"), validate=partial(config.validate, "stripe-key"), around_read=_watched
+)
 to_stripe = stripe_connection(read_network(), config.stripe_api_base)
 # Chalice imports this file on the deployer's machine too, and notify needs no key: nothing is read there.
 if config.serves_api and not config.on_chalice_cli:
@@ -57,7 +59,7 @@ from chalicelib.events.webhook import Receipt, verify_webhook
 from chalicelib.problems import Problem, of_chalice
 
 webhook_secret = Secret(
-    config.parameter("webhook-secret"), check=partial(config.validate, "webhook-secret"), around_read=_watched
+    config.parameter("webhook-secret"), validate=partial(config.validate, "webhook-secret"), around_read=_watched
 )
 payments = Payments(config, stripe_key, to_stripe, telemetry)
 publisher = notification.Publisher(config.note_purchased_topic)

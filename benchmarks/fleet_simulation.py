@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
-from chalicelib.aws.backoff import next_attempt
+from chalicelib.aws.backoff import retry_delay
 from chalicelib.billing.charge_problems import KEY_RETRY_AFTER
 from chalicelib.billing.payments import KEY_WITHIN
 from devstack.throttle import TokenBucket
 
-INIT = 3.0  # seconds, the budget of a read during init (chalicelib/parameter_store.py)
+INIT = 3.0  # seconds, the timeout of a read during init (chalicelib/aws/secret.py)
 
 # Takes how many attempts failed, the seconds left, and whether a request waits; returns the pause, or None.
 NextAttempt = Callable[[int, float, bool], float | None]
@@ -36,7 +36,7 @@ class Policy:
 
 
 def _service(failed: int, left: float, patient: bool) -> float | None:
-    return next_attempt(failed, left, patient=patient)
+    return retry_delay(failed, left, is_awaited=patient)
 
 
 SERVICE = Policy("the service", _service)

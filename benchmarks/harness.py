@@ -18,7 +18,7 @@ import stripe
 from benchmarks import build, purchases
 from benchmarks.certificates import make_certificate
 
-_OUR_ROOTS = build.PROJECT / "chalicelib" / "amazon_roots.pem"
+_OUR_ROOTS = build.PROJECT / "chalicelib" / "aws" / "amazon_roots.pem"
 _LOOPS = Path(__file__).parent / "loops"
 
 

@@ -10,18 +10,20 @@ from chalicelib.aws.http_client import HttpClient
 CONNECT, ANSWER = 2.0, 8.0
 
 
-def stripe_connection(network: Network, base: str, *, connect: float = CONNECT, answer: float = ANSWER) -> HttpClient:
+def stripe_connection(
+    network: Network, base: str, *, connect_timeout: float = CONNECT, response_timeout: float = ANSWER
+) -> HttpClient:
     """Return a client of Stripe's, which has opened no connection yet.
 
     :param network: proxy and CA file of the environment; without the latter, stripe-python's own certificates
         (https://docs.stripe.com/tls-certificates) are verified by, which are there on every system.
     :param base: the one origin that is called.
-    :param connect: seconds for opening a connection.
-    :param answer: seconds from sending a call to the last byte of its answer.
+    :param connect_timeout: seconds for opening a connection.
+    :param response_timeout: seconds from sending a call to the last byte of its response.
     """
     package = find_spec("stripe")  # found, not imported
     assert package
     assert package.origin
     # What stripe.ca_bundle_path says.
     bundle = os.path.join(os.path.dirname(package.origin), "data", "ca-certificates.crt")  # noqa: PTH118, PTH120 - pathlib costs 4 ms
-    return HttpClient(base, network, ca_file=bundle, connect=connect, answer=answer)
+    return HttpClient(base, network, ca_file=bundle, connect_timeout=connect_timeout, response_timeout=response_timeout)
