@@ -82,9 +82,8 @@ class HttpClient:
     ) -> None:
         self.origin = origin
         parts = urlsplit(origin)
-        self._host, self._tls = parts.hostname or "", parts.scheme == "https"
+        self._host, self._authority, self._tls = parts.hostname or "", parts.netloc, parts.scheme == "https"
         self._port = parts.port or (443 if self._tls else 80)
-        self._authority = parts.netloc
         self._is_local = self._host in ("127.0.0.1", "localhost", "::1")
         if not self._host or not (self._tls or (parts.scheme == "http" and self._is_local)):
             raise ValueError(f"{origin!r} is neither an https:// address nor an http:// address of this machine")
@@ -103,10 +102,10 @@ class HttpClient:
 
     def wait(self) -> None:
         """Wait until the connection that :meth:`open` started is open, or has failed to open."""
-        if self._early is not None:
+        early, self._early = self._early, None
+        if early is not None:
             with contextlib.suppress(HttpError):
-                self._release(self._early.result())
-            self._early = None
+                self._release(early.result())
 
     def exchange(
         self,
@@ -146,6 +145,13 @@ class HttpClient:
             self._release(connection)
         return response
 
+    def close(self) -> None:
+        """Close the idle connections."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection, _ in idle:
+            connection.close()
+
     def _encode(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
         """Return a request in one piece; http.client would send head and body separately."""
         lines = [f"{method} {target} HTTP/1.1", f"Host: {self._authority}", "Accept-Encoding: identity"]
@@ -154,13 +160,6 @@ class HttpClient:
         if any(not line.isprintable() for line in lines) or " " in target:
             raise ValueError("a header or the target has invalid characters")  # not quoted: it may be a secret
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
-
-    def close(self) -> None:
-        """Close the idle connections."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for connection, _ in idle:
-            connection.close()
 
     def _take_idle(self) -> HTTPConnection | None:
         """Return the idle connection that was used last and is still open, or None."""
