@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from benchmarks.fleet_simulation import Fleet, Policy, Timing, simulate
-from chalicelib.aws.backoff import next_attempt
 from devstack.aws import AwsFault
 from devstack.runtime_api import LambdaContainer
 from tests.support.stack import (
@@ -82,21 +81,6 @@ def test_what_does_not_pass_is_not_waited_out(stack: Stack):
     with Container(stack) as container:
         assert is_problem(container.post(PURCHASE), 503, "stripe_key_unavailable")
         assert stack.reads() == 2  # during init, and in the request
-
-
-@pytest.mark.parametrize("patient", [True, False])
-def test_no_attempt_begins_that_the_deadline_would_cut_off(patient: bool):
-    for failed in range(1, 40):
-        for left in (0.3, 1.0, 5.0, 18.0):
-            waits = [next_attempt(failed, left, patient=patient) for _ in range(50)]
-            assert all(wait is None or 0 <= wait < left for wait in waits)
-        assert next_attempt(failed, 0.0, patient=patient) is None
-
-
-def test_whoever_has_waited_longest_asks_most_often():
-    longest = [max(next_attempt(20, left, patient=True) or 0 for _ in range(300)) for left in (6, 3, 1.5)]
-    assert longest == sorted(longest, reverse=True)
-    assert longest[-1] < longest[0] / 10
 
 
 def test_a_small_fleet_of_real_containers_is_served_and_charged_once_each(stack: Stack):

@@ -175,13 +175,13 @@ def test_the_backoff_continues_from_read_to_read_until_one_succeeds(clock: Clock
     with pytest.raises(SecretUnavailableError):
         secret.get(18.0)
     first_delays = []
-    for _ in range(200):
+    for _ in range(20):
         delays.clear()
         with pytest.raises(SecretUnavailableError):
             secret.get(clock.now + 18.0)
         first_delays.append(delays[0])
         store.throttled_until += 18.0
-    assert max(first_delays) > 1.0  # the first failure of all waits 0.1 s at most
+    assert max(first_delays) > 0.5  # the first failure of all waits 0.1 s at most
     store.throttled_until = 0.0
     secret.get()
     store.fail = [ThrottledError("ThrottlingException (400)")]
