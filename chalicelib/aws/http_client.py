@@ -201,7 +201,7 @@ class HttpClient:
 
             try:
                 use_proxy(connection, self._network)
-            except OSError as error:
+            except ValueError as error:
                 raise ConnectError(str(error)) from error
         return connection
 
@@ -242,16 +242,15 @@ class _Opening:
             if self._is_open:
                 return self._connection
             self._is_abandoned = True
-        if self._error is None or isinstance(
-            self._error, TimeoutError
-        ):  # the socket's own timeout may come just before the join's
+        # The socket's own timeout may end just before the join's.
+        if self._error is None or isinstance(self._error, TimeoutError):
             raise ConnectError(f"no connection within {self._timeout:g} s")
         kind = UntrustedCertificateError if isinstance(self._error, ssl.SSLCertVerificationError) else ConnectError
         raise kind(f"{type(self._error).__name__}: {self._error}") from self._error
 
 
 class _DeadlineReader(io.RawIOBase):
-    """What a socket receives until a deadline. The socket's own timeout starts anew with every byte."""
+    """What a socket receives until a deadline. The socket's own timeout starts again with every byte."""
 
     def __init__(self, receiver: socket.socket, deadline: float) -> None:
         self._socket, self._deadline = receiver, deadline

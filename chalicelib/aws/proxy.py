@@ -10,13 +10,13 @@ from .credentials import Network
 def use_proxy(connection: HTTPConnection, network: Network) -> None:
     """Let a connection that is not open yet go through the proxy, unless its host bypasses it.
 
-    :raises OSError: the proxy's address is not supported.
+    :raises ValueError: the proxy's address is invalid or not supported.
     """
     if _is_bypassed(connection.host, connection.port, network.no_proxy):
         return
     proxy = urlsplit(network.proxy if "://" in network.proxy else f"http://{network.proxy}")
     if proxy.scheme != "http" or not proxy.hostname:
-        raise OSError("HTTPS_PROXY must be an http:// address: no other kind of proxy is supported")
+        raise ValueError("HTTPS_PROXY must be an http:// address: no other kind of proxy is supported")
     headers = {}
     if proxy.username is not None:
         pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"

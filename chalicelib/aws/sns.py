@@ -40,12 +40,12 @@ def account() -> str:
 
     :raises PublishError: AWS does not return the account.
     """
+    import boto3  # slow to import
+
     try:
         number = _sts.call_sdk("get_caller_identity")["Account"]
     except CallError as error:
         raise PublishError(str(error)) from error
-    import boto3  # imported by the call
-
     return f"arn:aws:lambda:{boto3.session.Session().region_name}:{number}"
 
 

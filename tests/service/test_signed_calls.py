@@ -83,13 +83,8 @@ def test_the_call_has_the_session_token_and_requests_decryption(in_lambda: pytes
 @pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_the_certificate_is_verified(in_lambda: pytest.MonkeyPatch, tmp_path: Path, variable):
     authority, other = Authority(tmp_path), Authority(tmp_path, "other")
-
-    def script(connection):
-        receive_request(connection)
-        connection.sendall(response())
-
     in_lambda.delenv("AWS_CA_BUNDLE", raising=False)
-    with ScriptedServer(script, authority.server_context("localhost")) as server:
+    with ScriptedServer(responding(response()), authority.server_context("localhost")) as server:
         in_lambda.setenv("AWS_ENDPOINT_URL_SSM", server.url)
         in_lambda.setenv(variable, str(authority.file))
         assert Secret("/name").get().reveal() == "hello"
@@ -168,11 +163,7 @@ def test_a_ca_file_that_can_not_be_read_is_an_unavailable_secret_at_once(in_lamb
     [b'{"Parameter": {"Type": "SecureString", "Value": "cana', b'{"Value": "canary"}', b'"canary"', b"\xffcanary"],
 )
 def test_a_malformed_response_is_quoted_nowhere(in_lambda: pytest.MonkeyPatch, body):
-    def script(connection):
-        receive_request(connection)
-        connection.sendall(response(body))
-
-    with ScriptedServer(script) as server:
+    with ScriptedServer(responding(response(body))) as server:
         in_lambda.setenv("AWS_ENDPOINT_URL", server.url)
         with pytest.raises(SecretUnavailableError) as raised:
             Secret("/name").get()
@@ -261,3 +252,19 @@ def test_a_publish_that_may_succeed_is_retried_once(stack: Stack, fault, calls, 
         sns.publish("hello", {"PhoneNumber": "+14151234567"})
     assert stack.aws.calls == ["Publish"] * calls
     assert len(stack.published) == (0 if error else 1)
+
+
+@pytest.mark.usefixtures("_on_emulated_aws")
+def test_the_sdk_publishes_where_only_it_can_find_the_credentials(stack: Stack, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_CHALICE_CLI_MODE", "true")
+    assert sns.account() == f"arn:aws:lambda:us-east-1:{stack.aws.client('sts').get_caller_identity()['Account']}"
+    stack.aws.fail(AwsFault("Publish", 1, error="InternalError", status=500))
+    sns.publish("hello", {"PhoneNumber": "+14151234567"}, {"event": "note_purchased"})
+    assert stack.aws.calls.count("Publish") == 2
+    assert [(text["Message"], text["MessageAttributes.entry.1.Value.StringValue"]) for text in stack.published] == [
+        ("hello", "note_purchased")
+    ]
+    stack.aws.fail(AwsFault("Publish", 9, error="AuthorizationError", status=403))
+    with pytest.raises(sns.PublishError, match=r"AuthorizationError \(403\)"):
+        sns.publish("hello", {"PhoneNumber": "+14151234567"})
+    assert stack.aws.calls.count("Publish") == 3

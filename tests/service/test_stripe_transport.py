@@ -243,9 +243,14 @@ def test_a_proxy_receives_connect_and_nothing_in_clear_text(authority: Authority
 def test_a_proxy_that_refuses_or_is_not_supported_is_a_connection_error():
     refusing = responding(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
     with ScriptedServer(refusing) as proxy:
-        for address, why in [(proxy.url, "407"), ("socks5://localhost", "http://"), ("https://localhost", "http://")]:
+        for address, error in [
+            (proxy.url, "407"),
+            ("socks5://localhost", "http://"),
+            ("https://localhost", "http://"),
+            ("http://localhost:port", "Port"),
+        ]:
             transport = to_stripe(Network(proxy=address), "https://api.stripe.test")
-            with pytest.raises(stripe.APIConnectionError, match=why):
+            with pytest.raises(stripe.APIConnectionError, match=error):
                 get(transport, "https://api.stripe.test")
 
 
