@@ -1,1 +1,1 @@
-"""What things cost, measured by running them."""
+"""Measures what this service costs, beside rivals: the same purchase built in other ways."""

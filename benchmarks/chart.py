@@ -1,4 +1,4 @@
-"""Bars as an SVG that reads on light and on dark pages."""
+"""Draws bars as an SVG that is legible on light and dark pages."""
 
 from collections.abc import Sequence
 from html import escape
@@ -13,32 +13,25 @@ _STYLE = """
 
 
 def bars(title: str, legend: tuple[str, str], rows: Sequence[tuple[str, float, float]]) -> str:
-    """Draw two bars a row; the first row is ours.
+    """Draw two bars per row. The first row is ours.
 
-    :param legend: what the two bars are.
-    :param rows: a label and two values, such as milliseconds.
+    :param legend: the meaning of the two bars.
+    :param rows: a label and two values each.
     """
-    scale = (_WIDTH - _LABELS - 70) / max(max(first, second) for _, first, second in rows)
-    height = 70 + _ROW * len(rows)
-    box = f'viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(title)}"'
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {box}>',
-        f"<style>{_STYLE}</style>",
-        f'<text class="title" x="10" y="22">{escape(title)}</text>',
-    ]
-    for number, (kind, text) in enumerate(zip("ab", legend, strict=True)):
-        x = 10 + number * 260
+    scale = (_WIDTH - _LABELS - 70) / max(max(values) for _, *values in rows)
+    box = f'viewBox="0 0 {_WIDTH} {70 + _ROW * len(rows)}" role="img" aria-label="{escape(title)}"'
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {box}>', f"<style>{_STYLE}</style>"]
+    parts.append(f'<text class="title" x="10" y="22">{escape(title)}</text>')
+    for kind, x, text in zip("ab", (10, 270), legend, strict=True):
         parts.append(f'<rect class="{kind}" x="{x}" y="36" width="12" height="12"/>')
         parts.append(f'<text x="{x + 18}" y="47">{escape(text)}</text>')
     for number, (label, *values) in enumerate(rows):
         y = 66 + number * _ROW
-        parts.append(f'<g class="{"ours" if number == 0 else "peer"}">')
+        parts.append(f'<g class="{"rival" if number else "ours"}">')
         parts.append(f'<text x="{_LABELS - 10}" y="{y + _BAR + 5}" text-anchor="end">{escape(label)}</text>')
-        for offset, (kind, value) in enumerate(zip("ab", values, strict=True)):
-            top = y + offset * (_BAR + 2)
-            parts.append(
-                f'<rect class="{kind}" x="{_LABELS}" y="{top}" width="{value * scale:.1f}" height="{_BAR}" rx="2"/>'
-            )
+        for kind, top, value in zip("ab", (y, y + _BAR + 2), values, strict=True):
+            width = f"{value * scale:.1f}"
+            parts.append(f'<rect class="{kind}" x="{_LABELS}" y="{top}" width="{width}" height="{_BAR}" rx="2"/>')
             parts.append(f'<text x="{_LABELS + value * scale + 6:.1f}" y="{top + 12}">{value:.0f}</text>')
         parts.append("</g>")
     return "\n".join([*parts, "</svg>", ""])

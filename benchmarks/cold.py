@@ -1,19 +1,19 @@
-"""From the start of a process to its first answer."""
+"""Measures cold starts: from the start of a process to its first response."""
 
 import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks import purchases
-from benchmarks.build import Peer
+from benchmarks.build import Rival
 from benchmarks.harness import Container, Network, Upstreams
 
 
 @dataclass(frozen=True)
 class Cold:
-    """Medians, in milliseconds: of the clock, and of what all cores together computed.
+    """Medians in milliseconds: elapsed time, and CPU time of all cores.
 
-    ``waited``: the least that the clock was ahead of the computing, which is the upstreams' part and not the machine's.
+    ``waited``: the smallest difference between the two, which is the wait for the upstreams, not for a busy machine.
     """
 
     wall: float
@@ -21,28 +21,23 @@ class Cold:
     waited: float
 
 
-def measure(peers: Sequence[Peer], network: Network, runs: int, answers: Sequence[str]) -> dict[str, Cold]:
-    """Start every peer in turn, so often, with one round more before that warms the file cache.
+def measure(rivals: Sequence[Rival], network: Network, runs: int) -> dict[str, Cold]:
+    """Start every rival in turn, ``runs`` times, after one more round that warms the file cache.
 
-    :return: by peer's name.
+    :return: by the rival's name.
     """
-    event = purchases.event()
-    walls: dict[str, list[float]] = {peer.name: [] for peer in peers}
-    cpus: dict[str, list[float]] = {peer.name: [] for peer in peers}
-    with Upstreams(network, answers) as upstreams:
-        for run in range(runs + 1):
-            for peer in peers:
-                with Container(peer, upstreams.environment(peer)) as container:
-                    container.purchase(event)
-                    wall, cpu = container.since_start(), container.end()
-                if run:
-                    walls[peer.name].append(wall * 1000)
-                    cpus[peer.name].append(cpu * 1000)
-    return {
-        name: Cold(
-            statistics.median(walls[name]),
-            statistics.median(cpus[name]),
-            max(0.0, min(wall - cpu for wall, cpu in zip(walls[name], cpus[name], strict=True))),
-        )
-        for name in walls
-    }
+    times: dict[str, list[tuple[float, float]]] = {rival.name: [] for rival in rivals}
+    with Upstreams(network) as upstreams:
+        for _ in range(runs + 1):
+            for rival in rivals:
+                with Container(rival, upstreams.environment(rival)) as container:
+                    container.purchase()
+                    wall = time.perf_counter() - container.started_at
+                    times[rival.name].append((wall * 1000, container.kill() * 1000))
+    return {name: _summarize(rounds[1:]) for name, rounds in times.items()}
+
+
+def _summarize(rounds: list[tuple[float, float]]) -> Cold:
+    walls, cpus = zip(*rounds, strict=True)
+    waited = min(wall - cpu for wall, cpu in rounds)
+    return Cold(statistics.median(walls), statistics.median(cpus), max(0.0, waited))

@@ -1,7 +1,7 @@
-"""What a person waits for at the console: its first paint, and from Pay to the text message in the timeline.
+"""Measures the console in a browser: the time to its first paint, and from Pay to the text message in the timeline.
 
-`make run` in one terminal, `.venv/bin/python -m benchmarks.console` in another; CONSOLE_PORT where it is not 8001. Each
-figure is of a browser context of its own, with nothing cached.
+Run `make run` in one terminal and `.venv/bin/python -m benchmarks.console` in another. Set CONSOLE_PORT if it is not
+8001. Each figure comes from a new browser context with an empty cache.
 """
 
 import os
@@ -14,30 +14,30 @@ from playwright.sync_api import Browser, Error, sync_playwright
 RUNS = 15
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
-# Milliseconds from the click until the newest purchase's last step is there to be seen.
+# Milliseconds from the click until the last step of the newest purchase is visible.
 _PURCHASE = """
 new Promise((resolve) => {
-  const began = performance.now();
+  const started = performance.now();
   const before = document.querySelector(".purchase");
-  const look = () => {
+  const check = () => {
     const newest = document.querySelector(".purchase");
     if (newest === before || newest.querySelector("li:last-child .step").dataset.state !== "done") return;
-    watch.disconnect();
-    requestAnimationFrame(() => resolve(performance.now() - began));
+    observer.disconnect();
+    requestAnimationFrame(() => resolve(performance.now() - started));
   };
-  const watch = new MutationObserver(look);
+  const observer = new MutationObserver(check);
   const changes = { subtree: true, childList: true, attributes: true };
-  watch.observe(document.getElementById("timeline"), changes);
+  observer.observe(document.getElementById("timeline"), changes);
   document.getElementById("pay").click();
 })
 """
 
 
-def measured(browser: Browser, url: str) -> tuple[float, float]:
+def measure(browser: Browser, url: str) -> tuple[float, float]:
     """Open the console, and pay.
 
     :return: milliseconds until the first paint, and from Pay to the text message.
-    :raises Error: the console is not there.
+    :raises Error: the console does not respond.
     """
     context = browser.new_context(bypass_csp=True)  # wait_for_function evaluates text in the page
     page = context.new_page()
@@ -51,15 +51,17 @@ def measured(browser: Browser, url: str) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print the figures."""
+    """Print medians and maxima."""
     url = f"http://127.0.0.1:{os.environ.get('CONSOLE_PORT', '8001')}"
-    chromium = shutil.which("chromium") or sys.exit("There is no Chromium: apt-get install chromium")
+    chromium = shutil.which("chromium")
+    if not chromium:
+        sys.exit("Chromium is not installed. Install it:\n\n    apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
         try:
-            figures = [measured(browser, url) for _ in range(RUNS)]
+            figures = [measure(browser, url) for _ in range(RUNS)]
         except Error as error:
-            sys.exit(f"{url} can't be measured: {error.message.splitlines()[0]}. Is `make run` running?")
+            sys.exit(f"The console at {url} failed: {error.message.splitlines()[0]}\nTo start it:\n\n    make run")
         finally:
             browser.close()
     for name, values in zip(("first paint", "Pay to SMS"), zip(*figures, strict=True), strict=True):

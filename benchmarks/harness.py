@@ -1,4 +1,4 @@
-"""Runs peers as Lambda would, each in a process of its own, against the lean upstreams."""
+"""Runs rivals as Lambda would, each in a process of its own, against the upstream stubs."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,64 +20,55 @@ from benchmarks.certificates import make_certificate
 
 _OUR_ROOTS = build.PROJECT / "chalicelib" / "aws" / "amazon_roots.pem"
 _LOOPS = Path(__file__).parent / "loops"
+_EVENT = json.dumps(purchases.event()).encode() + b"\n"
 
 
 @dataclass(frozen=True)
 class Network:
-    """What lies between a peer and the upstreams. ``delay``: seconds that each answer is late."""
+    """The connection between a rival and the upstreams. ``delay``: seconds before each response."""
 
-    name: str
     tls: bool = False
     delay: float = 0.0
 
-    def without_delay(self) -> "Network":
-        """Return the same with answers at once, for measuring what is computed alone."""
-        return replace(self, delay=0.0)
+
+LOOPBACK = Network()  # shows only what a rival computes
+LOOPBACK_TLS = Network(tls=True)
+REGION = Network(tls=True, delay=0.010)  # closer to a function that calls services in its own region
 
 
-# Without a network, only what a peer computes shows. The other is nearer to what a function has in its own region.
-LOOPBACK = Network("loopback")
-REGION = Network("region", tls=True, delay=0.010)
-
-
-class PeerFailed(Exception):
-    """A peer did not answer with a payment; the message has what it said."""
+class RivalError(Exception):
+    """A rival did not respond with a payment. The message is its response, or what it wrote to standard error."""
 
 
 class Upstreams:
-    """The lean Parameter Store and Stripe, in a process of their own."""
+    """The stubs of Parameter Store and Stripe, in a process of their own."""
 
-    def __init__(self, network: Network, answers: Sequence[str]) -> None:
-        """Nothing is started yet.
-
-        :param answers: see :func:`benchmarks.purchases.upstream_answers`.
-        """
-        self._network, self._answers = network, answers
+    def __init__(self, network: Network) -> None:
+        self._network = network
 
     def __enter__(self) -> "Upstreams":
         self._folder = tempfile.TemporaryDirectory(prefix="bench-")
-        pem = make_certificate(Path(self._folder.name)) if self._network.tls else None
+        self._pem = make_certificate(Path(self._folder.name)) if self._network.tls else None
         command = [sys.executable, "-m", "benchmarks.upstream"]
         self._process = subprocess.Popen(  # noqa: S603 - this Python
             command, cwd=build.PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self._ports = self._say(
-            {"answers": self._answers, "delay": self._network.delay, "certificate": pem and str(pem)}
-        )
-        self._pem = pem
+        certificate = str(self._pem) if self._pem else None
+        settings = {"bodies": purchases.upstream_bodies(), "delay": self._network.delay, "certificate": certificate}
+        self._ports = self._send(settings)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
         self._folder.cleanup()
 
-    def counts(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Return calls and connections of Parameter Store, and of Stripe, since this was last asked."""
-        parameter_store, payments = self._say("counts")
-        return tuple(parameter_store), tuple(payments)
+    def counts(self) -> tuple[list[int], list[int]]:
+        """Return the calls and connections of Parameter Store, and of Stripe, since the last call of this method."""
+        parameter_store, payments = self._send("counts")
+        return parameter_store, payments
 
-    def environment(self, peer: build.Peer) -> dict[str, str]:
-        """Return what Lambda would set for a peer, and where the upstreams are."""
+    def environment(self, rival: build.Rival) -> dict[str, str]:
+        """Return the variables that Lambda sets for a rival, with the addresses of the upstreams."""
         scheme = "https" if self._network.tls else "http"
         aws, payments = (f"{scheme}://localhost:{port}" for port in self._ports)
         return {
@@ -96,111 +87,105 @@ class Upstreams:
             "STAGE": "dev",
             "RESOURCES_STAGE": "dev",
             "POWERTOOLS_SERVICE_NAME": "billing",
-            "PYTHONDONTWRITEBYTECODE": "1",  # /var/task can't be written to
-            **(_trusting(self._pem, peer) if self._pem else {}),
+            "PYTHONDONTWRITEBYTECODE": "1",  # /var/task is read-only
+            **(_trust(self._pem, rival) if self._pem else {}),
         }
 
-    def _say(self, what: object) -> Any:
+    def _send(self, message: object) -> Any:
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps(what) + "\n")
+        self._process.stdin.write(json.dumps(message) + "\n")
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
 
-def _trusting(pem: Path, peer: build.Peer) -> dict[str, str]:
-    """Have a peer trust the upstreams beside all that it trusts anyway, since it is that which takes its time."""
-    roots = _OUR_ROOTS if peer.name == build.OURS.name else Path(certifi.where())  # botocore's
-    trusted = {"SSL_CERT_FILE": Path(stripe.ca_bundle_path), "AWS_CA_BUNDLE": roots}
-    for name, usual in trusted.items():
-        file = pem.with_name(f"{peer.name}-{name}.pem")
+def _trust(pem: Path, rival: build.Rival) -> dict[str, str]:
+    """Add the upstreams' certificate to the roots that a rival loads anyway, since loading those takes the time."""
+    roots = _OUR_ROOTS if rival.name == build.OURS.name else Path(certifi.where())  # botocore's
+    variables = {"NODE_EXTRA_CA_CERTS": str(pem)}
+    for name, usual in {"SSL_CERT_FILE": Path(stripe.ca_bundle_path), "AWS_CA_BUNDLE": roots}.items():
+        file = pem.with_name(f"{rival.name}-{name}.pem")
         file.write_text(usual.read_text(encoding="utf-8") + pem.read_text(encoding="utf-8"), encoding="utf-8")
-        trusted[name] = file
-    return {**{name: str(file) for name, file in trusted.items()}, "NODE_EXTRA_CA_CERTS": str(pem)}
+        variables[name] = str(file)
+    return variables
 
 
 class Container:
-    """A peer's process."""
+    """A rival's process."""
 
-    def __init__(self, peer: build.Peer, environment: Mapping[str, str], under: Sequence[str] = ()) -> None:
-        """Nothing is started yet.
+    def __init__(self, rival: build.Rival, environment: Mapping[str, str], under: Sequence[str] = ()) -> None:
+        """Prepare the process; entering the context starts it.
 
-        :param under: a command that runs the peer, such as valgrind and its options.
+        :param under: a command that runs the rival, such as valgrind and its options.
         """
-        python = peer.language == "python"
-        loop = [str(build.python()), str(_LOOPS / "loop.py")] if python else [_node(), str(_LOOPS / "loop.cjs")]
-        self._command = [*under, *loop, str(peer.folder), peer.handler]
-        self._peer, self._environment = peer, dict(environment)
+        node = shutil.which("node") or "node"
+        loop = [build.python(), _LOOPS / "loop.py"] if rival.language == "python" else [node, _LOOPS / "loop.cjs"]
+        self._command = [*under, *map(str, loop), str(rival.folder), rival.handler]
+        self._rival, self._environment = rival, dict(environment)
 
     def __enter__(self) -> "Container":
         self._errors = tempfile.TemporaryFile()
-        answers, theirs = os.pipe()
-        self.begun = time.perf_counter()
-        self.process = subprocess.Popen(  # noqa: S603 - a peer's own runtime
-            [*self._command, str(theirs)],
+        read_end, write_end = os.pipe()
+        self.started_at = time.perf_counter()
+        self.process = subprocess.Popen(  # noqa: S603 - a rival's own runtime
+            [*self._command, str(write_end)],
             env=self._environment,
-            cwd=self._peer.folder,
+            cwd=self._rival.folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
-            pass_fds=(theirs,),
+            pass_fds=(write_end,),
         )
-        os.close(theirs)
-        self._answers = os.fdopen(answers, "rb")
+        os.close(write_end)
+        self._responses = os.fdopen(read_end, "rb")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.end()
+        self.kill()
 
-    def say(self, line: bytes) -> Any:
-        """Hand the peer a line, and return its answer.
+    def send(self, line: bytes) -> Any:
+        """Send the rival a line, and return its response.
 
-        :raises PeerFailed: there is none.
+        :raises RivalError: the process ended without a response.
         """
         assert self.process.stdin
         self.process.stdin.write(line)
         self.process.stdin.flush()
-        answer = self._answers.readline()
-        if not answer:
-            self.end()
+        response = self._responses.readline()
+        if not response:
+            self.kill()
             self._errors.seek(0)
-            raise PeerFailed(f"{self._peer.title}: {self._errors.read().decode(errors='replace')}")
-        return json.loads(answer)
+            raise RivalError(f"{self._rival.title}: {self._errors.read().decode(errors='replace')}")
+        return json.loads(response)
 
-    def purchase(self, event: bytes) -> None:
-        """Make a purchase.
+    def purchase(self, times: int = 1) -> None:
+        """Make purchases, one after the other.
 
-        :raises PeerFailed: it was not paid.
+        :raises RivalError: a payment failed.
         """
-        answer = self.say(event)
-        if not purchases.is_paid(answer):
-            raise PeerFailed(f"{self._peer.title}: {answer}")
-
-    def since_start(self) -> float:
-        """Return the seconds since the process was asked for."""
-        return time.perf_counter() - self.begun
+        for _ in range(times):
+            response = self.send(_EVENT)
+            if not purchases.is_paid(response):
+                raise RivalError(f"{self._rival.title}: {response}")
 
     def cpu_seconds(self) -> float:
-        """Return what the process has used so far, all threads, in user and kernel mode."""
-        return float(self.say(b"usage\n")["cpu"])
+        """Return the CPU time that the process has used, of all threads, in user and kernel mode."""
+        return float(self.send(b"usage\n")["cpu"])
 
-    def memory(self, field: str = "VmRSS") -> float:
-        """Return the process's memory in MB, one of the fields of /proc/PID/status; 0 where there is no /proc."""
-        status = Path(f"/proc/{self.process.pid}/status")
-        if not status.exists():
-            return 0.0
-        line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith(field))
-        return int(line.split()[1]) / 1024
+    def memory(self) -> float:
+        """Return the process's resident memory in MB; 0 where there is no /proc."""
+        pages = Path(f"/proc/{self.process.pid}/statm")
+        return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20 if pages.exists() else 0.0
 
     def finish(self) -> None:
-        """Let the process end by itself."""
+        """Close the process's standard input, and wait until it exits."""
         assert self.process.stdin
         self.process.stdin.close()
         self.process.wait()
-        self._answers.close()
+        self._responses.close()
 
-    def end(self) -> float:
-        """End the process at once; return the CPU seconds it has used."""
+    def kill(self) -> float:
+        """Kill the process; return the CPU seconds that it used."""
         if self.process.returncode is not None:
             return 0.0
         assert self.process.stdin
@@ -208,11 +193,5 @@ class Container:
         _, status, used = os.wait4(self.process.pid, 0)
         self.process.returncode = os.waitstatus_to_exitcode(status)
         self.process.stdin.close()
-        self._answers.close()
+        self._responses.close()
         return used.ru_utime + used.ru_stime
-
-
-def _node() -> str:
-    found = shutil.which("node")
-    assert found
-    return found

@@ -1,6 +1,7 @@
-"""The purchase that every peer makes, and what the upstreams answer to it."""
+"""The purchase that every rival makes, and the upstreams' responses to it."""
 
 import json
+from functools import lru_cache
 from typing import Any
 
 import stripe
@@ -11,8 +12,8 @@ PARAMETER = "/stripeSecretKey/test"
 _STORAGE, _CENTS = 21, 4200
 
 
-def event(idempotency_key: str = "6b8d6f2e-7f2f-4d35-9d55-2f4d0f7b9d11") -> bytes:
-    """Return API Gateway's event of a signed `POST /billing`, a line.
+def event(idempotency_key: str = "6b8d6f2e-7f2f-4d35-9d55-2f4d0f7b9d11") -> dict[str, Any]:
+    """Build API Gateway's event of a signed `POST /billing`.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
     """
@@ -29,47 +30,46 @@ def event(idempotency_key: str = "6b8d6f2e-7f2f-4d35-9d55-2f4d0f7b9d11") -> byte
         "X-Forwarded-For": "192.0.2.1",
         "X-Forwarded-Proto": "https",
     }
-    return _line(
-        {
-            "resource": "/billing",
-            "path": "/billing",
+    return {
+        "resource": "/billing",
+        "path": "/billing",
+        "httpMethod": "POST",
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "abcdefghij",
             "httpMethod": "POST",
-            "headers": headers,
-            "multiValueHeaders": {name: [value] for name, value in headers.items()},
-            "queryStringParameters": None,
-            "multiValueQueryStringParameters": None,
-            "pathParameters": None,
-            "stageVariables": None,
-            "requestContext": {
-                "accountId": "123456789012",
-                "apiId": "abcdefghij",
-                "httpMethod": "POST",
-                "identity": {"cognitoIdentityId": "us-east-1:00000000-0000-0000-0000-000000000000", "userArn": None},
-                "path": "/api/billing",
-                "protocol": "HTTP/1.1",
-                "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
-                "resourcePath": "/billing",
-                "stage": "api",
-            },
-            "body": json.dumps({"storage": _STORAGE, "source": "tok_visa"}),
-            "isBase64Encoded": False,
-        }
-    )
+            "identity": {"cognitoIdentityId": "us-east-1:00000000-0000-0000-0000-000000000000", "userArn": None},
+            "path": "/api/billing",
+            "protocol": "HTTP/1.1",
+            "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+            "resourcePath": "/billing",
+            "stage": "api",
+        },
+        "body": json.dumps({"storage": _STORAGE, "source": "tok_visa"}),
+        "isBase64Encoded": False,
+    }
 
 
-def is_paid(answer: dict[str, Any]) -> bool:
-    """Say whether an answer, API Gateway's proxy response, is that of the payment."""
-    if answer.get("statusCode") != 200:
+def is_paid(response: dict[str, Any]) -> bool:
+    """Return whether API Gateway's proxy response confirms the payment."""
+    if response.get("statusCode") != 200:
         return False
-    paid = json.loads(answer["body"])
-    return (paid["status"], paid["amount"], paid["storage"]) == ("succeeded", _CENTS, _STORAGE)
+    payment = json.loads(response["body"])
+    return (payment["status"], payment["amount"], payment["storage"]) == ("succeeded", _CENTS, _STORAGE)
 
 
-def upstream_answers() -> list[str]:
-    """Return the bodies of Parameter Store's and Stripe's answers, the latter as the devstack gives it."""
+@lru_cache
+def upstream_bodies() -> tuple[str, str]:
+    """Return the bodies of Parameter Store's and Stripe's responses, as the devstack sends them."""
     with StripeServer() as server:
         key = server.keys.issue("test")
-        made = stripe.StripeClient(key, base_addresses={"api": server.url}).v1.payment_intents.create(
+        payment = stripe.StripeClient(key, base_addresses={"api": server.url}).v1.payment_intents.create(
             {
                 "amount": _CENTS,
                 "currency": "usd",
@@ -80,8 +80,6 @@ def upstream_answers() -> list[str]:
                 "metadata": {"storage": str(_STORAGE), "stage": "dev"},
             }
         )
-        assert made.last_response
-        payment = made.last_response.body
     parameter = {
         "Name": PARAMETER,
         "Type": "SecureString",
@@ -91,8 +89,5 @@ def upstream_answers() -> list[str]:
         "ARN": f"arn:aws:ssm:us-east-1:123456789012:parameter{PARAMETER}",
         "DataType": "text",
     }
-    return [json.dumps({"Parameter": parameter}), payment]
-
-
-def _line(value: dict[str, Any]) -> bytes:
-    return json.dumps(value).encode() + b"\n"
+    assert payment.last_response
+    return json.dumps({"Parameter": parameter}), payment.last_response.body

@@ -1,34 +1,39 @@
-"""Figures -> docs/performance.md and its chart."""
+"""Writes docs/performance.md and its chart."""
 
 import datetime
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import bill, build, chart
-from benchmarks.build import OBVIOUS, OURS, TUNED, Peer
+from benchmarks import bill, chart
+from benchmarks.build import NODE_2, NODE_3, OBVIOUS, OURS, TUNED, Rival
 from benchmarks.cold import Cold
+from benchmarks.tables import table
 from benchmarks.telemetry import Cost
 from benchmarks.warm import Warm
 
 _PAGE = Path(__file__).with_name("page.md")
-MB = 1e6
 
 
 @dataclass(frozen=True)
 class Figures:
-    """All that was measured in one run; ``loopback``, ``region``, ``warm`` and ``warm_tls`` by a peer's name."""
+    """The results of one run. Dictionaries are by the rival's name.
 
-    peers: Sequence[Peer]
+    ``instructions``: millions per purchase, where they were counted. ``many``: purchases before ``memory_after_many``.
+    """
+
+    rivals: Sequence[Rival]
     skipped: Sequence[str]
     runs: int
     loopback: dict[str, Cold]
     region: dict[str, Cold]
     warm: dict[str, Warm]
     warm_tls: dict[str, Warm]
+    instructions: dict[str, float | None]
     many: int
     memory_after_many: float
     telemetry: Cost
@@ -36,126 +41,110 @@ class Figures:
 
 
 def page(figures: Figures) -> str:
-    """Return docs/performance.md."""
-    ours, ours_warm = figures.region[OURS.name], figures.warm[OURS.name]
-    costs = [bill.at(memory, ours, figures.warm_tls[OURS.name].cpu) for memory in bill.MEMORY]
-    chosen = bill.chosen(costs)
+    """Return the text of docs/performance.md."""
+    costs = [_lambda_cost(memory, OURS, figures) for memory in bill.MEMORY]
+    chosen = bill.choose(costs)
     values = {
+        "figures": figures,
+        "bill": bill,
         "when": f"{datetime.date.today():%-d %B %Y}",
         "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
-        "python": f"CPython {platform.python_version()}",
-        "node": _node(),
-        "runs": str(figures.runs),
+        "versions": f"CPython {platform.python_version()}{_node_version()}",
         "cold_table": _cold_table(figures),
+        "cold_ratios": _cold_ratios(figures),
         "warm_table": _warm_table(figures),
-        **_ratios(figures),
-        "instructions": _instructions(figures),
-        "many": f"{figures.many:,}",
-        "memory_many": f"{figures.memory_after_many:.1f}",
-        "memory_one": f"{ours_warm.memory[1]:.1f}",
-        "telemetry_import": f"{figures.telemetry.imported:.1f}",
-        "telemetry_request": f"{figures.telemetry.request:.3f}",
-        "telemetry_traced": f"{figures.telemetry.traced:.3f}",
-        "prices": bill.LOOKED_UP,
-        "x86": f"{bill.GB_SECOND['x86']:.10f}",
-        "arm": f"{bill.GB_SECOND['arm']:.10f}",
-        "requests": f"{bill.MILLION_REQUESTS:.2f}",
-        "stripe_ms": f"{bill.STRIPE_SECONDS * 1000:.0f}",
-        "gateway_ms": f"{bill.GATEWAY_SECONDS * 1000:.0f}",
-        "cold_share": f"{bill.COLD_SHARE * 100:.0f}",
+        "warm_ratio": _warm_ratio(figures.warm),
+        "tls_ratio": _warm_ratio(figures.warm_tls),
+        "instructions": _instructions(figures.instructions),
+        "memory_after_one": figures.warm[OURS.name].memory[1],
         "bill_table": _bill_table(figures, costs),
-        "rest_table": _rest_table(),
-        "total": f"{chosen.arm + sum(bill.rest().values()):.2f}",
-        "chosen": str(chosen.memory),
-        "configured": str(figures.configured_memory),
+        "other_costs": table(["", "$"], [[item, f"{dollars:.2f}"] for item, dollars in bill.OTHER_COSTS.items()]),
+        "total": chosen.arm + sum(bill.OTHER_COSTS.values()),
+        "chosen": chosen.memory,
         "skipped": "".join(f"- {line}.\n" for line in figures.skipped),
     }
     return _PAGE.read_text(encoding="utf-8").format(**values).rstrip() + "\n"
 
 
-def write(text: str, figures: Figures, folder: Path) -> None:
-    """Write the page and its chart.
-
-    :param folder: ``docs``.
-    """
+def write(text: str, figures: Figures, docs: Path) -> None:
+    """Write the page and its chart into the folder ``docs``."""
     rows = [
-        (peer.title.replace("`", ""), figures.loopback[peer.name].wall, figures.region[peer.name].wall)
-        for peer in figures.peers
+        (rival.title.replace("`", ""), figures.loopback[rival.name].wall, figures.region[rival.name].wall)
+        for rival in figures.rivals
     ]
-    title = "Milliseconds from the start of the process to the first answer"
-    (folder / "images").mkdir(parents=True, exist_ok=True)
-    drawn = chart.bars(title, ("loopback", "near: TLS, answers after 10 ms"), rows)
-    (folder / "images" / "cold-start.svg").write_text(drawn, encoding="utf-8")
-    (folder / "performance.md").write_text(text, encoding="utf-8")
+    title = "Milliseconds from the start of the process to the first response"
+    (docs / "images").mkdir(parents=True, exist_ok=True)
+    svg = chart.bars(title, ("loopback", "near: TLS, responses after 10 ms"), rows)
+    (docs / "images" / "cold-start.svg").write_text(svg, encoding="utf-8")
+    (docs / "performance.md").write_text(text, encoding="utf-8")
 
 
 def _cold_table(figures: Figures) -> str:
-    lines = ["| | loopback | CPU | near | CPU | zip, MB |", "|---|--:|--:|--:|--:|--:|"]
-    for peer in figures.peers:
-        times = figures.loopback[peer.name], figures.region[peer.name]
-        cells = " | ".join(f"{time.wall:.0f} | {time.cpu:.0f}" for time in times)
-        lines.append(f"| {_name(peer)} | {cells} | {peer.zip_bytes / MB:.1f} |")
-    return "\n".join(lines)
+    rows = []
+    for rival in figures.rivals:
+        times = figures.loopback[rival.name], figures.region[rival.name]
+        cells = [f"{value:.0f}" for cold in times for value in (cold.wall, cold.cpu)]
+        rows.append([_title(rival), *cells, f"{rival.archive.stat().st_size / 1e6:.1f}"])
+    return table(["", "loopback", "CPU", "near", "CPU", "zip, MB"], rows)
+
+
+def _cold_ratios(figures: Figures) -> str:
+    groups = {"the fastest in Node": (NODE_2, NODE_3), "the obvious Chalice app": (OBVIOUS,)}
+    rows = []
+    for label, group in groups.items():
+        rivals = [rival for rival in group if rival in figures.rivals]
+        if rivals:
+            rows.append([f"relative to {label}", _ratio(figures.loopback, rivals), _ratio(figures.region, rivals)])
+    return table(["", "loopback", "near"], rows)
+
+
+def _ratio(cold: dict[str, Cold], rivals: Sequence[Rival]) -> str:
+    ours = cold[OURS.name]
+    wall = ours.wall / min(cold[rival.name].wall for rival in rivals)
+    cpu = ours.cpu / min(cold[rival.name].cpu for rival in rivals)
+    return f"**{wall:.2f}** (CPU {cpu:.2f})"
 
 
 def _warm_table(figures: Figures) -> str:
-    head = "| | CPU | CPU, TLS | reads of the key | calls to Stripe | connections to Stripe | MB after 1 | after 201 |"
-    lines = [head, "|---|--:|--:|--:|--:|--:|--:|--:|"]
-    for peer in figures.peers:
-        warm, tls = figures.warm[peer.name], figures.warm_tls[peer.name]
-        memory = " | ".join(f"{megabytes:.0f}" for megabytes in warm.memory.values())
-        calls = f"{warm.parameter_store[0]} | {warm.stripe[0]} | {warm.stripe[1]}"
-        lines.append(f"| {_name(peer)} | {warm.cpu:.2f} | {tls.cpu:.2f} | {calls} | {memory} |")
-    return "\n".join(lines)
+    rows = []
+    for rival in figures.rivals:
+        warm, tls = figures.warm[rival.name], figures.warm_tls[rival.name]
+        calls = map(str, (warm.parameter_store[0], *warm.stripe))
+        memory = (f"{megabytes:.0f}" for megabytes in warm.memory.values())
+        rows.append([_title(rival), f"{warm.cpu:.2f}", f"{tls.cpu:.2f}", *calls, *memory])
+    head = "CPU", "CPU, TLS", "reads of the key", "calls to Stripe", "connections to Stripe", "MB after 1", "after 201"
+    return table(["", *head], rows)
 
 
-def _name(peer: Peer) -> str:
-    return f"**{peer.title}**" if peer.name == OURS.name else peer.title
+def _warm_ratio(warm: dict[str, Warm]) -> dict[str, float]:
+    return {rival.name: warm[OURS.name].cpu / warm[rival.name].cpu for rival in (OBVIOUS, TUNED)}
 
 
-def _ratios(figures: Figures) -> dict[str, str]:
-    found: dict[str, str] = {}
-    node = [peer.name for peer in figures.peers if peer.language == "node"]
-    for prefix, cold in (("cold", figures.loopback), ("near", figures.region)):
-        ours, obvious = cold[OURS.name], cold[OBVIOUS.name]
-        found[f"{prefix}_node"] = f"{ours.wall / min(cold[name].wall for name in node):.2f}" if node else "no Node here"
-        found[f"{prefix}_node_cpu"] = f"{ours.cpu / min(cold[name].cpu for name in node):.2f}" if node else "-"
-        found[f"{prefix}_obvious"] = f"{ours.wall / obvious.wall:.2f}"
-        found[f"{prefix}_obvious_cpu"] = f"{ours.cpu / obvious.cpu:.2f}"
-    for prefix, warm in (("warm", figures.warm), ("tls", figures.warm_tls)):
-        for peer in (OBVIOUS, TUNED):
-            found[f"{prefix}_{peer.name}"] = f"{warm[OURS.name].cpu / warm[peer.name].cpu:.2f}"
-    return found
-
-
-def _instructions(figures: Figures) -> str:
-    ours, tuned = figures.warm[OURS.name].instructions, figures.warm[TUNED.name].instructions
+def _instructions(counted: dict[str, float | None]) -> str:
+    ours, tuned = counted.get(OURS.name), counted.get(TUNED.name)
     if ours is None or tuned is None:
         return ""
-    return f"It takes {ours:.2f} million instructions, and {tuned:.2f} million in the tuned app (callgrind).\n"
+    return f"A purchase takes {ours:.2f} million instructions, in the tuned app {tuned:.2f} million (callgrind).\n"
 
 
 def _bill_table(figures: Figures, costs: Sequence[bill.Cost]) -> str:
-    others = [peer for peer in figures.peers if peer.name == OBVIOUS.name or peer.name == build.NODE_3.name]
-    head = ["MB", "own part, cold, ms", "warm, ms", "x86, $", "arm, $", *(f"{peer.title}, arm, $" for peer in others)]
-    lines = [f"| {' | '.join(head)} |", "|" + "--:|" * len(head)]
+    others = [rival for rival in (OBVIOUS, NODE_3) if rival in figures.rivals]
+    rows = []
     for cost in costs:
         cells = [str(cost.memory), f"{cost.cold:.0f}", f"{cost.warm:.1f}", f"{cost.x86:.2f}", f"{cost.arm:.2f}"]
-        for peer in others:
-            same = bill.at(cost.memory, figures.region[peer.name], figures.warm_tls[peer.name].cpu)
-            cells.append(f"{same.arm:.2f}")
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append([*cells, *(f"{_lambda_cost(cost.memory, rival, figures).arm:.2f}" for rival in others)])
+    head = ["MB", "own time, cold, ms", "warm, ms", "x86, $", "arm, $"]
+    return table([*head, *(f"{rival.title}, arm, $" for rival in others)], rows)
 
 
-def _rest_table() -> str:
-    lines = ["| | $ |", "|---|--:|", *(f"| {what} | {dollars:.2f} |" for what, dollars in bill.rest().items())]
-    return "\n".join(lines)
+def _lambda_cost(memory: int, rival: Rival, figures: Figures) -> bill.Cost:
+    return bill.lambda_cost(memory, figures.region[rival.name], figures.warm_tls[rival.name].cpu)
 
 
-def _node() -> str:
-    try:
-        done = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True)  # noqa: S607
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return f", Node {done.stdout.strip()}"
+def _title(rival: Rival) -> str:
+    return f"**{rival.title}**" if rival == OURS else rival.title
+
+
+def _node_version() -> str:
+    node = shutil.which("node")
+    return f", Node {subprocess.check_output([node, '--version'], text=True).strip()}" if node else ""  # noqa: S603

@@ -1,114 +1,94 @@
-"""What a container that is warm costs: CPU and instructions a purchase, memory, and calls to others."""
+"""Measures warm containers: CPU time and instructions per purchase, memory, and calls to the upstreams."""
 
 import re
 import shutil
 import statistics
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks import build, purchases
-from benchmarks.build import Peer
+from benchmarks.build import Rival
 from benchmarks.harness import LOOPBACK, Container, Network, Upstreams
 
 _WARM_UP = 200
 _PURCHASES = 1000
 _ROUNDS = 5
-_FEW, _MANY = 10, 60  # under valgrind, which takes fifty times as long
+_FEW, _MANY = 10, 60  # purchases under valgrind, which is slow
 
 
 @dataclass(frozen=True)
 class Warm:
-    """``cpu``: milliseconds a purchase. ``memory``: resident MB after so many purchases.
+    """``cpu``: milliseconds per purchase. ``memory``: resident MB, by the number of purchases before.
 
-    ``parameter_store``, ``stripe``: calls and connections of 201 purchases. ``instructions``: millions a purchase, None
-    where they were not counted.
+    ``parameter_store``, ``stripe``: calls and connections of the first 201 purchases.
     """
 
     cpu: float
     memory: dict[int, float]
-    parameter_store: tuple[int, int]
-    stripe: tuple[int, int]
-    instructions: float | None = None
+    parameter_store: list[int]
+    stripe: list[int]
 
 
-def measure(
-    peers: Sequence[Peer], network: Network, answers: Sequence[str], *, quick: bool = False, counted: bool = True
-) -> dict[str, Warm]:
-    """Measure every peer in turn.
+def measure(rivals: Sequence[Rival], network: Network, *, quick: bool = False) -> dict[str, Warm]:
+    """Measure every rival in turn.
 
-    :param quick: fewer purchases, and no instructions.
-    :param counted: count instructions.
-    :return: by peer's name.
+    :param quick: one round with fewer purchases.
+    :return: by the rival's name.
     """
-    measured: dict[str, list[Warm]] = {peer.name: [] for peer in peers}
-    with Upstreams(network, answers) as upstreams:
+    measured: dict[str, list[Warm]] = {rival.name: [] for rival in rivals}
+    with Upstreams(network) as upstreams:
         for _ in range(1 if quick else _ROUNDS):
-            for peer in peers:
-                measured[peer.name].append(_measure(peer, upstreams, _PURCHASES // (4 if quick else 1)))
-        which = [peer for peer in peers if peer.name in _COUNTED and counted and not quick]
-        instructions = {peer.name: _instructions(peer, upstreams) for peer in which}
+            for rival in rivals:
+                measured[rival.name].append(_measure(rival, upstreams, _PURCHASES // (4 if quick else 1)))
     return {
-        name: Warm(
-            statistics.median(warm.cpu for warm in rounds),
-            {number: statistics.median(warm.memory[number] for warm in rounds) for number in rounds[0].memory},
-            rounds[0].parameter_store,
-            rounds[0].stripe,
-            instructions.get(name),
+        name: replace(
+            rounds[0],
+            cpu=statistics.median(warm.cpu for warm in rounds),
+            memory={number: statistics.median(warm.memory[number] for warm in rounds) for number in rounds[0].memory},
         )
         for name, rounds in measured.items()
     }
 
 
-def memory_over(number: int, peer: Peer, answers: Sequence[str]) -> float:
-    """Return a peer's resident MB after so many purchases."""
-    event = purchases.event()
-    with Upstreams(LOOPBACK, answers) as upstreams, Container(peer, upstreams.environment(peer)) as container:
-        for _ in range(number):
-            container.purchase(event)
-        return container.memory()
-
-
-def _measure(peer: Peer, upstreams: Upstreams, number: int) -> Warm:
-    event = purchases.event()
+def _measure(rival: Rival, upstreams: Upstreams, number: int) -> Warm:
     upstreams.counts()
-    with Container(peer, upstreams.environment(peer)) as container:
-        container.purchase(event)
+    with Container(rival, upstreams.environment(rival)) as container:
+        container.purchase()
         memory = {1: container.memory()}
-        for _ in range(_WARM_UP):
-            container.purchase(event)
+        container.purchase(_WARM_UP)
         memory[_WARM_UP + 1] = container.memory()
         parameter_store, payments = upstreams.counts()
-        begun = container.cpu_seconds()
-        for _ in range(number):
-            container.purchase(event)
-        cpu = (container.cpu_seconds() - begun) / number * 1000
+        cpu_before = container.cpu_seconds()
+        container.purchase(number)
+        cpu = (container.cpu_seconds() - cpu_before) / number * 1000
     return Warm(cpu, memory, parameter_store, payments)
 
 
-# Node compiles while it runs, so that its instructions are not the purchase's; of the peers in Python, one is the best.
-_COUNTED = {build.OURS.name, build.TUNED.name}
+def memory_after(number: int, rival: Rival) -> float:
+    """Return a rival's resident MB after a number of purchases."""
+    with Upstreams(LOOPBACK) as upstreams, Container(rival, upstreams.environment(rival)) as container:
+        container.purchase(number)
+        return container.memory()
 
 
-def _instructions(peer: Peer, upstreams: Upstreams) -> float | None:
-    """Return millions of instructions a purchase: what many make more than few. None without valgrind."""
+def instructions(rival: Rival) -> float | None:
+    """Return millions of instructions per purchase, from the difference between few and many; None without valgrind."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         return None
-    few, many = (_collected(peer, upstreams, valgrind, number) for number in (_FEW, _MANY))
+    with Upstreams(LOOPBACK) as upstreams:
+        few, many = (_count_instructions(rival, upstreams, valgrind, number) for number in (_FEW, _MANY))
     return (many - few) / (_MANY - _FEW) / 1e6
 
 
-def _collected(peer: Peer, upstreams: Upstreams, valgrind: str, number: int) -> int:
+def _count_instructions(rival: Rival, upstreams: Upstreams, valgrind: str, number: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
         under = [valgrind, "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={log}"]
-        environment = {**upstreams.environment(peer), "PYTHONHASHSEED": "0"}
-        with Container(peer, environment, under) as container:
-            for _ in range(number):
-                container.purchase(purchases.event())
+        with Container(rival, {**upstreams.environment(rival), "PYTHONHASHSEED": "0"}, under) as container:
+            container.purchase(number)
             container.finish()
-        found = re.search(r"Collected : (\d+)", log.read_text(encoding="utf-8"))
-    assert found
-    return int(found[1])
+        collected = re.search(r"Collected : (\d+)", log.read_text(encoding="utf-8"))
+    assert collected
+    return int(collected[1])

@@ -6,7 +6,7 @@ A stage's name arrives in the environment variable ``STAGE``, set by ``.chalice/
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from chalicelib.aws.tables import Mode, SecretSpec, StageSpec
 from chalicelib.key_formats import STRIPE_SECRET, validate_signing_secret, validate_stripe_key
@@ -33,8 +33,7 @@ class ConfigError(Exception):
     """A setting is invalid. The message names it and says what to do."""
 
 
-@dataclass(frozen=True)
-class StageConfig:
+class StageConfig(NamedTuple):
     """Everything that depends on the stage.
 
     ``resources_stage``: the row of STAGES whose resources the stage uses; ``mode`` is that row's.

@@ -1,8 +1,8 @@
-"""What operators see: a JSON line a request, CloudWatch metrics in it, X-Ray subsegments; and redaction of all of it.
+"""One JSON log line per request, with CloudWatch metrics in it; X-Ray subsegments; and redaction of all of it.
 
-The line is in CloudWatch's embedded metric format, so that the metrics cost no call:
+The line is in CloudWatch's embedded metric format, so that metrics need no call:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-The subsegments go to the X-Ray daemon in UDP datagrams, so that nothing waits or fails where no daemon listens:
+Subsegments go to the X-Ray daemon in UDP datagrams, so that nothing waits or fails without a daemon:
 https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html
 """
 
@@ -21,43 +21,58 @@ from typing import Any
 
 NAMESPACE = "notes-billing"
 
-# What must reach no log: Stripe's keys, signing secrets, client secrets and tokens, e-mail addresses.
-_UNSPEAKABLE = re.compile(
-    r"(?:sk|rk|pk)_(?:live|test)_\w+|whsec_\w+|(pi_[A-Za-z0-9]+)_secret_\w+|\b(?:tok|ctoken|pm)_\w+"
-)
+# ------------------------------------------------------------------------------------------------
+# Another program parses this field of the log line: `stagectl secrets rotate` (operations/probes.py)
+# reads it to learn which version of the Stripe key a container uses. Change both together.
+# ------------------------------------------------------------------------------------------------
+KEY_VERSION_FIELD = "key_version"
+
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 
 
-def redact(text: str) -> str:
-    """Return a text without secrets, payment tokens and e-mail addresses; a payment's id stays."""
-    if "@" in text:  # to look for an address begins at every word
-        text = _EMAIL.sub("***", text)
-    return _UNSPEAKABLE.sub(lambda found: f"{found[1]}_***" if found[1] else "***", text)
+class Redactor:
+    """Replaces secrets, payment tokens and e-mail addresses in a text with ``***``."""
+
+    def __init__(self, sensitive: re.Pattern[str]) -> None:
+        """:param sensitive: what to replace. Its group 1, such as the payment's id in a client secret, stays."""
+        self._sensitive = sensitive
+
+    def redact(self, text: str) -> str:
+        """Return a text without what must reach no log."""
+        if "@" in text:  # the search for addresses starts at every word
+            text = _EMAIL.sub("***", text)
+        return self._sensitive.sub(lambda match: f"{match[1]}_***" if match[1] else "***", text)
+
+    def write_line(self, line: dict[str, Any]) -> None:
+        """Write a redacted JSON line to standard output, which Lambda stores in CloudWatch Logs."""
+        sys.stdout.write(self.redact(json.dumps(line, default=str)) + "\n")
+        sys.stdout.flush()
 
 
 class Telemetry:
-    """Collects what is said of a request and writes it as one line when it ends. Safe to use from many threads."""
+    """Collects a request's fields and metrics, and writes them as one line when it ends. Thread-safe."""
 
-    def __init__(self, stage: str, daemon: str = "") -> None:
-        """Nothing is written or opened yet.
-
+    def __init__(self, stage: str, redactor: Redactor, daemon: str = "") -> None:
+        """
         :param stage: the dimension of every metric.
-        :param daemon: where the X-Ray daemon listens, ``host:port``; empty for nowhere.
+        :param redactor: writes the lines.
+        :param daemon: the X-Ray daemon's ``host:port``, or empty if there is none.
         """
         self._stage = stage
+        self._redactor = redactor
         host, _, port = daemon.rpartition(":")
         self._daemon = (host, int(port)) if host and port.isdigit() else None
         self._socket: socket.socket | None = None
         self._current: ContextVar[_Request | None] = ContextVar("request", default=None)
         self._lock = threading.Lock()
-        self._early: list[_Metric] = []
+        self._before_requests: list[_Metric] = []
 
     @contextlib.contextmanager
     def request(self, trace_header: str = "", **members: Any) -> Iterator[None]:
-        """Write a line about what happens inside, with its duration.
+        """Write one line for what happens inside, with its duration in ms.
 
         :param trace_header: Lambda's ``_X_AMZN_TRACE_ID``.
-        :param members: what the line says besides, such as ``route``. None is left out.
+        :param members: further fields of the line, such as ``route``. None is left out.
         """
         request = _Request(members, trace_header)
         token = self._current.set(request)
@@ -66,11 +81,11 @@ class Telemetry:
         finally:
             self._current.reset(token)
             with self._lock:
-                request.metrics[:0], self._early = self._early, []
+                request.metrics[:0], self._before_requests = self._before_requests, []
             self._write(request)
 
     def note(self, **members: Any) -> None:
-        """Add to the line of the request that is under way, if there is one."""
+        """Add fields to the line of the current request, if there is one."""
         request = self._current.get()
         if request is not None:
             request.members.update(members)
@@ -78,11 +93,10 @@ class Telemetry:
     def count(
         self, name: str, value: float = 1, unit: str = "Count", dimensions: Mapping[str, str] | None = None
     ) -> None:
-        """Add to a metric. What is counted outside of a request, during init, goes into the next line.
+        """Add to a metric. A count outside of a request, during init, goes into the next line.
 
-        :param name: the metric's.
         :param unit: one of CloudWatch's (API reference, MetricDatum).
-        :param dimensions: besides the stage.
+        :param dimensions: in addition to the stage.
         """
         metric = (name, value, unit, tuple((dimensions or {}).items()))
         request = self._current.get()
@@ -90,13 +104,13 @@ class Telemetry:
             request.metrics.append(metric)
         else:
             with self._lock:
-                self._early.append(metric)
+                self._before_requests.append(metric)
 
     @contextlib.contextmanager
     def subsegment(self, name: str, namespace: str, **aws: str) -> Iterator[None]:
-        """Show what happens inside on the X-Ray map.
+        """Trace what happens inside as a call to another service.
 
-        :param name: the service called, such as ``api.stripe.com``.
+        :param name: the service, such as ``api.stripe.com``.
         :param namespace: ``aws`` or ``remote``.
         :param aws: what X-Ray shows of a call to AWS, such as ``operation``.
         """
@@ -105,16 +119,16 @@ class Telemetry:
         if not traced:
             yield
             return
-        begun, fault = time.time(), True
+        started, fault = time.time(), True
         try:
             yield
             fault = False
         finally:
             assert request is not None
-            self._send(request.trace_header, name, namespace, begun, fault, aws)
+            self._send(request.trace_header, name, namespace, started, fault, aws)
 
     def _send(
-        self, trace_header: str, name: str, namespace: str, begun: float, fault: bool, aws: dict[str, str]
+        self, trace_header: str, name: str, namespace: str, started: float, fault: bool, aws: dict[str, str]
     ) -> None:
         trace = dict(part.split("=", 1) for part in trace_header.split(";") if "=" in part)
         document = {
@@ -124,7 +138,7 @@ class Telemetry:
             "parent_id": trace.get("Parent"),
             "type": "subsegment",
             "namespace": namespace,
-            "start_time": begun,
+            "start_time": started,
             "end_time": time.time(),
             "fault": fault,
             **({"aws": aws} if aws else {}),
@@ -132,15 +146,15 @@ class Telemetry:
         if self._socket is None:
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         message = '{"format": "json", "version": 1}\n' + json.dumps(document)
-        # Traces are not worth a failed payment, and there is nobody to tell: no route to the daemon, say.
+        # A trace is not worth a failed payment: without a route to the daemon it is dropped.
         with contextlib.suppress(OSError):
             self._socket.sendto(message.encode(), self._daemon or ("", 0))
 
     def _write(self, request: "_Request") -> None:
-        duration = (time.perf_counter() - request.begun) * 1000
+        duration = (time.perf_counter() - request.started) * 1000
         line = {"message": "request", "stage": self._stage, **request.members, "duration_ms": round(duration, 2)}
         line = {name: value for name, value in line.items() if value is not None}
-        write_line(line | _embedded(request.metrics))
+        self._redactor.write_line(line | _embedded(request.metrics))
 
 
 _Metric = tuple[str, float, str, tuple[tuple[str, str], ...]]
@@ -151,11 +165,11 @@ class _Request:
         self.members = members
         self.metrics: list[_Metric] = []
         self.trace_header = trace_header
-        self.begun = time.perf_counter()
+        self.started = time.perf_counter()
 
 
 def _embedded(metrics: list[_Metric]) -> dict[str, Any]:
-    """Return the members that make a line an embedded metric format document; none where nothing was counted."""
+    """Return the fields that make a line an embedded metric format document. There are none without metrics."""
     if not metrics:
         return {}
     values: dict[str, Any] = {}
@@ -170,18 +184,16 @@ def _embedded(metrics: list[_Metric]) -> dict[str, Any]:
     return {"_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": directives}, **values}
 
 
-def write_line(line: dict[str, Any]) -> None:
-    """Write a redacted JSON line to standard output, which Lambda keeps in CloudWatch Logs."""
-    sys.stdout.write(redact(json.dumps(line, default=str)) + "\n")
-    sys.stdout.flush()
-
-
 class JsonHandler(logging.Handler):
-    """Writes what is logged, tracebacks too, as redacted JSON lines."""
+    """Writes log records, tracebacks included, as redacted JSON lines."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""
         line = {"message": record.getMessage(), "level": record.levelname, "logger": record.name}
         if record.exc_info:
             line["exception"] = logging.Formatter().formatException(record.exc_info)
-        write_line(line)
+        self._redactor.write_line(line)

@@ -74,7 +74,7 @@ def _probes(target: Target, url: str, wait: float) -> Iterator[Probe]:
         "health", health, health.status == 200 and health.body == {**_of(health), "stage": target.config.stage}, logs
     )
     quote = signed_http.call(target, "GET", f"{url}/billing/quote?storage={_NOTES}")
-    right = quote.status == 200 and _of(quote).get("amount") == pricing.amount(_NOTES)
+    right = quote.status == 200 and _of(quote).get("amount") == pricing.calculate_amount(_NOTES)
     yield _probe("quote", quote, right, logs)
     body = {"source": "tok_visa", "storage": _NOTES}
     refused = signed_http.call(target, "POST", f"{url}/billing", body, sign=False)

@@ -6,8 +6,8 @@ import stripe
 
 from chalicelib.aws.credentials import read_network
 from chalicelib.aws.secret import SecretValue
-from chalicelib.billing.payments import API_VERSION
 from chalicelib.config import StageConfig
+from chalicelib.stripe_client.api import API_VERSION
 from chalicelib.stripe_client.connection import stripe_connection
 from chalicelib.stripe_client.transport import StripeTransport
 from stagectl.errors import OperatorError

@@ -1,8 +1,8 @@
-"""Lambda's part of a Python peer: imports the function, then answers an event a line. ``loop.cjs`` is the same in Node.
+"""Stands for Lambda's runtime in Python: imports the function, then handles one event per line. Node has ``loop.cjs``.
 
-Pipes stand for the Runtime API, so that no language pays for another's HTTP client. ::
+Pipes replace the Runtime API, so that the runtime's HTTP client is not part of the comparison. ::
 
-    python loop.py FOLDER app.app 3 < events 3> answers
+    python loop.py FOLDER app.app 3 < events 3> responses
 """
 
 import importlib
@@ -13,31 +13,23 @@ import time
 
 
 class Context:
-    """What Lambda tells a function of an invocation, as far as the peers look."""
+    """Lambda's context, as far as the measured functions use it."""
 
     aws_request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
     function_name = "billing"
-    function_version = "$LATEST"
-    memory_limit_in_mb = 512
     invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:billing"
-    log_group_name = "/aws/lambda/billing"
-    log_stream_name = "1"
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the time that is left."""
-        return 28_000
 
 
 def main() -> None:
-    """Answer events until there are no more."""
+    """Handle events until standard input ends."""
     sys.path[0] = sys.argv[1]
     module, _, name = sys.argv[2].rpartition(".")
     function = getattr(importlib.import_module(module), name)
-    context, answers = Context(), int(sys.argv[3])
+    context, responses = Context(), int(sys.argv[3])
     for line in sys.stdin.buffer:
-        used = {"cpu": time.process_time()} if line == b"usage\n" else None
-        answer = used or function(json.loads(line), context)
-        os.write(answers, json.dumps(answer).encode() + b"\n")
+        usage = {"cpu": time.process_time()} if line == b"usage\n" else None
+        response = usage or function(json.loads(line), context)
+        os.write(responses, json.dumps(response).encode() + b"\n")
 
 
 if __name__ == "__main__":

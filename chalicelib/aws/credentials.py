@@ -3,11 +3,10 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(NamedTuple):
     """How this machine reaches others. Empty fields: directly, and with the usual CA certificates.
 
     ``ca_file``: the CA certificates to verify servers with (``SSL_CERT_FILE``, as for OpenSSL). ``proxy``: for https
@@ -28,16 +27,18 @@ def read_network(environ: Mapping[str, str] = os.environ) -> Network:
     )
 
 
-@dataclass(frozen=True)
-class AwsAccess:
+class AwsAccess(NamedTuple):
     """Where an AWS service is, and what signs calls to it. ``token``: empty for long-term credentials."""
 
     endpoint: str
     region: str
     key_id: str
-    secret_key: str = field(repr=False)
-    token: str = field(repr=False)
+    secret_key: str
+    token: str
     network: Network
+
+    def __repr__(self) -> str:
+        return f"AwsAccess({self.endpoint!r}, {self.region!r}, {self.key_id!r})"
 
 
 # Settings that only the SDK applies: they change a call's endpoint or its credentials
@@ -74,5 +75,5 @@ def resolve_access(service: str, environ: Mapping[str, str] = os.environ) -> Aws
     if not _SAFE_ENDPOINT.fullmatch(endpoint):
         return None
     network = read_network(environ)
-    network = replace(network, ca_file=environ.get("AWS_CA_BUNDLE") or network.ca_file)
+    network = network._replace(ca_file=environ.get("AWS_CA_BUNDLE") or network.ca_file)
     return AwsAccess(endpoint, region, key_id, secret_key, environ.get("AWS_SESSION_TOKEN", ""), network)

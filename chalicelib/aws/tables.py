@@ -1,14 +1,12 @@
 """The rows of an app's tables of stages and secrets: plain data, since validation would cost every cold start."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Mode = Literal["test", "live"]
 
 
-@dataclass(frozen=True)
-class StageSpec:
+class StageSpec(NamedTuple):
     """A stage with resources of its own.
 
     ``mode``: whether real money moves. ``default``: lends its resources to stages without a row; exactly one row does.
@@ -19,8 +17,7 @@ class StageSpec:
     default: bool = False
 
 
-@dataclass(frozen=True)
-class SecretSpec:
+class SecretSpec(NamedTuple):
     """A secret with one value per stage, in a SecureString parameter.
 
     ``path``: the parameter's name, with the placeholders ``{mode}``, ``{stage}`` and ``{resources}``.

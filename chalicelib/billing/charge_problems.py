@@ -1,4 +1,4 @@
-"""What went wrong at Stripe, or on the way there -> the Problem that a caller is told."""
+"""Converts failures at Stripe, or on the way there, to the Problem that the caller receives."""
 
 from chalicelib.aws.secret import SecretError, SecretInvalidError
 from chalicelib.billing.purchase_request import PurchaseRequest
@@ -7,72 +7,67 @@ from chalicelib.stripe_client.errors import KEY_REJECTED, is_conflict
 from chalicelib.stripe_client.sdk_without_asyncio import stripe
 from chalicelib.stripe_client.transport import StripeTimeout
 
-# Seconds after which Parameter Store may give the key that it did not give in time (docs/fleet.md).
+# Seconds after which Parameter Store may return a key that it did not return in time (docs/fleet.md).
 KEY_RETRY_AFTER = 5
 
 
 def charge_problem(failures: list[Exception], purchase: PurchaseRequest) -> Problem:
-    """Return the problem of a charge that did not work out, which never says more than is known.
+    """Return the problem of a charge that failed. It never claims more than is known.
 
     :param failures: what each attempt raised, the last one last. An earlier one may have charged the card.
     :param purchase: what was to be charged.
     """
-    problem = _charge_problem(failures[-1], purchase)
+    problem = _last_failure_problem(failures[-1], purchase)
     if problem.kind in ("card_error", "invalid_request", "idempotency_key_reused"):
-        return problem  # Stripe's final word on this key
-    unsure = [error for error in failures[:-1] if not isinstance(error, KEY_REJECTED) and not is_conflict(error)]
-    if any(isinstance(error, StripeTimeout) for error in unsure):
+        return problem  # Stripe's final response for this key
+    unknown = [error for error in failures[:-1] if not isinstance(error, KEY_REJECTED) and not is_conflict(error)]
+    if any(isinstance(error, StripeTimeout) for error in unknown):
         problem = _outcome_unknown(purchase, problem.cause)
-    elif unsure and problem.kind != "outcome_unknown":
-        problem = _provider_error(unsure[-1], purchase)
+    elif unknown and problem.kind != "outcome_unknown":
+        problem = _provider_error(unknown[-1], purchase)
     problem.headers["Idempotency-Key"] = purchase.idempotency_key
     return problem
 
 
 def retrieval_problem(failures: list[Exception]) -> Problem:
-    """Return the problem of a payment that could not be looked up.
+    """Return the problem of a payment that could not be retrieved.
 
     :param failures: what each attempt raised, the last one last.
     """
     error = failures[-1]
     if isinstance(error, stripe.InvalidRequestError) and error.http_status == 404:
         return payment_not_found()
-    detail = "The payment could not be looked up. Try again later."
-    return _of_key_or_limit(error, detail) or Problem("payment_provider_error", detail, cause=_cause(error))
+    detail = "The payment's status could not be retrieved. Try again later."
+    return _key_or_limit_problem(error, detail) or Problem("payment_provider_error", detail, cause=_cause(error))
 
 
 def payment_not_found() -> Problem:
-    """Return the one answer for a payment that does not exist and for one that is another caller's."""
+    """Return the same problem for a payment that does not exist and for another caller's."""
     return Problem("not_found", "There is no such payment of yours.")
 
 
-def _charge_problem(error: Exception, purchase: PurchaseRequest) -> Problem:
+def _last_failure_problem(error: Exception, purchase: PurchaseRequest) -> Problem:
     if isinstance(error, stripe.CardError):
-        return _of_card(error)
+        return _card_problem(error)
     if isinstance(error, stripe.IdempotencyError) and error.http_status != 409:
         detail = "This Idempotency-Key was used with another body. Use a new key for a new payment."
         return Problem("idempotency_key_reused", detail)
     if is_conflict(error):
-        detail = "Another request with this Idempotency-Key is still running. Repeat this one in a moment."
+        detail = "Another request with this Idempotency-Key is still running. Repeat this request in a moment."
         return Problem("idempotency_key_in_use", detail, retry_after=1)
     if isinstance(error, stripe.InvalidRequestError) and _is_about_token(error):
-        return invalid_request((purchase.paid_by, "is not known to Stripe, or can't be used (again)"))
+        return invalid_request((purchase.payment_field, "is not known to Stripe, or was already used"))
     if isinstance(error, StripeTimeout):
         return _outcome_unknown(purchase, _cause(error))
-    nothing = "This request charged nothing. Repeat it later, with the same Idempotency-Key."
-    return _of_key_or_limit(error, nothing) or _provider_error(error, purchase)
+    detail = "This request charged nothing. Repeat it later, with the same Idempotency-Key."
+    return _key_or_limit_problem(error, detail) or _provider_error(error, purchase)
 
 
-def _provider_error(error: Exception, purchase: PurchaseRequest) -> Problem:
-    detail = f"No payment is known to have been made. {_repeat(purchase)}"
-    return Problem("payment_provider_error", detail, cause=_cause(error))
-
-
-def _of_key_or_limit(error: Exception, nothing: str) -> Problem | None:
+def _key_or_limit_problem(error: Exception, detail: str) -> Problem | None:
     if isinstance(error, (SecretInvalidError, *KEY_REJECTED)):
-        return Problem("stripe_key_rejected", nothing, cause=_cause(error))
+        return Problem("stripe_key_rejected", detail, cause=_cause(error))
     if isinstance(error, SecretError):
-        return Problem("stripe_key_unavailable", nothing, retry_after=KEY_RETRY_AFTER, cause=_cause(error))
+        return Problem("stripe_key_unavailable", detail, retry_after=KEY_RETRY_AFTER, cause=_cause(error))
     if isinstance(error, stripe.RateLimitError):
         seconds = str((error.headers or {}).get("retry-after", ""))
         retry_after = min(int(seconds), 60) if seconds.isascii() and seconds.isdigit() else 2
@@ -80,7 +75,7 @@ def _of_key_or_limit(error: Exception, nothing: str) -> Problem | None:
     return None
 
 
-def _of_card(error: stripe.CardError) -> Problem:
+def _card_problem(error: stripe.CardError) -> Problem:
     intent = getattr(error.error, "payment_intent", None)
     return Problem(
         "card_error",
@@ -91,6 +86,11 @@ def _of_card(error: stripe.CardError) -> Problem:
     )
 
 
+def _provider_error(error: Exception, purchase: PurchaseRequest) -> Problem:
+    detail = f"No payment is known to have been made. {_repeat(purchase)}"
+    return Problem("payment_provider_error", detail, cause=_cause(error))
+
+
 def _outcome_unknown(purchase: PurchaseRequest, cause: str) -> Problem:
     detail = f"It is not known yet whether the card was charged. {_repeat(purchase)}"
     return Problem("outcome_unknown", detail, cause=cause)
@@ -98,7 +98,7 @@ def _outcome_unknown(purchase: PurchaseRequest, cause: str) -> Problem:
 
 def _repeat(purchase: PurchaseRequest) -> str:
     key = purchase.idempotency_key
-    return f"Repeat the same request with the header Idempotency-Key: {key} - the card is charged once at most."
+    return f"Repeat the same request with the header Idempotency-Key: {key} - the card is charged at most once."
 
 
 def _cause(error: Exception) -> str:
@@ -108,5 +108,5 @@ def _cause(error: Exception) -> str:
 
 
 def _is_about_token(error: stripe.InvalidRequestError) -> bool:
-    about = ("payment_method", "confirmation_token", "source")
-    return error.code == "token_already_used" or str(error.param or "").startswith(about)
+    fields = ("payment_method", "confirmation_token", "source")
+    return error.code == "token_already_used" or str(error.param or "").startswith(fields)

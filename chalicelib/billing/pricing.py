@@ -11,10 +11,10 @@ class Quote(TypedDict):
     currency: str
 
 
-def amount(storage: int) -> int:
+def calculate_amount(storage: int) -> int:
     """Return the price of storing notes, in cents.
 
-    The rate of the tier holds for every note, not only for those above its edge: 10 notes cost 4000, 11 cost 2200.
+    The tier's rate applies to every note, not only to those above its lower bound: 10 notes cost 4000, 11 cost 2200.
 
     :param storage: notes to store, 1 or more.
     """

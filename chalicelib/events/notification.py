@@ -1,52 +1,88 @@
 """Sends purchase events: to the stage's SNS topic, and as a text message to the admin's phone."""
 
 import json
-from dataclasses import asdict
 from functools import cached_property
+from typing import Any
 
 from chalicelib.aws import sns
-from chalicelib.events.purchase_event import PurchaseEvent
+from chalicelib.config import StageConfig
+from chalicelib.events import purchase_event
+from chalicelib.events.purchase_event import EventError, PurchaseEvent
+from chalicelib.problems import Problem
+from chalicelib.telemetry import Telemetry
 
 
 def sms_text(event: PurchaseEvent) -> str:
     """Return the text for the admin's phone."""
-    first = {"note_purchased": "", "note_refunded": "REFUND: ", "note_disputed": "DISPUTE: "}[event.event]
+    prefix = {"note_purchased": "", "note_refunded": "REFUND: ", "note_disputed": "DISPUTE: "}[event.event]
     price = f"${event.amount / 100:,.2f}" if event.currency == "usd" else f"{event.amount} {event.currency}"
-    number = f"{event.storage} note{'' if event.storage == 1 else 's'}"
-    of_what = {"note_purchased": f" for {number}", "note_refunded": f" of a purchase of {number}"}.get(event.event, "")
-    return f"{first}Scratch: {price}{of_what if event.storage else ''} ({event.stage}), {event.payment_id}"
+    notes = f"{event.storage} note{'' if event.storage == 1 else 's'}"
+    subject = {"note_purchased": f" for {notes}", "note_refunded": f" of a purchase of {notes}"}.get(event.event, "")
+    return f"{prefix}Scratch: {price}{subject if event.storage else ''} ({event.stage}), {event.payment_id}"
 
 
-class Publisher:
-    """Publishes to the stage's topic, and to phones."""
+class Notifier:
+    """Publishes to the stage's topic, and to the admin's phone."""
 
-    def __init__(self, topic: str) -> None:
-        """Nothing is called yet.
+    def __init__(self, config: StageConfig, telemetry: Telemetry) -> None:
+        self._config = config
+        self._telemetry = telemetry
 
-        :param topic: the topic's name.
+    def announce(self, stripe_event: dict[str, Any], function_arn: str) -> str | None:
+        """Publish a verified Stripe event as a purchase event to the stage's topic.
+
+        :param function_arn: the running function's, whose region and account are the topic's; empty outside Lambda.
+        :return: the purchase event's name, or None if the event is not published.
+        :raises Problem: ``announcement_failed``. Stripe sends the event again.
         """
-        self._topic = topic
+        self._telemetry.note(stripe_event=stripe_event.get("id"), stripe_event_type=stripe_event["type"])
+        try:
+            event = purchase_event.from_stripe_event(stripe_event, self._config.stage)
+            if event is None:
+                return None
+            self._telemetry.note(payment_id=event.payment_id)
+            with self._telemetry.subsegment("SNS", "aws", operation="Publish"):
+                attributes = {"event": event.event, "stage": event.stage}
+                sns.publish(json.dumps(event._asdict()), {"TopicArn": self._topic_arn(function_arn)}, attributes)
+        except (EventError, sns.PublishError) as error:
+            detail = "The event was not published. Send it again."
+            raise Problem("announcement_failed", detail, retry_after=5, cause=str(error)) from error
+        if event.event == "note_purchased":
+            self._telemetry.count("Purchases")
+            self._telemetry.count("Amount", event.amount, "None")
+        return event.event
+
+    def text_admin(self, message: str) -> None:
+        """Text the admin's phone about a purchase event of this stage.
+
+        A malformed message is logged and dropped, since it stays malformed. Branches share dev's topic, and each has a
+        function that receives all its messages: those of another stage are dropped too.
+
+        :param message: the JSON that the topic's subscribers receive.
+        :raises sns.PublishError: the text was not sent. Lambda invokes the function again.
+        """
+        try:
+            event = purchase_event.parse(message)
+        except EventError as error:
+            self._telemetry.count("NotifyUnreadable")
+            self._telemetry.note(unreadable=str(error))
+            return
+        self._telemetry.note(payment_id=event.payment_id)
+        if event.stage != self._config.stage:
+            return
+        try:
+            with self._telemetry.subsegment("SNS", "aws", operation="Publish"):
+                sns.publish(sms_text(event), {"PhoneNumber": self._config.admin_phone})
+        except sns.PublishError as error:
+            self._telemetry.count("NotifyFailures")
+            self._telemetry.note(cause=str(error))
+            raise
+
+    def _topic_arn(self, function_arn: str) -> str:
+        _, partition, _, region, account = (function_arn or self._arn_outside_lambda).split(":")[:5]
+        return f"arn:{partition}:sns:{region}:{account}:{self._config.note_purchased_topic}"
 
     @cached_property
-    def _account(self) -> str:
-        """What stands for the function's ARN under `chalice local`."""
+    def _arn_outside_lambda(self) -> str:
+        """The partition, region and account to use under `chalice local`."""
         return sns.account()
-
-    def announce(self, event: PurchaseEvent, function_arn: str) -> None:
-        """Publish to the stage's topic.
-
-        :param event: what happened.
-        :param function_arn: the running function's, whose region and account are the topic's; empty outside Lambda.
-        :raises sns.PublishError: it was not published.
-        """
-        _, partition, _, region, account = (function_arn or self._account).split(":")[:5]
-        to = {"TopicArn": f"arn:{partition}:sns:{region}:{account}:{self._topic}"}
-        sns.publish(json.dumps(asdict(event)), to, {"event": event.event, "stage": event.stage})
-
-    def text(self, phone: str, message: str) -> None:
-        """Send a text message.
-
-        :param phone: E.164.
-        :raises sns.PublishError: it was not sent.
-        """
-        sns.publish(message, {"PhoneNumber": phone})

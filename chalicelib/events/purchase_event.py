@@ -1,10 +1,9 @@
 """A purchase event: what the topic's subscribers receive, and how it is made from a Stripe event."""
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-# The Stripe events that matter here, and what the rest of the company calls them.
+# The Stripe events that are published, and the names they are published under.
 ANNOUNCED = {
     "payment_intent.succeeded": "note_purchased",
     "charge.refunded": "note_refunded",
@@ -12,13 +11,12 @@ ANNOUNCED = {
 }
 
 
-@dataclass(frozen=True)
-class PurchaseEvent:
-    """What the topic's subscribers get, as JSON.
+class PurchaseEvent(NamedTuple):
+    """What the topic's subscribers receive, as JSON.
 
-    ``event``: note_purchased, note_refunded or note_disputed. ``amount``: cents that were paid, given back, or are
-    disputed. ``storage``: notes, None where Stripe's event does not say. ``created``: Unix seconds.
-    ``event_id``: Stripe's; delivery is at least once, and this tells a repeat from a second refund.
+    ``event``: note_purchased, note_refunded or note_disputed. ``amount``: cents that were paid, refunded, or are
+    disputed. ``storage``: notes; None if Stripe's event does not have it. ``created``: Unix seconds.
+    ``event_id``: Stripe's. Delivery is at least once, and the id tells a repeat from a second refund.
     """
 
     event: str
@@ -33,14 +31,14 @@ class PurchaseEvent:
 
 
 class EventError(Exception):
-    """What should be an event of Stripe's, or a purchase event, is not."""
+    """A Stripe event or a purchase event is malformed."""
 
 
 def from_stripe_event(event: dict[str, Any], stage: str) -> PurchaseEvent | None:
-    """Return what a verified event of Stripe's means here, or None if it means nothing.
+    """Convert a verified Stripe event, or return None if it is not published.
 
-    Several stages share Stripe's test mode, and each gets the events of all: those of another stage's payments, and of
-    payments that are not this service's, mean nothing. A dispute does not say whose it is, and is announced.
+    Stages share Stripe's test mode, and each receives the events of all: those of another stage's payments, and of
+    payments that this service did not make, are not published. A dispute does not name its stage, and is published.
 
     :param event: Stripe's event (https://docs.stripe.com/api/events/object).
     :param stage: this stage.
@@ -50,27 +48,27 @@ def from_stripe_event(event: dict[str, Any], stage: str) -> PurchaseEvent | None
     if name is None:
         return None
     try:
-        thing = event["data"]["object"]
-        metadata = thing.get("metadata") or {}
+        stripe_object = event["data"]["object"]
+        metadata = stripe_object.get("metadata") or {}
         if name != "note_disputed" and metadata.get("stage") != stage:
             return None
-        amount = thing["amount"]
+        amount = stripe_object["amount"]
         if name == "note_purchased":
-            payment_id, amount = thing["id"], thing["amount_received"]
+            payment_id, amount = stripe_object["id"], stripe_object["amount_received"]
         else:
-            payment_id = thing["payment_intent"]
-        if name == "note_refunded":  # the charge's sum of all refunds; the event says what it was before this one
+            payment_id = stripe_object["payment_intent"]
+        if name == "note_refunded":  # the charge has the sum of its refunds; the event has the sum before this one
             before = (event["data"].get("previous_attributes") or {}).get("amount_refunded", 0)
-            amount = thing["amount_refunded"] - before
+            amount = stripe_object["amount_refunded"] - before
         return PurchaseEvent(
             event=name,
             payment_id=str(payment_id),
             amount=int(amount),
-            currency=str(thing["currency"]),
+            currency=str(stripe_object["currency"]),
             storage=int(metadata["storage"]) if "storage" in metadata else None,
             stage=stage,
             created=int(event["created"]),
-            description=thing.get("description"),
+            description=stripe_object.get("description"),
             event_id=str(event["id"]),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -78,9 +76,9 @@ def from_stripe_event(event: dict[str, Any], stage: str) -> PurchaseEvent | None
 
 
 def parse(message: str) -> PurchaseEvent:
-    """Read a purchase event as the topic's subscribers get it.
+    """Parse a purchase event from the JSON that the topic's subscribers receive.
 
-    :raises EventError: it is none.
+    :raises EventError: the message is malformed.
     """
     try:
         event = PurchaseEvent(**json.loads(message))

@@ -1,4 +1,4 @@
-"""Stripe's webhooks: a raw body and its signature -> the event, or a Problem."""
+"""Verifies Stripe's webhooks: a raw body and its signature become an event, or a Problem."""
 
 import json
 import time
@@ -8,40 +8,40 @@ from chalicelib.aws.secret import Secret, SecretError, SecretValue
 from chalicelib.problems import Problem
 from chalicelib.stripe_client.sdk_without_asyncio import stripe
 
-# Stripe's events are some kilobytes; what is larger is not hashed.
+# Stripe's events have some kilobytes. A larger body is not hashed.
 MAX_BODY_BYTES = 512 * 1024
 # Seconds (https://docs.stripe.com/webhooks/signature: replay attacks).
 TOLERANCE = 300
 
 
 class Receipt(TypedDict):
-    """What Stripe is told of an event that was taken: the purchase event that was published, or None for none."""
+    """The response to an accepted event: the name of the purchase event that was published, or None."""
 
     announced: str | None
 
 
 def verify_webhook(body: bytes, header: str | None, secret: Secret) -> dict[str, Any]:
-    """Verify a webhook and return its event, taken from the verified body.
+    """Verify a webhook and return its event, parsed from the verified body.
 
-    Where no signature verifies, the secret may have been rolled: it is read again, at most once in 30 s, so that forged
-    webhooks never become a storm of reads.
+    If no signature verifies, the signing secret may have been rolled: it is refreshed, at most once in 30 s, so that
+    forged webhooks cannot cause a storm of reads.
 
     :param body: the raw body.
     :param header: ``Stripe-Signature``: ``t=…,v1=…``, with two ``v1`` while a secret is being rolled.
-    :param secret: the parameter with the stage's signing secret.
-    :raises Problem: ``body_too_large``; ``signature_invalid``, also for what is stale, or signed and not an event;
-        ``webhook_secret_unavailable``.
+    :param secret: the stage's signing secret.
+    :raises Problem: ``body_too_large``; ``signature_invalid``, also for a stale signature and for a signed body that is
+        no event; ``webhook_secret_unavailable``.
     """
     if len(body) > MAX_BODY_BYTES:
-        raise Problem("body_too_large", f"The body has {len(body)} bytes; at most {MAX_BODY_BYTES} are read.")
-    _refuse_stale(header)
+        raise Problem("body_too_large", f"The body has {len(body)} bytes; the limit is {MAX_BODY_BYTES}.")
+    _reject_stale(header)
     try:
-        asked_at = time.monotonic()
+        requested_at = time.monotonic()
         current = secret.get()
-        if not _verifies(body, header, current):
-            renewed = secret.refresh(current, asked_at)
-            if renewed == current or not _verifies(body, header, renewed):
-                raise _invalid("no signature is of this body and this stage's secret")
+        if not _is_signed(body, header, current):
+            refreshed = secret.refresh(current, requested_at)
+            if refreshed == current or not _is_signed(body, header, refreshed):
+                raise _invalid("no signature matches the body and this stage's signing secret")
     except SecretError as error:
         detail = "The stage's signing secret could not be read. Send the event again."
         raise Problem("webhook_secret_unavailable", detail, retry_after=5, cause=str(error)) from error
@@ -54,22 +54,22 @@ def verify_webhook(body: bytes, header: str | None, secret: Secret) -> dict[str,
     return event
 
 
-def _refuse_stale(header: str | None) -> None:
-    """Refuse what no secret could verify, before a secret is asked for."""
+def _reject_stale(header: str | None) -> None:
+    """Reject what no secret could verify, before the secret is read."""
     header = header or ""
-    stamps = [part[2:] for part in header.split(",") if part.startswith("t=")]
-    if not header.isascii() or len(stamps) != 1 or not (stamps[0].isdigit() and len(stamps[0]) < 12):
+    timestamps = [part[2:] for part in header.split(",") if part.startswith("t=")]
+    if not header.isascii() or len(timestamps) != 1 or not (timestamps[0].isdigit() and len(timestamps[0]) < 12):
         raise _invalid("there is no header Stripe-Signature with a time and a signature")
-    if abs(time.time() - int(stamps[0])) > TOLERANCE:
+    if abs(time.time() - int(timestamps[0])) > TOLERANCE:
         raise _invalid(f"the signature is older than {TOLERANCE} s")
 
 
-def _verifies(body: bytes, header: str | None, secret: SecretValue) -> bool:
+def _is_signed(body: bytes, header: str | None, secret: SecretValue) -> bool:
     try:
         return bool(stripe.WebhookSignature.verify_header(body, header, secret.reveal(), TOLERANCE))
     except (stripe.SignatureVerificationError, UnicodeDecodeError):
         return False
 
 
-def _invalid(why: str) -> Problem:
-    return Problem("signature_invalid", f"This is not taken for a webhook of Stripe: {why}.", cause=why)
+def _invalid(reason: str) -> Problem:
+    return Problem("signature_invalid", f"The webhook was rejected: {reason}.", cause=reason)

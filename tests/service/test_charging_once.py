@@ -1,4 +1,4 @@
-"""A payment is never made twice for one key, whatever fails and wherever the process dies."""
+"""One idempotency key is one payment, whatever fails and wherever the process is killed."""
 
 import base64
 import json
@@ -33,16 +33,16 @@ def test_the_same_key_20_times_at_once_is_one_payment(api: Api, stack: Stack, de
         return api.request("POST", "/billing", json=PURCHASE, headers={"Idempotency-Key": key})
 
     with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(buy, range(20)))
-    paid = [answer for answer in answers if answer.status_code == 200]
+        responses = list(pool.map(buy, range(20)))
+    paid = [response for response in responses if response.status_code == 200]
     assert paid
-    assert len({answer.json()["id"] for answer in paid}) == 1
-    assert all(is_problem(answer, 409, "idempotency_key_in_use") for answer in answers if answer not in paid)
+    assert len({response.json()["id"] for response in paid}) == 1
+    assert all(is_problem(response, 409, "idempotency_key_in_use") for response in responses if response not in paid)
     assert len(stack.stripe.payment_intents) == before + 1
 
 
 @pytest.mark.parametrize("other", [{"storage": 22}, {"source": "tok_mastercard"}])
-def test_the_same_key_with_another_body_is_refused(api: Api, stack: Stack, other):
+def test_the_same_key_with_another_body_is_rejected(api: Api, stack: Stack, other):
     key = str(uuid.uuid4())
     assert api.post(PURCHASE, Idempotency_Key=key).status_code == 200
     before = len(stack.stripe.payment_intents)
@@ -58,22 +58,22 @@ def test_a_declined_card_is_declined_again_for_the_same_key(api: Api, stack: Sta
     assert first["code"] == second["code"] == "card_declined"
 
 
-def test_two_callers_with_the_same_key_do_not_meet(container: Container):
+def test_two_callers_with_the_same_key_make_two_payments(container: Container):
     ids = set()
     for caller in ("us-east-1:alice", "us-east-1:bob", "arn:aws:iam::123456789012:user/alice"):
-        answers = [container.post(PURCHASE, caller=caller, Idempotency_Key="same").json() for _ in range(2)]
-        assert answers[0]["id"] == answers[1]["id"]
-        ids.add(answers[0]["id"])
+        responses = [container.post(PURCHASE, caller=caller, Idempotency_Key="same").json() for _ in range(2)]
+        assert responses[0]["id"] == responses[1]["id"]
+        ids.add(responses[0]["id"])
     assert len(ids) == 3
 
 
-def test_two_stages_with_the_same_key_do_not_meet(stack: Stack, container: Container):
+def test_two_stages_with_the_same_key_make_two_payments(stack: Stack, container: Container):
     with Container(stack, STAGE="featureX") as other:
         ids = {one.post(PURCHASE, Idempotency_Key="same").json()["id"] for one in (container, other)}
     assert len(ids) == 2
 
 
-def test_two_idempotency_keys_are_refused(container: Container, stack: Stack):
+def test_two_idempotency_keys_are_rejected(container: Container, stack: Stack):
     event = billing_event(PURCHASE, Idempotency_Key="second")
     event["multiValueHeaders"] = {"Content-Type": ["application/json"], "Idempotency-Key": ["first", "second"]}
     assert is_problem(container.invoke(event), 400, "invalid_request")
@@ -81,13 +81,13 @@ def test_two_idempotency_keys_are_refused(container: Container, stack: Stack):
 
 
 @pytest.mark.parametrize("identity", [None, {}])
-def test_an_event_without_identity_is_refused(container: Container, identity):
+def test_an_event_without_identity_is_rejected(container: Container, identity):
     event = billing_event(PURCHASE)
     event["requestContext"]["identity"] = identity
     assert is_problem(container.invoke(event), 403, "caller_unknown")
 
 
-def test_a_body_in_base64_is_read_and_one_that_is_none_is_refused(container: Container):
+def test_a_base64_body_is_decoded_and_malformed_base64_is_rejected(container: Container):
     event = billing_event(base64.b64encode(json.dumps(PURCHASE).encode()).decode())
     assert container.invoke({**event, "isBase64Encoded": True}).status_code == 200
     for body in ("é", "abc", "=", "\ud800"):
@@ -101,7 +101,7 @@ def test_the_caller_is_part_of_the_payment(container: Container, stack: Stack):
     assert intent["metadata"]["caller"] == "us-east-1:alice"
 
 
-def test_a_request_that_nobody_signed_is_refused_in_lambda(container: Container, stack: Stack):
+def test_an_unsigned_request_is_rejected_in_lambda(container: Container, stack: Stack):
     event = billing_event(PURCHASE)
     event["requestContext"]["identity"] = {"sourceIp": "192.0.2.1", "cognitoIdentityId": None, "userArn": None}
     assert is_problem(container.invoke(event), 403, "caller_unknown")
@@ -110,7 +110,7 @@ def test_a_request_that_nobody_signed_is_refused_in_lambda(container: Container,
 
 @pytest.mark.parametrize("half", [0, 1])
 def test_killed_at_any_of_50_moments_and_repeated_is_one_payment(stack: Stack, half):
-    """25 moments a half, spread over the whole course of a charge, whose ends are stretched to be hit."""
+    """25 moments per half, spread over the whole charge. Its first and last steps are slowed down to be hit."""
     moments = [0.060 * (2 * step + half) / 50 for step in range(25)]
     with Container(stack) as container:
         killed = 0
@@ -122,11 +122,11 @@ def test_killed_at_any_of_50_moments_and_repeated_is_one_payment(stack: Stack, h
             killed += container.invoke_and_kill(event, after=moment) is None
             stack.stripe.faults.clear()
             for _ in range(5):
-                answer = container.invoke_and_kill(event, after=None)
-                assert answer is not None
-                if answer.status_code != 409:  # the killed process' request is still running at Stripe
+                response = container.invoke_and_kill(event, after=None)
+                assert response is not None
+                if response.status_code != 409:  # the killed process's request is still running at Stripe
                     break
-            assert answer.status_code == 200, answer.text
+            assert response.status_code == 200, response.text
             paid = [intent for intent in stack.stripe.payment_intents if intent["metadata"]["caller"].endswith(key)]
             assert [intent["status"] for intent in paid] == ["succeeded"]
     assert killed > 5  # most of the moments fell into the charge

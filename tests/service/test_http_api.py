@@ -12,7 +12,7 @@ from tests.support.stack import PURCHASE, Api, Stack, is_problem
     ("paid_by", "token"),
     [("source", "tok_visa"), ("payment_method", "pm_card_visa"), ("confirmation_token", "ctoken_visa")],
 )
-def test_a_purchase_is_charged_whichever_way_it_is_paid(api: Api, stack: Stack, paid_by, token):
+def test_a_purchase_is_charged_with_every_kind_of_payment_source(api: Api, stack: Stack, paid_by, token):
     response = api.post({paid_by: token, "storage": 21})
     body = response.json()
     assert response.status_code == 200, response.text
@@ -27,7 +27,7 @@ def test_a_purchase_is_charged_whichever_way_it_is_paid(api: Api, stack: Stack, 
     ("storage", "amount"),
     [(1, 400), ("10", 4000), (10, 4000), (11, 2200), (100, 20000), (101, 10100), (999999, 99999900)],
 )
-def test_the_rate_of_the_tier_holds_for_every_note(api: Api, storage, amount):
+def test_the_tiers_rate_applies_to_every_note(api: Api, storage, amount):
     quote = api.get(f"/billing/quote?storage={storage}")
     assert quote.json() == {"storage": int(storage), "amount": amount, "currency": "usd"}
     charged = api.post({"source": "tok_visa", "storage": storage})
@@ -40,13 +40,13 @@ def test_a_quote_charges_nothing(api: Api, stack: Stack):
 
 
 @pytest.mark.parametrize("query", ["", "?storage=", "?storage=0", "?storage=1&storage=2", "?storage=x", "?notes=1"])
-def test_a_quote_without_a_number_of_notes_is_refused(api: Api, query):
+def test_a_quote_without_a_number_of_notes_is_rejected(api: Api, query):
     response = api.get(f"/billing/quote{query}")
     assert is_problem(response, 400, "invalid_request")
     assert [error["field"] for error in response.json()["errors"]] == ["storage"]
 
 
-def test_health_says_stage_and_version_and_touches_nothing(fresh_api: Api, stack: Stack):
+def test_health_returns_stage_and_version_and_calls_nothing(fresh_api: Api, stack: Stack):
     body = fresh_api.get("/health").json()
     assert (body["status"], body["stage"]) == ("ok", "dev")
     assert body["version"].count(".") == 2
@@ -120,7 +120,7 @@ def test_bad_fields_are_all_named_and_nothing_is_charged(api: Api, stack: Stack,
         b'\xef\xbb\xbf{"storage": 1, "source": "tok_visa"}',
     ],
 )
-def test_a_body_that_is_not_json_in_utf8_is_refused(api: Api, stack: Stack, body):
+def test_a_body_that_is_not_json_in_utf8_is_rejected(api: Api, stack: Stack, body):
     assert is_problem(api.post(body), 400, "invalid_request")
     assert stack.stripe.requests == []
 
@@ -132,17 +132,17 @@ def test_a_body_of_16_kib_is_read_and_one_byte_more_is_not(api: Api):
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp"])
-def test_another_media_type_is_refused(api: Api, stack: Stack, content_type):
+def test_another_media_type_is_rejected(api: Api, stack: Stack, content_type):
     assert is_problem(api.post(PURCHASE, Content_Type=content_type), 415, "unsupported_media_type")
     assert stack.stripe.requests == []
 
 
-def test_a_charset_beside_json_is_fine(api: Api):
+def test_json_with_a_charset_is_accepted(api: Api):
     assert api.post(PURCHASE, Content_Type="application/json; charset=utf-8").status_code == 200
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256, "tab\there"])
-def test_an_idempotency_key_that_is_none_is_refused(api: Api, stack: Stack, key):
+def test_an_invalid_idempotency_key_is_rejected(api: Api, stack: Stack, key):
     response = api.post(PURCHASE, Idempotency_Key=key.encode("latin-1"))
     assert is_problem(response, 400, "invalid_request")
     assert [error["field"] for error in response.json()["errors"]] == ["Idempotency-Key"]
@@ -167,7 +167,7 @@ CARDS = [
 
 
 @pytest.mark.parametrize(("token", "code", "decline_code"), CARDS)
-def test_a_card_that_says_no_is_told_with_stripes_code_and_words(api: Api, token, code, decline_code):
+def test_a_declined_card_returns_stripes_code_and_message(api: Api, token, code, decline_code):
     response = api.post({"source": token, "storage": 1})
     assert is_problem(response, 402, code)
     body = response.json()
@@ -176,7 +176,7 @@ def test_a_card_that_says_no_is_told_with_stripes_code_and_words(api: Api, token
     assert "card" in body["detail"]
 
 
-def test_a_card_that_needs_authentication_gives_the_client_secret(api: Api):
+def test_a_card_that_needs_authentication_returns_the_client_secret(api: Api):
     body = api.post({"payment_method": "pm_card_authenticationRequired", "storage": 1}).json()
     assert body["status"] == "requires_action"
     assert body["client_secret"].startswith(body["id"] + "_secret_")
@@ -190,7 +190,7 @@ def test_a_card_that_needs_authentication_gives_the_client_secret(api: Api):
         {"confirmation_token": "ctoken_nobodyKnows", "storage": 1},
     ],
 )
-def test_a_token_that_stripe_does_not_know_is_the_callers_mistake(api: Api, body):
+def test_an_unknown_token_is_an_invalid_request(api: Api, body):
     response = api.post(body)
     assert is_problem(response, 400, "invalid_request")
     assert [error["field"] for error in response.json()["errors"]] == [next(iter(body))]
@@ -199,7 +199,7 @@ def test_a_token_that_stripe_does_not_know_is_the_callers_mistake(api: Api, body
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/billing/quote/more", "/a/b/c", "/a/b/c/d", "/health/deep", "/%00"])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
-def test_an_address_that_is_none_is_a_problem_too(api: Api, method, path):
+def test_an_unknown_url_is_a_problem(api: Api, method, path):
     assert is_problem(api.request(method, path), 404, "not_found")
 
 
@@ -212,14 +212,14 @@ def test_an_address_that_is_none_is_a_problem_too(api: Api, method, path):
         ("PUT", "/billing/quote", "GET"),
     ],
 )
-def test_a_method_that_a_route_does_not_know_is_told_which_it_knows(api: Api, method, path, allow):
+def test_an_unsupported_method_returns_the_allowed_ones(api: Api, method, path, allow):
     response = api.request(method, path)
     assert is_problem(response, 405, "method_not_allowed")
     assert response.headers["Allow"] == allow
 
 
 @pytest.mark.parametrize("path", ["/billing", "/billing/quote", "/health"])
-def test_a_browser_may_ask_from_another_origin(api: Api, path):
+def test_a_browser_may_call_from_another_origin(api: Api, path):
     response = api.request(
         "OPTIONS",
         path,
@@ -236,8 +236,8 @@ def test_a_browser_may_ask_from_another_origin(api: Api, path):
     assert ("POST" if path == "/billing" else "GET") in response.headers["Access-Control-Allow-Methods"]
 
 
-def test_every_answer_can_be_read_by_a_browser_and_is_cached_by_nobody(api: Api):
-    answers = [
+def test_every_response_has_cors_headers_and_is_not_cached(api: Api):
+    responses = [
         api.post(PURCHASE),
         api.post({}),
         api.post(PURCHASE, Content_Type="text/plain"),
@@ -245,18 +245,18 @@ def test_every_answer_can_be_read_by_a_browser_and_is_cached_by_nobody(api: Api)
         api.get("/nothing"),
         api.get("/health"),
     ]
-    assert {answer.status_code for answer in answers} == {200, 400, 404, 405, 415}
-    for answer in answers:
-        assert answer.headers["Access-Control-Allow-Origin"] == "*"
-        assert "Idempotency-Key" in answer.headers["Access-Control-Expose-Headers"]
-        assert answer.headers["Cache-Control"] == "no-store"
+    assert {response.status_code for response in responses} == {200, 400, 404, 405, 415}
+    for response in responses:
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Idempotency-Key" in response.headers["Access-Control-Expose-Headers"]
+        assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_a_request_without_a_key_is_a_payment_of_its_own(api: Api):
+def test_a_request_without_an_idempotency_key_is_a_new_payment(api: Api):
     assert api.post(PURCHASE).json()["id"] != api.post(PURCHASE).json()["id"]
 
 
-def test_stripe_gets_the_pinned_version_and_an_idempotency_key_each_time(api: Api, stack: Stack):
+def test_stripe_receives_the_pinned_version_and_an_idempotency_key_each_time(api: Api, stack: Stack):
     from chalicelib.billing.payments import API_VERSION
 
     api.post(PURCHASE)

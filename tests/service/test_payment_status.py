@@ -1,4 +1,4 @@
-"""`GET /billing/{payment_id}`: the payer sees what became of a payment, and nobody else sees anything."""
+"""`GET /billing/{payment_id}`: only the payer sees a payment's status."""
 
 import json
 from typing import Any
@@ -17,11 +17,11 @@ def ask(container: Container, payment_id: str, caller: str) -> Any:
 
 def test_the_payer_sees_the_payment(api: Api):
     payment = api.post(PURCHASE).json()
-    found = api.get(f"/billing/{payment['id']}")
-    assert (found.status_code, found.json()) == (200, payment)
+    retrieved = api.get(f"/billing/{payment['id']}")
+    assert (retrieved.status_code, retrieved.json()) == (200, payment)
 
 
-def test_a_refunded_payment_says_so(api: Api, stack: Stack):
+def test_a_refunded_payment_has_the_status_refunded(api: Api, stack: Stack):
     payment = api.post(PURCHASE).json()
     stack.client().v1.refunds.create({"payment_intent": payment["id"], "amount": 100})
     assert api.get(f"/billing/{payment['id']}").json()["status"] == "succeeded"
@@ -30,7 +30,7 @@ def test_a_refunded_payment_says_so(api: Api, stack: Stack):
 
 
 @pytest.mark.parametrize("outcome", ["succeed", "fail"])
-def test_a_payment_that_takes_its_time_is_processing_until_it_is_not(api: Api, stack: Stack, outcome):
+def test_a_slow_payment_is_processing_until_its_outcome_is_known(api: Api, stack: Stack, outcome):
     payment = api.post({"payment_method": "pm_card_processing", "storage": 1}).json()
     assert payment["status"] == "processing"
     assert api.get(f"/billing/{payment['id']}").json()["status"] == "processing"
@@ -42,12 +42,12 @@ def test_a_payment_that_takes_its_time_is_processing_until_it_is_not(api: Api, s
 def test_a_canceled_payment_has_failed(api: Api, stack: Stack):
     payment = api.post({"payment_method": "pm_card_authenticationRequired", "storage": 1}).json()
     stack.client().v1.payment_intents.cancel(payment["id"])
-    found = api.get(f"/billing/{payment['id']}").json()
-    assert (found["status"], found["code"]) == ("failed", "canceled")
-    assert "client_secret" not in found
+    retrieved = api.get(f"/billing/{payment['id']}").json()
+    assert (retrieved["status"], retrieved["code"]) == ("failed", "canceled")
+    assert "client_secret" not in retrieved
 
 
-def test_a_status_that_this_service_never_makes_is_not_passed_on(api: Api, stack: Stack):
+def test_a_status_outside_the_contract_is_not_passed_on(api: Api, stack: Stack):
     payment = api.post(PURCHASE).json()
     (intent,) = [intent for intent in stack.stripe.payment_intents if intent["id"] == payment["id"]]
     body = json.dumps({**intent, "status": "requires_capture"}).encode()
@@ -55,23 +55,23 @@ def test_a_status_that_this_service_never_makes_is_not_passed_on(api: Api, stack
     assert is_problem(api.get(f"/billing/{payment['id']}"), 502, "payment_provider_error")
 
 
-def test_another_callers_payment_and_none_at_all_get_the_same_answer(container: Container):
+def test_another_callers_payment_and_a_missing_payment_get_the_same_response(container: Container):
     payment = container.post(PURCHASE, caller="us-east-1:alice").json()
     assert ask(container, payment["id"], "us-east-1:alice").json() == payment
-    answers = [
+    responses = [
         ask(container, payment["id"], "us-east-1:mallory"),
         ask(container, payment["id"], "arn:aws:iam::123456789012:user/mallory"),
         ask(container, "pi_ofNobodyAtAll", "us-east-1:mallory"),
         ask(container, "ch_1", "us-east-1:mallory"),
         ask(container, "pi_..%2Fcharges", "us-east-1:mallory"),
     ]
-    for answer in answers:
-        assert is_problem(answer, 404, "not_found")
-    bodies = [{**answer.json(), "request_id": ""} for answer in answers]
+    for response in responses:
+        assert is_problem(response, 404, "not_found")
+    bodies = [{**response.json(), "request_id": ""} for response in responses]
     assert bodies == [bodies[0]] * len(bodies)
 
 
-def test_another_stages_payment_is_not_there(stack: Stack, container: Container):
+def test_another_stages_payment_is_not_found(stack: Stack, container: Container):
     payment = container.post(PURCHASE, caller="us-east-1:alice").json()
     with Container(stack, STAGE="featureX") as other:
         assert is_problem(ask(other, payment["id"], "us-east-1:alice"), 404, "not_found")

@@ -1,4 +1,4 @@
-"""When money has moved, the topic and the admin's phone hear of it, however often things fail on the way."""
+"""Every movement of money reaches the topic and the admin's phone, however often a step fails."""
 
 import signal
 import uuid
@@ -10,12 +10,12 @@ from devstack.aws import AwsFault
 from tests.support.stack import PURCHASE, Api, Company, eventually
 
 
-def test_a_purchase_is_announced_with_all_that_subscribers_need(company: Company):
+def test_a_purchase_is_announced_with_every_field_that_subscribers_need(company: Company):
     payment = company.api.post(PURCHASE).json()
     assert company.hears(payment["id"])
-    (told,) = company.stack.announced()
-    event_id, created = told.pop("event_id"), told.pop("created")
-    assert told == {
+    (event,) = company.stack.announced()
+    event_id, created = event.pop("event_id"), event.pop("created")
+    assert event == {
         "event": "note_purchased",
         "payment_id": payment["id"],
         "amount": 4200,
@@ -33,7 +33,7 @@ def test_a_purchase_is_announced_with_all_that_subscribers_need(company: Company
     assert company.stack.texts() == [f"Scratch: $42.00 for 21 notes (dev), {payment['id']}"]
 
 
-def test_refunds_and_disputes_are_announced_and_say_so_first(company: Company):
+def test_refunds_and_disputes_are_announced_and_their_texts_begin_with_the_word(company: Company):
     payment = company.api.post(PURCHASE).json()
     stripe = company.stack.client()
     for amount in (1000, 3200):
@@ -43,7 +43,7 @@ def test_refunds_and_disputes_are_announced_and_say_so_first(company: Company):
     company.stack.stripe.dispute(disputed["id"])
     assert company.hears(disputed["id"], "note_disputed")
     assert company.stack.stripe.webhooks.wait(30)
-    refunds = [told["amount"] for told in company.stack.announced() if told["event"] == "note_refunded"]
+    refunds = [event["amount"] for event in company.stack.announced() if event["event"] == "note_refunded"]
     assert sorted(refunds) == [1000, 3200]  # each what it gave back, not the sum so far
     company.wait_for_texts(5)
     texts = set(company.stack.texts())
@@ -52,7 +52,7 @@ def test_refunds_and_disputes_are_announced_and_say_so_first(company: Company):
     assert f"DISPUTE: Scratch: $4.00 (dev), {disputed['id']}" in texts
 
 
-def test_3d_secure_is_announced_when_authenticated_and_never_otherwise(company: Company):
+def test_3d_secure_is_announced_only_after_authentication(company: Company):
     body = {"payment_method": "pm_card_authenticationRequired", "storage": 21}
     authenticated, failed, abandoned = (company.api.post(body).json() for _ in range(3))
     assert {payment["status"] for payment in (authenticated, failed, abandoned)} == {"requires_action"}
@@ -61,7 +61,7 @@ def test_3d_secure_is_announced_when_authenticated_and_never_otherwise(company: 
     declined = company.api.post({"source": "tok_chargeDeclined", "storage": 1}).json()
     assert company.hears(authenticated["id"])
     assert company.stack.stripe.webhooks.wait(30)
-    assert [told["payment_id"] for told in company.stack.announced()] == [authenticated["id"]]
+    assert [event["payment_id"] for event in company.stack.announced()] == [authenticated["id"]]
     statuses = {
         payment_id: company.api.get(f"/billing/{payment_id}").json()
         for payment_id in (authenticated["id"], failed["id"], abandoned["id"], declined["payment_id"])
@@ -74,7 +74,7 @@ def test_3d_secure_is_announced_when_authenticated_and_never_otherwise(company: 
     assert statuses[declined["payment_id"]]["decline_code"] == "generic_decline"
 
 
-def test_500_purchases_with_webhooks_that_fail_double_and_overtake(company: Company):
+def test_500_purchases_with_failed_duplicated_and_reordered_webhooks(company: Company):
     company.stack.stripe.webhooks.disturb(fail_every=5, duplicate_every=10, shuffle=0.3)
     bodies = [PURCHASE] * 500 + [{"source": "tok_chargeDeclined", "storage": 1}] * 20
     bodies += [{"payment_method": "pm_card_authenticationRequired", "storage": 1}] * 20
@@ -82,19 +82,19 @@ def test_500_purchases_with_webhooks_that_fail_double_and_overtake(company: Comp
     def buy(body: object) -> tuple[int, str, str]:
         key = {"Idempotency-Key": str(uuid.uuid4())}
         response = company.api.request("POST", "/billing", json=body, headers=key)
-        while response.status_code >= 500:  # as the answer says, which a machine under load may give
+        while response.status_code >= 500:  # the response asks for a repeat; a machine under load may return it
             response = company.api.request("POST", "/billing", json=body, headers=key)
-        answer = response.json()
-        return response.status_code, answer.get("id", answer.get("payment_id")), str(answer.get("status"))
+        response = response.json()
+        return response.status_code, response.get("id", response.get("payment_id")), str(response.get("status"))
 
     with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(buy, bodies))
-    paid = {payment_id for status, payment_id, outcome in answers if (status, outcome) == (200, "succeeded")}
+        responses = list(pool.map(buy, bodies))
+    paid = {payment_id for status, payment_id, outcome in responses if (status, outcome) == (200, "succeeded")}
     assert len(paid) == 500
     assert company.stack.stripe.webhooks.wait(60)
-    announced = [told["payment_id"] for told in company.stack.announced()]
+    announced = [event["payment_id"] for event in company.stack.announced()]
     assert set(announced) == paid  # every one that was paid, and nothing else
-    assert len(announced) > 500  # some came twice, and can be told by their id
+    assert len(announced) > 500  # some came twice, with the same id
     company.wait_for_texts(len(announced))
     assert {text.rpartition(" ")[2] for text in company.stack.texts()} == paid
 
@@ -129,7 +129,7 @@ def test_killed_during_the_webhook_the_event_still_arrives(company: Company):
     ],
     ids=["500", "denied", "cut", "nonsense", "a page"],
 )
-def test_sns_down_for_a_while_loses_nothing(company: Company, fault: AwsFault):
+def test_an_outage_of_sns_loses_nothing(company: Company, fault: AwsFault):
     company.stack.aws.fail(fault)
     payment = company.api.post(PURCHASE).json()["id"]
     assert eventually(lambda: bool(company.stack.stripe.webhooks.attempts))
@@ -139,7 +139,7 @@ def test_sns_down_for_a_while_loses_nothing(company: Company, fault: AwsFault):
     assert company.hears(payment)
 
 
-def test_a_text_that_was_not_sent_is_tried_again(company: Company):
+def test_a_text_that_was_not_sent_is_retried(company: Company):
     payment = company.api.post(PURCHASE).json()["id"]
     assert company.hears(payment)
     company.stack.aws.fail(AwsFault("Publish", 1000, error="Throttled", status=429))
@@ -151,7 +151,7 @@ def test_a_text_that_was_not_sent_is_tried_again(company: Company):
     assert eventually(lambda: company.was_texted("pi_again"))
 
 
-def test_a_message_that_is_none_is_let_go(company: Company):
+def test_a_malformed_message_is_dropped(company: Company):
     for message in ("hello", "[]", '{"event": "note_purchased"}', '{"event": "x"}', "null"):
         company.stack.notify_of(message)
     payment = company.api.post(PURCHASE).json()["id"]
@@ -160,12 +160,12 @@ def test_a_message_that_is_none_is_let_go(company: Company):
     assert company.stack.queue_is_empty()
 
 
-def test_another_stages_purchase_on_the_shared_topic_is_its_own_notifys_to_text(company: Company):
+def test_another_stages_purchase_on_the_shared_topic_is_not_texted(company: Company):
     payment = company.api.post(PURCHASE).json()["id"]
     assert company.hears(payment)
-    told = company.stack.announced()[0]
-    company.stack.notify_of(told | {"stage": "featureX", "payment_id": "pi_other"})
-    company.stack.notify_of(told | {"payment_id": "pi_mine"})
+    event = company.stack.announced()[0]
+    company.stack.notify_of(event | {"stage": "featureX", "payment_id": "pi_other"})
+    company.stack.notify_of(event | {"payment_id": "pi_mine"})
     assert eventually(lambda: company.was_texted("pi_mine"))
     assert company.stack.queue_is_empty()
     assert not company.was_texted("pi_other")
@@ -199,4 +199,4 @@ def test_another_stages_payments_are_not_announced_here(company: Company):
     ]
     assert company.hears(mine)
     assert company.stack.stripe.webhooks.wait(30)
-    assert not {told["payment_id"] for told in company.stack.announced()} & set(other)
+    assert not {event["payment_id"] for event in company.stack.announced()} & set(other)

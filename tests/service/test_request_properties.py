@@ -1,4 +1,4 @@
-"""No body, header or query of anybody makes the API fail: properties, over HTTP."""
+"""Properties, over HTTP: no body, header or query makes the API fail."""
 
 import json
 import string
@@ -52,7 +52,7 @@ def test_no_query_gives_a_5xx(api: Api, text):
 
 @over_http
 @given(st.integers(1, 999_999), st.booleans())
-def test_every_number_of_notes_costs_what_its_tier_says(api: Api, storage, as_string):
+def test_every_number_of_notes_costs_its_tiers_rate(api: Api, storage, as_string):
     rate = 400 if storage <= 10 else 200 if storage <= 100 else 100
     charged = api.post({"source": "tok_visa", "storage": str(storage) if as_string else storage})
     assert (charged.status_code, charged.json()["amount"]) == (200, storage * rate)

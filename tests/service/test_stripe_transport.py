@@ -191,7 +191,8 @@ def test_a_malformed_response_is_a_retryable_connection_error(response):
         receive_request(connection)
         connection.sendall(response)
 
-    with ScriptedServer(script) as server, pytest.raises(stripe.APIConnectionError, match="answer was lost") as raised:
+    lost = pytest.raises(stripe.APIConnectionError, match="response was lost")
+    with ScriptedServer(script) as server, lost as raised:
         get(to_stripe(Network(), server.url), server.url)
     assert raised.value.should_retry
 
@@ -319,15 +320,3 @@ def test_a_connection_that_fails_to_open_ahead_is_retried_by_the_first_call():
         with pytest.raises(stripe.APIConnectionError, match="refused"):
             get(StripeTransport(connection), "http://localhost:1")
         assert get(to_stripe(Network(), server.url), server.url) == 200
-
-
-def test_asyncio_is_not_imported_until_it_is_used():
-    program = (
-        "import sys; from chalicelib.stripe_client.sdk_without_asyncio import stripe; from stripe import _http_client\n"
-        "assert 'asyncio' not in sys.modules\n"
-        "assert not stripe.enable_telemetry\n"
-        "import asyncio.events\n"
-        "assert asyncio.run(asyncio.sleep(0, 'slept')) == 'slept'\n"
-        "assert _http_client.asyncio.sleep is asyncio.sleep\n"
-    )
-    subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=True)

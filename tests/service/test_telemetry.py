@@ -1,4 +1,4 @@
-"""What operators see: one line a request, metrics in it, subsegments; and nothing that is nobody's business."""
+"""One log line per request with its metrics, X-Ray subsegments, and no secret or personal data in either."""
 
 import contextlib
 import io
@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.telemetry import Telemetry, redact
+from chalicelib.key_formats import SENSITIVE
+from chalicelib.telemetry import Redactor, Telemetry
 from devstack.aws import AwsFault
 from tests.support.stack import PURCHASE, TEST_PARAMETER, Api, Container, Stack, billing_event
 
@@ -17,7 +18,7 @@ def lines(log: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.splitlines() if line.startswith("{")]
 
 
-def test_a_request_is_one_line_that_finds_it_again(stack: Stack):
+def test_a_request_is_one_log_line_with_its_ids(stack: Stack):
     with Container(stack) as container:
         paid = container.post(PURCHASE, Idempotency_Key="the-callers-key").json()
         declined = container.post({"source": "tok_chargeDeclined", "storage": 1}).json()
@@ -37,8 +38,8 @@ def test_a_request_is_one_line_that_finds_it_again(stack: Stack):
     assert "us-east-1:" not in json.dumps(logged)
 
 
-def test_a_line_says_which_version_of_the_key_is_used(stack: Stack):
-    """So that an operator sees when a rotated key has arrived."""
+def test_a_log_line_has_the_version_of_the_key_in_use(stack: Stack):
+    """An operator sees in the log when a rotated key is in use."""
     old, new = stack.issue_key(), stack.issue_key()
     ssm = stack.aws.client("ssm")
     versions = []
@@ -56,7 +57,7 @@ def test_a_line_says_which_version_of_the_key_is_used(stack: Stack):
     assert logged == [None, versions[0], versions[0], versions[1], versions[1]]
 
 
-def test_chalice_local_says_it_too(fresh_api: Api, stack: Stack):
+def test_chalice_local_writes_the_same_line(fresh_api: Api, stack: Stack):
     fresh_api.post(PURCHASE)
     version = stack.aws.client("ssm").get_parameter(Name=TEST_PARAMETER)["Parameter"]["Version"]
     assert f'"key_version": {version}' in fresh_api.output()
@@ -73,7 +74,7 @@ def metrics(line: dict[str, Any]) -> dict[str, Any]:
     return {name: line[name] for name in named}
 
 
-def test_what_happens_is_counted(stack: Stack):
+def test_events_are_counted_as_metrics(stack: Stack):
     revoked = stack.issue_key()
     stack.aws.put_secret("/stripeSecretKey/test", revoked)
     with Container(stack) as container:
@@ -99,7 +100,7 @@ def test_declines_are_counted_by_code(stack: Stack):
     assert line["code"] == "card_declined"
 
 
-def test_calls_are_subsegments_of_the_functions_trace(stack: Stack):
+def test_upstream_calls_are_subsegments_of_the_functions_trace(stack: Stack):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
         daemon.bind(("127.0.0.1", 0))
         daemon.settimeout(10)
@@ -143,17 +144,17 @@ def test_without_a_daemon_tracing_is_silent(stack: Stack, environment):
 def test_an_unhandled_exception_is_logged_as_json_with_its_traceback(stack: Stack):
     with Container(stack) as container:
         event = billing_event(PURCHASE)
-        # No event of API Gateway's: it would name the payment.
+        # Not an event of API Gateway, which would name the payment.
         event["requestContext"] |= {"resourcePath": "/billing/{payment_id}", "httpMethod": "GET"}
-        answer = container.invoke(event)
+        response = container.invoke(event)
         logged = lines(container.output())
-    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert (response.status_code, response.json()["code"]) == (500, "internal_error")
     assert "TypeError" in logged[0]["exception"]
     assert metrics(logged[-1])["InternalErrors"] == 1
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("text", "redacted"),
     [
         ("key sk_live_abc123 refused", "key *** refused"),
         ("rk_test_abc whsec_abc pk_live_abc", "*** *** ***"),
@@ -163,12 +164,12 @@ def test_an_unhandled_exception_is_logged_as_json_with_its_traceback(stack: Stac
         ("ann.lee+x@mail.example.com", "***"),
     ],
 )
-def test_redaction(said, shown):
-    assert redact(said) == (said if shown is None else shown)
+def test_redaction(text, redacted):
+    assert Redactor(SENSITIVE).redact(text) == (text if redacted is None else redacted)
 
 
-def test_lines_of_requests_under_way_at_once_do_not_mix():
-    telemetry = Telemetry("dev")
+def test_lines_of_concurrent_requests_do_not_mix():
+    telemetry = Telemetry("dev", Redactor(SENSITIVE))
     written = io.StringIO()
     with contextlib.redirect_stdout(written):
         telemetry.count("KeyReads")  # during init

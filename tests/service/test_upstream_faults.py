@@ -1,4 +1,4 @@
-"""Each upstream denied, throttled, slow, cut off, answering nonsense: the contract's answer, and no restart."""
+"""Each upstream denied, throttled, slow, cut off, answering nonsense: the contract's response, and no restart."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ ALWAYS = 1000
 
 
 class Dripping:
-    """A Stripe that sends a byte of its answer every half second, for ever."""
+    """A Stripe that sends a byte of its response every half second, without end."""
 
     def __init__(self, part: str) -> None:
         self._start = (
@@ -47,7 +47,7 @@ class Dripping:
                 connection.sendall(b"x")
 
 
-# But for throttling, which is waited out: tests/test_fleet.py.
+# Except throttling, which is waited out: tests/service/test_fleet.py.
 every_failure_of_parameter_store = pytest.mark.parametrize(
     "fault",
     [
@@ -93,7 +93,7 @@ def test_parameter_store_fails_and_recovers(fresh_api: Api, stack: Stack, fault)
 
 @every_failure_of_parameter_store
 def test_parameter_store_fails_a_container_and_recovers(stack: Stack, fault):
-    """The same, by a call that is signed without the SDK."""
+    """The same, with a call that is signed without the SDK."""
     stack.aws.fail(fault)
     with Container(stack) as container:
         assert is_problem(container.post(PURCHASE), 503, "stripe_key_unavailable")
@@ -103,7 +103,7 @@ def test_parameter_store_fails_a_container_and_recovers(stack: Stack, fault):
         assert f"{TEST_PARAMETER}: " in container.output()
 
 
-def test_a_parameter_that_is_not_there_yet(stack: Stack):
+def test_a_parameter_that_is_stored_later(stack: Stack):
     stack.aws.client("ssm").delete_parameter(Name=TEST_PARAMETER)
     with Container(stack) as container:
         assert is_problem(container.post(PURCHASE), 503, "stripe_key_unavailable")
@@ -112,7 +112,7 @@ def test_a_parameter_that_is_not_there_yet(stack: Stack):
 
 
 def _intent(**changes: object) -> bytes:
-    """A PaymentIntent as Stripe would answer a purchase of 22 notes, with changes."""
+    """A PaymentIntent as Stripe would return it for a purchase of 22 notes, with changes."""
     intent = {"object": "payment_intent", "id": "pi_1", "status": "succeeded", "amount": 4400, "currency": "usd"}
     intent |= {"created": 1, "livemode": False, "metadata": {"storage": "22"}, **changes}
     return json.dumps(intent).encode()
@@ -173,17 +173,17 @@ def test_stripe_fails_and_recovers(api: Api, stack: Stack, name):
 @pytest.mark.parametrize(
     "fault", [{"cut": "before"}, {"cut": "after"}, {"status": 500}, {"status": 409}, {"body": b"{}"}]
 )
-def test_one_failure_of_stripe_is_not_noticed_by_the_caller(api: Api, stack: Stack, fault):
+def test_one_failure_of_stripe_is_hidden_from_the_caller(api: Api, stack: Stack, fault):
     before = len(stack.stripe.payment_intents)
     stack.stripe.faults.add(count=1, match="/v1/payment_intents", **fault)
     assert api.post(PURCHASE).status_code == 200
     assert len(stack.stripe.payment_intents) == before + 1
 
 
-def test_a_payment_whose_answer_was_lost_for_good_is_found_again_by_its_key(api: Api, stack: Stack):
+def test_a_payment_whose_response_was_lost_is_returned_for_its_key(api: Api, stack: Stack):
     before = len(stack.stripe.payment_intents)
     stack.stripe.faults.add(count=ALWAYS, match="/v1/payment_intents", cut="after")
-    lost = api.post(PURCHASE)  # no key of the caller's: the answer gives one to repeat with
+    lost = api.post(PURCHASE)  # without a key: the response has one to repeat with
     assert is_problem(lost, 502, "payment_provider_error")
     stack.stripe.faults.clear()
     found = api.post(PURCHASE, Idempotency_Key=lost.headers["Idempotency-Key"])
@@ -209,7 +209,7 @@ def test_stripe_hangs_and_recovers():
 
 
 @pytest.mark.parametrize("then", [{"status": 429}, {"status": 409}, {"status": 401}, {"status": 403}])
-def test_after_a_lost_answer_no_other_one_hides_that_the_card_may_be_charged(api: Api, stack: Stack, then):
+def test_after_a_lost_response_no_later_one_hides_that_the_card_may_be_charged(api: Api, stack: Stack, then):
     before = len(stack.stripe.payment_intents)
     stack.stripe.faults.add(count=1, match="/v1/payment_intents", cut="after")
     stack.stripe.faults.add(count=ALWAYS, match="/v1/payment_intents", **then)
@@ -221,21 +221,21 @@ def test_after_a_lost_answer_no_other_one_hides_that_the_card_may_be_charged(api
 
 
 @pytest.mark.parametrize("drip", ["header", "body"])
-def test_stripe_that_drips_gets_no_more_time_than_one_that_hangs(stack: Stack, drip):
-    """Each byte comes before a socket's time limit, and the whole never does."""
+def test_a_dripping_response_gets_no_more_time_than_none(stack: Stack, drip):
+    """Each byte arrives within the socket's timeout, but the whole response never arrives."""
     with Dripping(drip) as stripe, Container(stack, STRIPE_API_BASE=stripe.url) as container:
         begun = time.monotonic()
         assert is_problem(container.post(PURCHASE), 504, "outcome_unknown")
         assert time.monotonic() - begun < 25  # API Gateway's limit, not a measure of speed
 
 
-def test_a_laptops_netrc_does_not_replace_the_key(stack: Stack, tmp_path):
+def test_a_netrc_file_does_not_replace_the_key(stack: Stack, tmp_path):
     (tmp_path / "netrc").write_text("default login me password hunter2\n")
     with Container(stack, NETRC=str(tmp_path / "netrc")) as container:
         assert container.post(PURCHASE).status_code == 200
 
 
-def test_a_key_that_is_refused_after_a_lost_answer_does_not_claim_that_nothing_was_charged(api: Api, stack: Stack):
+def test_a_key_rejected_after_a_lost_response_does_not_claim_that_nothing_was_charged(api: Api, stack: Stack):
     stack.stripe.faults.add(count=1, match="/v1/payment_intents", cut="after")
     stack.stripe.faults.add(count=ALWAYS, match="/v1/payment_intents", status=401)
     response = api.post(PURCHASE)
@@ -244,8 +244,8 @@ def test_a_key_that_is_refused_after_a_lost_answer_does_not_claim_that_nothing_w
 
 
 @pytest.mark.parametrize("reread", ["AccessDeniedException", "ThrottlingException"])
-def test_parameter_store_fails_while_a_rotated_key_is_read_again(stack: Stack, reread):
-    with Container(stack, ANSWERED="12") as container:
+def test_parameter_store_fails_while_a_rotated_key_is_refreshed(stack: Stack, reread):
+    with Container(stack, STRIPE_DEADLINE="12") as container:
         assert container.post(PURCHASE).status_code == 200
         stack.stripe.faults.add(count=1, match="/v1/payment_intents", status=401)
         stack.aws.fail(AwsFault("GetParameter", ALWAYS, error=reread))
@@ -254,11 +254,11 @@ def test_parameter_store_fails_while_a_rotated_key_is_read_again(stack: Stack, r
         assert container.post(PURCHASE).status_code == 200
 
 
-def test_a_key_that_is_refused_when_no_time_is_left_for_another_call_is_read_again_by_the_next_purchase(stack: Stack):
-    """A read takes up to 3 s, by which the answer would be late."""
+def test_a_key_rejected_too_late_for_another_call_is_refreshed_by_the_next_purchase(stack: Stack):
+    """A read takes up to 3 s, by which the response would be late."""
     old, new = stack.issue_key(), stack.issue_key()
     stack.aws.put_secret(TEST_PARAMETER, old)
-    with Container(stack, ANSWERED="11.5") as container:  # a call may take 10 s, so it has to begin within 1.5
+    with Container(stack, STRIPE_DEADLINE="11.5") as container:  # a call may take 10 s, so it has to begin within 1.5
         assert container.post(PURCHASE).status_code == 200
         stack.aws.put_secret(TEST_PARAMETER, new)
         stack.stripe.keys.revoke(old)
@@ -270,7 +270,7 @@ def test_a_key_that_is_refused_when_no_time_is_left_for_another_call_is_read_aga
         assert stack.reads() == reads + 1
 
 
-def test_no_answer_and_no_log_shows_stripes_own_words_but_a_cards(api: Api, stack: Stack):
+def test_only_a_card_errors_message_is_passed_on_from_stripe(api: Api, stack: Stack):
     stack.stripe.faults.add(
         count=ALWAYS,
         status=500,

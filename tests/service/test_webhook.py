@@ -75,22 +75,22 @@ def send(api: Api, body: bytes, signature: str | None, **headers: str) -> Any:
     return api.post(body, path="/stripe/webhook", **given, **headers)
 
 
-def test_a_signed_event_is_taken_and_the_secret_read_once(fresh_hook: Api, stack: Stack):
+def test_a_signed_event_is_accepted_and_the_secret_read_once(fresh_hook: Api, stack: Stack):
     for _ in range(3):
         response = send(fresh_hook, event(), signed(event(), SECRET), Content_Type="application/json; charset=utf-8")
         assert (response.status_code, response.json()) == (200, {"announced": "note_purchased"})
     assert stack.reads() == 1
-    assert [told["payment_id"] for told in stack.announced()] == ["pi_hook"] * 3
+    assert [event["payment_id"] for event in stack.announced()] == ["pi_hook"] * 3
     assert stack.stripe.requests == []  # the event is taken from the body; nothing is fetched back
 
 
 @pytest.mark.parametrize("secrets", [(SECRET, ANOTHER), (ANOTHER, SECRET), (ANOTHER, ANOTHER, SECRET)])
-def test_any_one_of_several_signatures_will_do(hook: Api, secrets):
+def test_one_valid_signature_of_several_is_enough(hook: Api, secrets):
     assert send(hook, event(), signed(event(), *secrets)).status_code == 200
 
 
 @pytest.mark.parametrize("kind", ["payment_intent.created", "charge.succeeded", "payment_intent.payment_failed", "x"])
-def test_an_event_of_no_use_is_taken_and_dropped(hook: Api, stack: Stack, kind):
+def test_an_irrelevant_event_is_accepted_and_dropped(hook: Api, stack: Stack, kind):
     assert send(hook, event(kind), signed(event(kind), SECRET)).json() == {"announced": None}
     assert stack.published == []
 
@@ -124,7 +124,7 @@ REFUSED: dict[str, tuple[bytes, Any]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_stripe_did_not_send_has_no_effect(hook: Api, stack: Stack, name):
+def test_an_event_that_stripe_did_not_send_has_no_effect(hook: Api, stack: Stack, name):
     body, signature = REFUSED[name]
     assert is_problem(send(hook, body, signature()), 400, "signature_invalid")
     assert stack.published == []
@@ -148,7 +148,7 @@ def test_1000_forged_webhooks_cause_one_read(fresh_hook: Api, stack: Stack):
     assert stack.reads() == reads
 
 
-def test_a_rolled_secret_is_read_when_its_first_event_comes(fresh_hook: Api, stack: Stack):
+def test_a_rolled_secret_is_read_at_its_first_event(fresh_hook: Api, stack: Stack):
     assert send(fresh_hook, GOOD, signed(GOOD, SECRET)).status_code == 200
     stack.aws.put_secret(PARAMETER, ANOTHER)
     assert send(fresh_hook, GOOD, signed(GOOD, ANOTHER)).status_code == 200
@@ -166,7 +166,7 @@ def test_a_rolled_secret_is_read_when_its_first_event_comes(fresh_hook: Api, sta
     ],
     ids=["denied", "missing", "throttled"],
 )
-def test_without_the_secret_stripe_is_asked_to_call_again(fresh_hook: Api, stack: Stack, fault):
+def test_without_the_secret_stripe_is_asked_to_send_again(fresh_hook: Api, stack: Stack, fault):
     stack.aws.fail(fault)
     assert is_problem(send(fresh_hook, GOOD, signed(GOOD, SECRET)), 503, "webhook_secret_unavailable")
     assert stack.published == []
@@ -174,7 +174,7 @@ def test_without_the_secret_stripe_is_asked_to_call_again(fresh_hook: Api, stack
     assert send(fresh_hook, GOOD, signed(GOOD, SECRET)).status_code == 200
 
 
-def test_a_parameter_that_is_no_signing_secret_is_not_used(fresh_hook: Api, stack: Stack):
+def test_an_invalid_signing_secret_is_not_used(fresh_hook: Api, stack: Stack):
     stack.aws.put_secret(PARAMETER, stack.key)
     body = signed(GOOD, stack.key)
     assert is_problem(send(fresh_hook, GOOD, body), 503, "webhook_secret_unavailable")
@@ -198,14 +198,14 @@ def test_a_signed_event_without_its_members_has_no_effect(hook: Api, stack: Stac
     assert stack.published == []
 
 
-def test_publishing_that_fails_is_a_5xx_so_that_stripe_calls_again(hook: Api, stack: Stack):
+def test_failed_publishing_is_a_5xx_so_that_stripe_sends_again(hook: Api, stack: Stack):
     stack.aws.fail(AwsFault("Publish", 1000, error="InternalError", status=500))
     assert is_problem(send(hook, GOOD, signed(GOOD, SECRET)), 503, "announcement_failed")
     stack.aws.heal()
     assert send(hook, GOOD, signed(GOOD, SECRET)).status_code == 200
 
 
-def test_api_gateways_base64_form_is_verified_over_the_bytes(stack: Stack):
+def test_a_base64_body_is_verified_over_its_bytes(stack: Stack):
     stack.aws.put_secret(PARAMETER, SECRET)
     stack.aws.client("sns").create_topic(Name="NotePurchased-dev")
     stack.published.clear()

@@ -1,7 +1,7 @@
-"""A Lambda container for the tests: imports app.py, then answers the events that come on standard input, a line each.
+"""A Lambda container for the tests: imports app.py, then handles the events on standard input, one per line.
 
-With ``"fork": true`` the event is handled in a fork, which is killed after ``kill_after`` seconds. With the variable
-ANSWERED a purchase has so many seconds, not as many as usual, to be answered in.
+With ``"fork": true`` the event is handled in a fork, which is killed after ``kill_after`` seconds. The variable
+STRIPE_DEADLINE replaces the seconds within which a call to Stripe ends.
 """
 
 import json
@@ -47,12 +47,10 @@ def handle_in_fork(event: dict[str, Any], kill_after: float | None) -> Any:
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what the app prints goes where Lambda's log would be
-    import app  # noqa: F401
-    from chalicelib.billing import payments
+    import app
 
-    if "ANSWERED" in os.environ:
-        payments._ANSWERED = float(os.environ["ANSWERED"])
-        payments.KEY_WITHIN = payments._ANSWERED - payments._ENOUGH
+    if "STRIPE_DEADLINE" in os.environ:
+        app.stripe_api.deadline = float(os.environ["STRIPE_DEADLINE"])
 
     print(json.dumps({"initialized": True}), file=answers)
     for line in sys.stdin:

@@ -1,0 +1,1 @@
+"""Other implementations of the purchase. :mod:`benchmarks.build` installs them into build/bench."""

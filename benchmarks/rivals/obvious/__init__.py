@@ -1,0 +1,1 @@
+"""Chalice with boto3 and stripe-python."""
