@@ -70,7 +70,7 @@ def test_a_key_crosses_no_network_in_clear_text(base):
 
 
 def test_a_key_is_sent_to_no_other_address():
-    with ScriptedServer(responding(OK)) as server, pytest.raises(stripe.APIConnectionError, match="not an address of"):
+    with ScriptedServer(responding(OK)) as server, pytest.raises(stripe.APIConnectionError, match="is not a URL of"):
         get(to_stripe(Network(), server.url), f"{server.url}.example.com")
     assert server.accepted == 0
 
