@@ -5,7 +5,7 @@ STAGE ?= dev
 CONTAINERS ?= 1000
 RUNS ?= 40
 
-.PHONY: run test test-packaged fuzz lint bench bench-fleet openapi setup package clean
+.PHONY: run test test-packaged fuzz lint bench bench-fleet setup package clean
 
 run: setup
 	@.venv/bin/python -m devstack
@@ -27,9 +27,6 @@ bench: setup
 
 bench-fleet: setup
 	@.venv/bin/python -m benchmarks.fleet --containers $(CONTAINERS)
-
-openapi: setup
-	@.venv/bin/python -m devstack.openapi
 
 fuzz: setup
 	@.venv/bin/python -m tests.fuzz

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import build, cold, report, telemetry, warm
 from benchmarks.harness import LOOPBACK, LOOPBACK_TLS, REGION, RivalError
-from devstack.aws import leave_own_accounts
+from devstack.aws_emulator import leave_own_accounts
 
 _QUICK = 10  # below this number of runs, nothing is written
 

@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks import purchases
 from benchmarks.fleet_simulation import Fleet, Purchase, Timing, arrivals
 from chalicelib.aws.client import AwsService
-from devstack.aws import AwsServer, leave_own_accounts
+from devstack.aws_emulator import AwsServer, leave_own_accounts
 from devstack.runtime_api import LambdaContainer
 from devstack.stripe.server import StripeServer
 from stagectl import packaging

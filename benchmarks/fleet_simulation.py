@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from chalicelib.aws.backoff import retry_delay
 from chalicelib.billing.charge_problems import KEY_RETRY_AFTER
 from chalicelib.stripe_client.api import DEADLINE, RESERVED_FOR_STRIPE
-from devstack.throttle import TokenBucket
+from devstack.token_bucket import TokenBucket
 
 INIT = 3.0  # seconds that a read during init may take (chalicelib/aws/secret.py)
 

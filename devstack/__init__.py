@@ -1,1 +1,1 @@
-"""The embedded default behind `make run`: AWS and Stripe on this machine. Never deployed."""
+"""What `make run` starts: emulated AWS and Stripe, the API and a console, all on this machine. Never deployed."""

@@ -3,22 +3,18 @@
 import os
 import sys
 
-from devstack.ports import Ports, PortsError, refuse_taken
+from devstack.ports import Ports, StartError, check_free
 
 
 def main() -> int:
     """Run the stack and return the exit code."""
     try:
         ports = Ports.of(os.environ)
-        refuse_taken(ports)
-    except PortsError as error:
-        sys.exit(f"notes-billing: {error}")
+        check_free(ports)
+        from devstack.runner import Runner  # a slow import, during which Ctrl-C must work
 
-    from devstack.runner import Runner, RunnerError  # takes its time, and Ctrl-C may come in it
-
-    try:
         return Runner(ports).run()
-    except RunnerError as error:
+    except StartError as error:
         sys.exit(f"notes-billing: {error}")
 
 

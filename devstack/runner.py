@@ -1,6 +1,6 @@
-"""Starts the parts in order, says what runs where, shows what happens, and ends all of it."""
+"""Runs the whole stack: starts its parts in order, prints what happens, and stops them."""
 
-import http.client
+import contextlib
 import json
 import re
 import signal
@@ -9,29 +9,26 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from types import FrameType
+from functools import partial
 from typing import Protocol, TypeVar
+from urllib.request import urlopen
 
 from chalice.config import Config
 
 from chalicelib.config import ConfigError, load
-from devstack.aws import AwsServer, leave_own_accounts
-from devstack.child import PROJECT, Child
+from devstack.aws_emulator import AwsServer, leave_own_accounts
+from devstack.child_process import PROJECT, Child
+from devstack.console.fault_switches import Switches
 from devstack.console.server import Console
-from devstack.console.switches import Switches
-from devstack.events import EventLog
-from devstack.ports import Ports
-from devstack.stage import set_up
+from devstack.event_log import EventLog
+from devstack.ports import Ports, StartError
+from devstack.stage_setup import set_up
 from devstack.stripe.server import StripeServer
 from stagectl import project_check
 
-_READY_WITHIN = 30.0  # seconds
-# What chalice and botocore print that tells a user of the stack nothing.
+_READY_TIMEOUT = 30.0  # seconds
+# Lines of chalice and botocore that are of no use here.
 _NOISE = ("GET /health", "Serving on http", "POST /stripe/webhook HTTP")
-
-
-class RunnerError(Exception):
-    """The stack can't run; the message says why, and what to do."""
 
 
 class _Part(Protocol):
@@ -44,166 +41,161 @@ _P = TypeVar("_P", bound=_Part)
 
 
 class Runner:
-    """The whole stack: started, watched and ended together."""
+    """The whole stack."""
 
     def __init__(self, ports: Ports) -> None:
-        """Nothing is started yet."""
         self._ports = ports
+        self._api_url = f"http://127.0.0.1:{ports.api_port}"
         self._stop = threading.Event()
-        self._parts: list[_Part] = []
         self._children: dict[str, Child] = {}
-        self._changing = threading.Lock()  # whoever starts or ends a child holds it
-        self._log = EventLog(show=_say)
+        self._children_lock = threading.Lock()  # held while a child is started or stopped
+        self._log = EventLog(show=_print)
 
     def run(self) -> int:
         """Run the stack until Ctrl-C, SIGTERM, or the end of a part.
 
-        :return: the exit code: 0 if it was ended, 1 if a part ended by itself.
-        :raises RunnerError: a setting makes no sense, a port can't be listened on, or a part did not become ready.
+        :return: the exit code: 0 after a signal, 1 if a part ended by itself.
+        :raises StartError: a setting is invalid, a port can't be listened on, or a part did not become ready.
         """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN or number != signal.SIGHUP:  # nohup ignores it for us
-                signal.signal(number, self._on_signal)
+            if signal.getsignal(number) is not signal.SIG_IGN or number != signal.SIGHUP:  # nohup ignores SIGHUP
+                signal.signal(number, lambda *_: self._stop.set())
         try:
             project_check.check(PROJECT / ".chalice")
             load()
         except ConfigError as error:
-            raise RunnerError(str(error)) from error
-        try:
-            return self._run()
-        finally:
-            self._stop.set()
-            with self._changing:
-                for child in self._children.values():
-                    child.stop()
-            for part in reversed(self._parts):
-                part.stop()
-
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._stop.set()
-
-    def _run(self) -> int:
+            raise StartError(str(error)) from error
         leave_own_accounts()
+        with contextlib.ExitStack() as cleanup:
+            try:
+                banner = self._start(cleanup)
+                if not self._stop.is_set():
+                    _print(banner)
+                return self._watch()
+            finally:
+                self._stop.set()
+                with self._children_lock:
+                    for child in self._children.values():
+                        child.stop()
+
+    def _start(self, cleanup: contextlib.ExitStack) -> str:
+        """Start all parts, and return the banner to print when they are ready."""
         ports, log = self._ports, self._log
-        aws = self._started("aws_port", lambda: AwsServer(ports.aws_port, on_publish=log.add_publish))
-        payments = self._started(
+        aws = self._listen("aws_port", lambda: AwsServer(ports.aws_port, on_publish=log.add_publish), cleanup)
+        payments = self._listen(
             "stripe_port",
             lambda: StripeServer(ports.stripe_port, on_event=log.add_stripe_event, on_delivery=log.add_delivery),
+            cleanup,
         )
-        api = f"http://127.0.0.1:{ports.api_port}"
         config = load({"STAGE": "dev"})
         key = payments.keys.issue("test")
-        queue = set_up(aws, payments, config, key, api)
-        # As Lambda has it: the stage's variables, and none of a shell's.
-        stage = Config(
-            chalice_stage="dev", config_from_disk=project_check.read(PROJECT / ".chalice")
-        ).environment_variables
-        environment = {**aws.environment(), **stage, "STRIPE_API_BASE": payments.url}
-        # chalice local warns at every signed route that it lets everybody through; the screen says so once.
-        local = {**environment, "PYTHONWARNINGS": "ignore::UserWarning:chalice.local"}
-        switches = Switches(aws, payments, key, config.parameter("stripe-key"), lambda: self._start_api(local))
-        console = self._started("console_port", lambda: Console(log, payments, switches, api, ports.console_port))
-        as_lambda = {**environment, "_HANDLER": "app.notify"}
-        self._children["notify"] = Child(["devstack.notify", queue], as_lambda, _show("notify"))
-        self._start_api(local)
-        if not self._stop.is_set():
-            _say(self._screen(console.url, aws.url, payments.url))
-        while not self._stop.wait(0.2):
-            with self._changing:
-                ended = any(child.ended for child in self._children.values())
-            if ended and not self._stop.is_set():
-                _say("A part ended by itself; its last lines are above.")
-                return 1
-        return 0
+        queue = set_up(aws, payments, config, key, self._api_url)
+        environment = {**aws.environment(), **_stage_variables(), "STRIPE_API_BASE": payments.url}
+        # chalice local warns for each signed route that it does not check signatures. The banner says so once.
+        of_api = {**environment, "PYTHONWARNINGS": "ignore::UserWarning:chalice.local"}
+        switches = Switches(aws, payments, key, config.parameter("stripe-key"), lambda: self._start_api(of_api))
+        console = self._listen(
+            "console_port", lambda: Console(log, payments, switches, self._api_url, ports.console_port), cleanup
+        )
+        of_notify = {**environment, "_HANDLER": "app.notify"}
+        self._children["notify"] = Child(["devstack.notify_worker", queue], of_notify, partial(_print_output, "notify"))
+        self._start_api(of_api)
+        return _banner(self._api_url, console.url, aws.url, payments.url)
+
+    def _listen(self, port: str, build: Callable[[], _P], cleanup: contextlib.ExitStack) -> _P:
+        """Build and start a part that listens on a port."""
+        try:
+            part = build()
+        except OSError as error:
+            number = getattr(self._ports, port)
+            raise StartError(f"{port.upper()} is {number}, which can't be listened on: {error.strerror}.") from error
+        part.start()
+        cleanup.callback(part.stop)
+        return part
 
     def _start_api(self, environment: Mapping[str, str]) -> None:
-        """Start the API, in the place of the one that runs, and wait until it answers."""
-        with self._changing:
+        """Start the API, after stopping the running one, and wait until it responds."""
+        with self._children_lock:
             if self._stop.is_set():
                 return
             if running := self._children.get("api"):
                 running.stop()
-            arguments = ["devstack.local", "--stage", "dev", "--port", str(self._ports.api_port)]
-            self._children["api"] = Child(arguments, dict(environment), _show("api"))
-            self._wait_until_healthy(self._ports.api_port)
+            arguments = ["devstack.chalice_local", "--stage", "dev", "--port", str(self._ports.api_port)]
+            api = self._children["api"] = Child(arguments, dict(environment), partial(_print_output, "api"))
+            deadline = time.monotonic() + _READY_TIMEOUT
+            while not self._stop.is_set() and not _is_healthy(self._ports.api_port):
+                if api.has_ended:
+                    raise StartError("`chalice local` ended before it was ready. Its output is above.")
+                if time.monotonic() > deadline:
+                    raise StartError(f"`chalice local` was not ready within {_READY_TIMEOUT:.0f} s.")
+                time.sleep(0.02)
 
-    def _started(self, port: str, make: Callable[[], _P]) -> _P:
-        try:
-            part = make()
-        except OSError as error:
-            number = getattr(self._ports, port)
-            raise RunnerError(f"{port.upper()} is {number}, and can't be listened on: {error.strerror}.") from error
-        part.start()
-        self._parts.append(part)
-        return part
+    def _watch(self) -> int:
+        """Wait for the end of the stack, and return the exit code."""
+        while not self._stop.wait(0.2):
+            with self._children_lock:
+                ended = [name for name, child in self._children.items() if child.has_ended]
+            if ended and not self._stop.is_set():
+                _print(f"{' and '.join(ended)} ended unexpectedly, so the stack stops. The last output is above.")
+                return 1
+        return 0
 
-    def _wait_until_healthy(self, port: int) -> None:
-        give_up = time.monotonic() + _READY_WITHIN
-        while not self._stop.is_set() and not _healthy(port):
-            if self._children["api"].ended:
-                raise RunnerError("`chalice local` ended at once; what it printed is above.")
-            if time.monotonic() > give_up:
-                raise RunnerError(f"`chalice local` was not ready within {_READY_WITHIN:.0f} s.")
-            time.sleep(0.02)
 
-    def _screen(self, console: str, aws: str, stripe: str) -> str:
-        api = f"http://127.0.0.1:{self._ports.api_port}"
-        return f"""
-  notes-billing runs on this machine, stage dev, no account needed.
+def _stage_variables() -> Mapping[str, str]:
+    """Return the variables that Chalice sets for the stage on Lambda."""
+    config = project_check.read(PROJECT / ".chalice")
+    return Config(chalice_stage="dev", config_from_disk=config).environment_variables
 
-    console   {console:<30}  open it in a browser: pay, watch, break things
-    API       {api:<30}  chalice local --stage dev; nobody signs, every caller is "local"
-    notify    texts the admin's phone for each message on the topic, as the second Lambda function does
-    events    {console + "/events":<30}  what happened, as JSON
-    AWS       {aws:<30}  Parameter Store, SNS and SQS, emulated
-    Stripe    {stripe:<30}  emulated, with webhooks; cards and tokens by Stripe's test names
+
+def _banner(api: str, console: str, aws: str, stripe: str) -> str:
+    return f"""
+  notes-billing runs on this machine as stage dev. It needs no AWS or Stripe account.
+
+    console   {console:<30}  open it in a browser: pay, follow each purchase, switch faults on
+    API       {api:<30}  chalice local --stage dev; requests need no signature, every caller is "local"
+    notify    texts the admin's phone for each message on the topic, as the second Lambda function
+    events    {console + "/events":<30}  payments, webhooks, messages and texts, as JSON
+    AWS       {aws:<30}  emulated: Parameter Store, SNS and SQS
+    Stripe    {stripe:<30}  emulated, with webhooks; accepts Stripe's test cards and tokens
 
   Charge a card:
 
     curl {api}/billing -H 'Content-Type: application/json' -d '{{"source": "tok_visa", "storage": 21}}'
 
-  Ctrl-C ends all of it. What happens appears below.
+  Ctrl-C stops everything. Events appear below.
 """
 
 
-def _healthy(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+def _is_healthy(port: int) -> bool:
     try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == 200
+        with urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as response:
+            return bool(response.status == 200)
     except OSError:
         return False
-    finally:
-        connection.close()
 
 
-def _show(part: str) -> Callable[[str], None]:
-    """Return what shows a part's lines: those that say more than the events do."""
-
-    def show(line: str) -> None:
-        text = _readable(line)
-        if text:
-            _say(f"{datetime.now():%H:%M:%S}  {part:<14} {text}")
-
-    return show
+def _print_output(part: str, line: str) -> None:
+    """Print a part's line of output, unless it repeats an event."""
+    if text := _readable(line):
+        _print(f"{datetime.now():%H:%M:%S}  {part:<14} {text}")
 
 
 def _readable(line: str) -> str:
-    """Return what a person wants to read of a line, or nothing."""
+    """Return a line of output as a person reads it: shortened, or empty."""
     if not line or any(noise in line for noise in _NOISE):
         return ""
     access = re.search(r'"([A-Z]+ \S+) HTTP/[0-9.]+" (\d+)', line)
     if access:
         return f"{access[1]}  {access[2]}"
     try:
-        said = json.loads(line)
+        record = json.loads(line)
     except ValueError:
         return line.encode("unicode_escape").decode() if not line.isprintable() else line
-    if not isinstance(said, dict) or said.get("message") != "request":
+    if not isinstance(record, dict) or record.get("message") != "request":
         return line
-    return f"{said['code']}: {said['cause']}  (request {said['request_id']})" if "cause" in said else ""
+    return f"{record['code']}: {record['cause']}  (request {record['request_id']})" if "cause" in record else ""
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")  # in one piece: several threads write
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")  # one write, because several threads print
     sys.stdout.flush()

@@ -3,13 +3,14 @@
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. One API serves one container, as in Lambda. ::
 
     with LambdaContainer(folder, "app.app", environment) as container:
-        answer = container.invoke(event)
+        response = container.invoke(event)
 """
 
 import contextlib
 import importlib.util
 import json
 import queue
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,10 +28,7 @@ _CLIENT = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py"
 
 
 class RuntimeApiError(Exception):
-    """The function gave no answer. The message is the error that the runtime client reported, if it did.
-
-    ``report`` is what it reported, as whoever invoked the function gets it.
-    """
+    """The function returned no response. ``report`` is the runtime client's error report, which the caller gets."""
 
     def __init__(self, message: str, report: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -45,23 +43,23 @@ class FunctionError(RuntimeApiError):
     """The function raised."""
 
 
-class NoAnswer(RuntimeApiError):
-    """Nothing came in time."""
+class NoResponseError(RuntimeApiError):
+    """The function timed out, or its container ended."""
 
 
 class RuntimeApi:
-    """The Runtime API of one container: hands it one event after the other."""
+    """The Runtime API of one container, which gets one event at a time."""
 
     def __init__(self, timeout: float = 28.0, arn: str = _ARN) -> None:
-        """Bind a free port of loopback; :meth:`start` begins to answer.
+        """Bind a free port on loopback.
 
-        :param timeout: the function's time limit in seconds, of which it is told.
-        :param arn: the function's, of which it is told too.
+        :param timeout: the function's time limit in seconds.
+        :param arn: the function's ARN. The function finds both in its context.
         """
         self._arn = arn
         self._timeout = timeout
         self._events: queue.Queue[tuple[str, dict[str, Any], float] | None] = queue.Queue()
-        self._answers: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self._results: queue.Queue[tuple[str, Any]] = queue.Queue()
         self._one_at_a_time = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.api = self
@@ -70,50 +68,48 @@ class RuntimeApi:
         self.initialized_at = 0.0
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
 
-    def start(self) -> "RuntimeApi":
-        """Answer in the background."""
+    def start(self) -> None:
+        """Serve in the background."""
         self._thread.start()
-        return self
 
     def stop(self) -> None:
-        """Free the port. Whoever waits for an event gets none any more."""
+        """Free the port, and end a request that waits for an event."""
         self._events.put(None)
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
     def container_ended(self, message: str) -> None:
-        """Let whoever waits for an answer of the container know that there will be none."""
-        self._answers.put(("", NoAnswer(message)))
+        """End a running :meth:`invoke` with a :class:`NoResponseError`."""
+        self._results.put(("", NoResponseError(message)))
 
     def invoke(self, event: Mapping[str, Any], timeout: float | None = None, request_id: str = "") -> Any:
-        """Have the container handle an event, after those that wait already, and return what the function returned.
+        """Have the container handle an event, after the events that already wait, and return the function's result.
 
-        :param event: what the function gets.
-        :param timeout: seconds to wait, with the container's start if it has not asked for an event yet; by default
-            the function's own and 10 more.
-        :param request_id: of the invocation; made up if there is none.
+        :param event: the function's event.
+        :param timeout: seconds to wait, including the container's start if it has not started yet. Default: the
+            function's time limit and 10 more.
+        :param request_id: the invocation's id; a new one by default.
         :raises InitError: the function could not be imported.
         :raises FunctionError: it raised.
-        :raises NoAnswer: it did neither in time.
+        :raises NoResponseError: it timed out, or its container ended.
         """
-        give_up = time.monotonic() + (self._timeout + 10 if timeout is None else timeout)
+        deadline = time.monotonic() + (self._timeout + 10 if timeout is None else timeout)
         request_id = request_id or str(uuid.uuid4())
         with self._one_at_a_time:
             self._events.put((request_id, dict(event), time.time() + self._timeout))
-            while True:
+            result_id = None
+            while result_id not in (request_id, ""):  # skips the late result of an invocation that timed out
                 try:
-                    answered, answer = self._answers.get(timeout=max(0.0, give_up - time.monotonic()))
+                    result_id, result = self._results.get(timeout=max(0.0, deadline - time.monotonic()))
                 except queue.Empty:
-                    raise NoAnswer("the container did not answer in time") from None
-                if answered in (request_id, ""):  # not that of an invocation given up
-                    break
-        if isinstance(answer, RuntimeApiError):
-            raise answer
-        return answer
+                    raise NoResponseError("the container did not respond in time") from None
+        if isinstance(result, RuntimeApiError):
+            raise result
+        return result
 
-    def _next(self) -> tuple[dict[str, str], bytes] | None:
-        """Wait for an event; return the headers and the body of the answer that tells of it."""
+    def next_event(self) -> tuple[dict[str, str], bytes] | None:
+        """Wait for an event, and return its headers and body; None after :meth:`stop`."""
         if not self.initialized.is_set():
             self.initialized_at = time.monotonic()
             self.initialized.set()
@@ -129,16 +125,16 @@ class RuntimeApi:
             "Lambda-Runtime-Trace-Id": trace,
         }, json.dumps(event).encode()
 
-    def _told(self, path: str, body: bytes) -> bool:
-        """Take what the runtime client reports; say whether there is such an address."""
+    def add_result(self, path: str, body: bytes) -> bool:
+        """Store what the runtime client posts to a path, and return whether the path exists."""
         if path == f"{_RUNTIME}/init/error":
-            self._answers.put(("", InitError(*_said(body))))
+            self._results.put(("", InitError(*_error(body))))
             return True
-        kind, _, rest = path.removeprefix(f"{_RUNTIME}/").partition("/")
-        request_id, _, outcome = rest.partition("/")
-        if kind != "invocation" or outcome not in ("response", "error"):
+        invocation = re.fullmatch(rf"{_RUNTIME}/invocation/([^/]*)/(response|error)", path)
+        if invocation is None:
             return False
-        self._answers.put((request_id, json.loads(body) if outcome == "response" else FunctionError(*_said(body))))
+        request_id, outcome = invocation.groups()
+        self._results.put((request_id, json.loads(body) if outcome == "response" else FunctionError(*_error(body))))
         return True
 
 
@@ -147,7 +143,7 @@ class _Server(ThreadingHTTPServer):
     api: RuntimeApi
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print what went wrong, unless it is that a container has ended."""
+        """Print a traceback, unless the container has ended."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -159,19 +155,20 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        told = self.server.api._next() if self.path == f"{_RUNTIME}/invocation/next" else ({}, b"")
-        if told is None:
-            self.close_connection = True
+        if self.path != f"{_RUNTIME}/invocation/next":
+            self._respond(404, {}, b"")
+        elif event := self.server.api.next_event():
+            self._respond(200, *event)
         else:
-            self._answer(200 if told[1] else 404, *told)
+            self.close_connection = True
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        known = self.server.api._told(self.path, body)
-        self._answer(202 if known else 404, {}, b'{"status":"OK"}')
+        exists = self.server.api.add_result(self.path, body)
+        self._respond(202 if exists else 404, {}, b'{"status":"OK"}')
 
-    def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        with contextlib.suppress(OSError):  # a container that was ended meanwhile
+    def _respond(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        with contextlib.suppress(OSError):  # the container has ended
             self.send_response(status)
             for name, value in {**headers, "Content-Type": "application/json", "Content-Length": len(body)}.items():
                 self.send_header(name, str(value))
@@ -196,15 +193,15 @@ class LambdaContainer:
         timeout: float = 28.0,
         arn: str = _ARN,
     ) -> None:
-        """Nothing is started yet.
+        """Create the Runtime API. Entering the context starts the process.
 
-        :param folder: what was deployed: the source tree, or the package's content.
+        :param folder: the deployed code: the source tree, or the package's content.
         :param handler: module and function, such as ``app.app``.
         :param environment: the process's environment; Lambda's own variables are added.
-        :param isolated: nothing is imported but the folder's content and Python's own library, so that what is missing
-            in a package is missed.
+        :param isolated: import nothing but the folder's content and the standard library, so that a dependency which is
+            missing in a package fails the import.
         :param timeout: the function's time limit in seconds.
-        :param arn: the function's.
+        :param arn: the function's ARN.
         """
         self._folder, self._handler, self._isolated, self._arn = folder, handler, isolated, arn
         self._environment = dict(environment)
@@ -233,22 +230,22 @@ class LambdaContainer:
         self._client.cleanup()
 
     def invoke(self, event: Mapping[str, Any], timeout: float | None = None) -> Any:
-        """Do as :meth:`RuntimeApi.invoke`."""
+        """Call :meth:`RuntimeApi.invoke`."""
         return self.api.invoke(event, timeout)
 
     def output(self) -> str:
-        """Return what the process printed so far: the function's log."""
+        """Return the process's output so far, which is the function's log."""
         self._output.seek(0)
         return self._output.read().decode(errors="replace")
 
     def _variables(self) -> dict[str, str]:
-        """Return https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, as far as it is used here."""
+        """Return the used ones of https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
         variables = {
             "AWS_LAMBDA_RUNTIME_API": self.api.address,
             "AWS_LAMBDA_FUNCTION_NAME": self._arn.rpartition(":")[2],
             "LAMBDA_TASK_ROOT": str(self._folder),
             "_HANDLER": self._handler,
-            "PYTHONDONTWRITEBYTECODE": "1",  # what is deployed is read-only
+            "PYTHONDONTWRITEBYTECODE": "1",  # deployed code is read-only
         }
         if self._isolated:
             _link_client(Path(self._client.name))
@@ -257,16 +254,17 @@ class LambdaContainer:
 
 
 def _link_client(folder: Path) -> None:
+    """Link the runtime client and its dependencies into a folder."""
     for name in _CLIENT:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
-            continue  # runtime_client is compiled for Linux alone
+            continue  # runtime_client exists on Linux only
         origin = Path(spec.origin)
         origin = origin.parent if origin.name == "__init__.py" else origin
         (folder / origin.name).symlink_to(origin)
 
 
-def _said(body: bytes) -> tuple[str, dict[str, Any]]:
+def _error(body: bytes) -> tuple[str, dict[str, Any]]:
     with contextlib.suppress(ValueError, AttributeError):
         error = json.loads(body)
         return f"{error.get('errorType')}: {error.get('errorMessage')}", error

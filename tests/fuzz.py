@@ -1,7 +1,7 @@
-"""schemathesis against the API with openapi.json: `make fuzz`, and a few cases among the tests.
+"""schemathesis against the API with openapi.yaml: `make fuzz`, and a few cases among the tests.
 
-It makes requests of all kinds, good and bad, and holds the answers against the description: no 5xx; no status, header
-or body that is not described; nothing good refused, nothing bad taken.
+It generates valid and invalid requests and validates the responses: no 5xx, no status, header or body that openapi.yaml
+does not describe, no valid request rejected, and no invalid request accepted.
 """
 
 import argparse
@@ -13,11 +13,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.answers import CARD, Scene
+from tests.support.scenarios import CARD, Services
 from tests.support.stack import PROJECT, Stack
 
 _LIMIT = 1200  # seconds
-# A card that is declined is a good answer to a good request. Python's HTTP server answers TRACE by itself.
+# A declined card is an expected response to a valid request. Python's HTTP server responds to TRACE by itself.
 _CONFIG = """
 hooks = "tests.support.fuzz_hooks"
 [checks]
@@ -29,29 +29,29 @@ unexpected-methods = ["get", "put", "post", "delete", "patch"]
 
 @dataclass(frozen=True)
 class Run:
-    """How it ended: whether all was well, the generated cases that were answered, and what schemathesis said."""
+    """The result: whether every check passed, the number of cases with a response, and what schemathesis printed."""
 
-    good: bool
+    passed: bool
     cases: int
-    said: str
+    output: str
 
 
-def run(scene: Scene, examples: int, *options: str) -> Run:
-    """Run it.
+def run(services: Services, examples: int, *options: str) -> Run:
+    """Run schemathesis.
 
-    :param examples: the most cases to generate for an operation and phase.
-    :param options: of `schemathesis run`.
+    :param examples: the maximum number of cases per operation and phase.
+    :param options: further options of `schemathesis run`.
     """
     with tempfile.TemporaryDirectory() as folder:
         config, report = Path(folder, "schemathesis.toml"), Path(folder, "report.json")
         config.write_text(_CONFIG)
         command = [
             str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config), "run",
-            str(PROJECT / "openapi.json"), "--url", scene.api.url, "--max-examples", str(examples),
+            str(PROJECT / "openapi.yaml"), "--url", services.api.url, "--max-examples", str(examples),
             "--report", "json", "--report-json-path", str(report), "--no-color", *options,
         ]  # fmt: skip
-        environment = {**os.environ, "PYTHONPATH": str(PROJECT), "FUZZ_WEBHOOK_SECRET": scene.secret}
-        environment["FUZZ_PAYMENT"] = scene.api.post(CARD).json()["id"]
+        environment = {**os.environ, "PYTHONPATH": str(PROJECT), "FUZZ_WEBHOOK_SECRET": services.webhook_secret}
+        environment["FUZZ_PAYMENT"] = services.api.post(CARD).json()["id"]
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=_LIMIT
         )
@@ -60,22 +60,22 @@ def run(scene: Scene, examples: int, *options: str) -> Run:
 
 
 def main() -> int:
-    """Run it against the API over the devstack."""
+    """Run schemathesis against the API and the devstack's emulators."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--examples", type=int, default=300, help="the most, for an operation and phase")
-    parser.add_argument("--at-least", type=int, default=2000, help="cases; it fails if there were fewer")
+    parser.add_argument("--examples", type=int, default=300, help="maximum number of cases per operation and phase")
+    parser.add_argument("--at-least", type=int, default=2000, help="minimum number of cases; fewer is a failure")
     given, options = parser.parse_known_args()
     with Stack() as stack:
         stack.reset()
-        scene = Scene(stack)
+        services = Services(stack)
         try:
-            done = run(scene, given.examples, *options)
+            done = run(services, given.examples, *options)
         finally:
-            scene.close()
-    print(done.said)
+            services.close()
+    print(done.output)
     if done.cases < given.at_least:
-        print(f"{done.cases} cases were generated; at least {given.at_least} were wanted: raise --examples.")
-    return 0 if done.good and done.cases >= given.at_least else 1
+        print(f"Only {done.cases} cases were generated; the minimum is {given.at_least}. Raise --examples.")
+    return 0 if done.passed and done.cases >= given.at_least else 1
 
 
 if __name__ == "__main__":

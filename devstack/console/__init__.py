@@ -1,1 +1,1 @@
-"""The console of `make run`: a checkout, what happens behind it, and faults to switch on. Never deployed."""
+"""The console of `make run`: a checkout, the purchases with their events, and faults to switch on. Never deployed."""

@@ -1,249 +1,186 @@
-"""The console's server: its page, what happened, live and in full, and the switches. For this machine alone."""
+"""The console's web server: its page, the event list and stream, and the fault switches. On loopback only."""
 
-import contextlib
 import json
 import re
 import secrets
-import threading
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+from flask import Flask, Response, abort, render_template, request
+from flask.json.provider import DefaultJSONProvider
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
 from devstack import reference
-from devstack.console import page
-from devstack.console.switches import Switches
-from devstack.events import Entry, EventLog
+from devstack.console.fault_switches import SWITCHES, Switches
+from devstack.event_log import EventLog
+from devstack.loopback_server import LoopbackServer
 from devstack.stripe.errors import StripeError
 from devstack.stripe.server import StripeServer
 
-# What answers a path with a page: content type and body, or None. The first that has one is taken.
-Pages = Callable[[str], tuple[str, bytes] | None]
-
-_HERE = {"127.0.0.1", "localhost", "[::1]"}
+_HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 _LARGEST_BODY = 1 << 12  # bytes
-# Seconds: how often switches are looked at that others than the console may turn, and a silent stream says it is there.
-_LOOK = 0.5
-_NOTE = re.compile(r"/events/(\d{1,9})")
-_AUTHENTICATE = re.compile(r"/payment_intents/(pi_\w{1,250})/authenticate")
+# Seconds between reads of the switches, which others may change too, and between signs of life on a silent stream.
+_POLL_INTERVAL = 0.5
+_STATIC = Path(__file__).resolve().parent / "static"
 
 
-class Console:
+class _Json(DefaultJSONProvider):
+    sort_keys = False
+    compact = False  # people read it in a browser
+
+
+class Console(LoopbackServer):
     """The console of a running devstack.
 
     | address | |
     |---|---|
-    | ``GET /`` | the page, with what belongs to it |
-    | ``GET /api/``, ``GET /openapi.json`` | the API's reference |
-    | ``GET /events`` | what happened, oldest first |
-    | ``GET /events/{number}`` | the JSON behind an entry of the stream |
-    | ``GET /stream`` | entries and switches as they change (server-sent events) |
+    | ``GET /`` | the page and its files |
+    | ``GET /api/``, ``GET /openapi.yaml`` | the API's reference |
+    | ``GET /events`` | all events, oldest first |
+    | ``GET /events/{number}`` | one event with the JSON from which it was made |
+    | ``GET /stream`` | new events and changed switches (server-sent events) |
     | ``GET /switches`` | |
     | ``POST /switches`` | ``{"name": "stripe_slow", "on": true}`` |
     | ``POST /heal``, ``/rotate-key``, ``/restart`` | ``{}`` |
     | ``POST /payment_intents/{id}/authenticate`` | ``{"outcome": "succeed"}`` or ``"fail"`` |
     """
 
-    def __init__(
-        self,
-        log: EventLog,
-        payments: StripeServer,
-        switches: Switches,
-        api: str,
-        port: int = 0,
-        host: str = "127.0.0.1",
-    ) -> None:
+    def __init__(self, log: EventLog, payments: StripeServer, switches: Switches, api: str, port: int = 0) -> None:
         """Bind the port.
 
-        :param api: the API's address, which the page calls.
+        :param api: the API's address, for the page.
         :param port: 0 for any free one.
         :raises OSError: the port is taken.
         """
-        self.log, self.payments, self.switches = log, payments, switches
-        self.pages: list[Pages] = [page.source(api), lambda path: reference.answer(path, api)]
-        self.stopping = threading.Event()
-        # A browser that comes back after a restart must not go on where another run's stream ended.
-        self.run = secrets.token_hex(4)
-        self.policy = (
-            f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' {api}; "
-            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        self._log, self._payments, self._switches, self._api = log, payments, switches, api
+        # Identifies this run: a browser that reconnects after a restart must get the new run's stream from its start.
+        self._run = secrets.token_hex(4)
+        super().__init__(self._build_app(), port, "console")
+
+    def _build_app(self) -> Flask:
+        app = Flask(__name__, static_folder=_STATIC, static_url_path="")
+        app.config.update(MAX_CONTENT_LENGTH=_LARGEST_BODY, TEMPLATES_AUTO_RELOAD=True)
+        app.json = _Json(app)
+        app.before_request(self._reject)
+        app.after_request(self._add_headers)
+        for error in (HTTPException, StripeError, ValueError):
+            app.register_error_handler(error, _describe)
+        for method, path, view in (
+            ("GET", "/", self._page),
+            ("GET", "/api/", self._reference),
+            ("GET", "/api/<path:_name>", self._reference),
+            ("GET", "/openapi.yaml", self._reference),
+            ("GET", "/events", self._log.all),
+            ("GET", "/events/<int:number>", self._event),
+            ("GET", "/stream", self._stream),
+            ("GET", "/switches", self._switches.state),
+            ("POST", "/switches", self._changing(self._turn)),
+            ("POST", "/heal", self._changing(self._switches.clear)),
+            ("POST", "/rotate-key", self._changing(self._switches.rotate_key)),
+            ("POST", "/restart", self._changing(self._switches.restart)),
+            ("POST", "/payment_intents/<payment_id>/authenticate", self._authenticate),
+        ):
+            app.add_url_rule(path, f"{method} {path}", view, methods=[method])
+        return app
+
+    def _reject(self) -> tuple[dict[str, str], int] | None:
+        """Reject requests that a page of another origin makes the browser send."""
+        host = request.headers.get("Host", "127.0.0.1")
+        if _HOSTS.isdisjoint((host, host.rpartition(":")[0])):
+            return {"detail": "The console accepts requests for 127.0.0.1 and localhost only."}, 403
+        # From another origin, JSON needs a CORS preflight, which fails here.
+        if request.method == "POST" and not request.is_json:
+            return {"detail": "The body must be application/json."}, 415
+        if request.method == "POST" and not isinstance(request.get_json(silent=True), dict):
+            return {"detail": "The body must be a JSON object."}, 400
+        return None
+
+    def _add_headers(self, response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["Content-Security-Policy"] = (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+            f"connect-src 'self' {self._api}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
-        self._server = _Server((host, port), _Handler)
-        self._server.console = self
-        self.url = f"http://{host}:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="console", daemon=True)
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
 
-    def start(self) -> "Console":
-        """Serve in the background."""
-        self._thread.start()
-        return self
+    def _page(self) -> str:
+        modules = sorted(file.name for file in _STATIC.glob("*.js") if file.name != "main.js")
+        return render_template("index.html", api=self._api, modules=modules, switches=SWITCHES)
 
-    def stop(self) -> None:
-        """Stop serving, end every stream, and free the port."""
-        self.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def _reference(self, _name: str = "") -> Response:
+        content_type, content = reference.answer(request.path, self._api) or abort(404)
+        return Response(content, content_type=content_type)
 
-    def behind(self, number: int) -> dict[str, Any] | None:
-        """Return an entry of the log with the JSON that it was made of; None if there is none."""
-        entry = self.log.entry(number)
-        if entry is None:
-            return None
-        found = {**entry.event, **({} if entry.behind is None else {"behind": entry.behind})}
-        if key := entry.links.get("idempotency_key"):
-            # None is the status of a call whose answer was lost.
-            statuses = [call.status for call in list(self.payments.requests) if call.idempotency_key == key]
-            found = {"calls_with_this_key": statuses, **found}
-        return found
+    def _event(self, number: int) -> dict[str, Any]:
+        entry = self._log.entry(number) or abort(404)
+        event = {**entry.event, **({} if entry.details is None else {"details": entry.details})}
+        key = entry.links.get("idempotency_key")
+        if key is None:
+            return event
+        # The status of a call whose response was lost is None.
+        statuses = [call.status for call in list(self._payments.requests) if call.idempotency_key == key]
+        return {"calls_with_this_key": statuses, **event}
 
-    def act(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
-        """Do what is asked for, and return what there is to say; None if there is no such address.
+    def _turn(self) -> None:
+        self._switches.turn(_field("name", str), _field("on", bool))
 
-        :raises ValueError: it makes no sense; the message is a sentence.
-        :raises StripeError: the payment does not wait for its customer.
-        """
-        if found := _AUTHENTICATE.fullmatch(path):
-            status = self.payments.authenticate(found[1], _given(body, "outcome", str))["status"]
-            return {"status": status}
-        match path:
-            case "/switches":
-                self.switches.turn(_given(body, "name", str), _given(body, "on", bool))
-            case "/heal":
-                self.switches.heal()
-            case "/rotate-key":
-                self.switches.rotate_key()
-            case "/restart":
-                self.switches.restart()
-            case _:
-                return None
-        return self.switches.state()
+    def _changing(self, change: Callable[[], None]) -> Callable[[], dict[str, Any]]:
+        """Return a view that makes a change and responds with the switches' state."""
 
+        def view() -> dict[str, Any]:
+            change()
+            return self._switches.state()
 
-def _given(body: dict[str, Any], name: str, kind: type) -> Any:
-    if not isinstance(body.get(name), kind):
-        raise ValueError(f"The field {name!r} must be there, and be a {'boolean' if kind is bool else 'string'}.")
-    return body[name]
+        return view
 
+    def _authenticate(self, payment_id: str) -> dict[str, Any]:
+        return {"status": self._payments.authenticate(payment_id, _field("outcome", str))["status"]}
 
-def _shown(entry: Entry) -> dict[str, Any]:
-    return {"number": entry.number, **entry.event, **entry.links}
+    def _stream(self) -> Response:
+        run, _, last = request.headers.get("Last-Event-ID", "").partition("-")
+        sent = int(last) + 1 if run == self._run and re.fullmatch(r"[0-9]{1,9}", last) else 0
+        return Response(self._messages(sent), content_type="text/event-stream")
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-    console: Console
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print nothing: what ends here is a browser that went away."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-
-    def do_GET(self) -> None:
-        console, path = self.server.console, self.path.partition("?")[0]
-        if self._is_strange():
-            return
-        if path == "/events":
-            self._answer(200, console.log.all())
-        elif path == "/switches":
-            self._answer(200, console.switches.state())
-        elif path == "/stream":
-            with contextlib.suppress(OSError):  # a browser that went away
-                self._stream()
-        elif found := _NOTE.fullmatch(path):
-            behind = console.behind(int(found[1]))
-            self._answer(200 if behind else 404, behind or {"detail": "There is no such entry."})
-        elif answer := next(filter(None, (pages(path) for pages in console.pages)), None):
-            self._send(200, *answer)
-        else:
-            self._answer(404, {"detail": "The console is at /, and what happened at /events."})
-
-    def do_POST(self) -> None:
-        if self._is_strange():
-            return
-        # A page from elsewhere can't send JSON without asking first (CORS), which nobody answers here.
-        if self.headers.get_content_type() != "application/json":
-            self._answer(415, {"detail": "The body must be application/json."})
-            return
-        try:
-            done = self.server.console.act(self.path, self._body())
-        except ValueError as error:
-            self._answer(400, {"detail": str(error)})
-        except StripeError as error:
-            self._answer(error.status, {"detail": str(error)})
-        else:
-            self._answer(404 if done is None else 200, done or {"detail": f"There is no POST {self.path}."})
-
-    def _is_strange(self) -> bool:
-        """Refuse a call under another name than this machine's: a name that a stranger's page made lead here."""
-        if self.headers.get("Host", "127.0.0.1").rpartition(":")[0] in _HERE or self.headers.get("Host") in _HERE:
-            return False
-        self._answer(403, {"detail": "The console answers to 127.0.0.1 and localhost alone."})
-        return True
-
-    def _body(self) -> dict[str, Any]:
-        length = self.headers.get("Content-Length", "0")
-        if not (length.isascii() and length.isdigit() and int(length) <= _LARGEST_BODY):
-            raise ValueError(f"A body needs a Content-Length, of at most {_LARGEST_BODY} bytes.")
-        try:
-            body = json.loads(self.rfile.read(int(length)))
-        except ValueError as error:
-            raise ValueError(f"The body is no JSON: {error}.") from error
-        if not isinstance(body, dict):
-            raise ValueError("The body must be a JSON object.")
-        return body
-
-    def _stream(self) -> None:
-        """Send entries and switches as they change, until either side ends it."""
-        console = self.server.console
-        run, _, last = self.headers.get("Last-Event-ID", "").partition("-")
-        sent = int(last) + 1 if run == console.run and last.isascii() and last.isdigit() else 0
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
+    def _messages(self, sent: int) -> Iterator[str]:
+        """Yield the entries after the first ``sent``, and the switches when they change, until either side stops."""
         if not sent:
-            self.wfile.write(b"retry: 1000\n")  # milliseconds until a browser comes back
-            self._tell("begin", {"run": console.run})
-        state: Any = None
-        entries = console.log.after(sent)
-        while not console.stopping.is_set():
-            for entry in entries:
-                self._tell("entry", _shown(entry), f"{console.run}-{entry.number}")
+            # Milliseconds until a browser reconnects.
+            yield "retry: 1000\n" + _message("begin", {"run": self._run})
+        sent_state: Any = None
+        entries = self._log.after(sent)
+        while not self.stopping.is_set():
+            messages = [
+                _message("entry", {"number": entry.number, **entry.event, **entry.links}, f"{self._run}-{entry.number}")
+                for entry in entries
+            ]
             sent += len(entries)
-            now = console.switches.state()
-            if now != state:
-                self._tell("switches", now)
-            elif not entries:
-                self.wfile.write(b":\n\n")
-            state = now
-            self.wfile.flush()
-            entries = console.log.after(sent, _LOOK)
+            state = self._switches.state()
+            if state != sent_state:
+                messages.append(_message("switches", state))
+            sent_state = state
+            yield "".join(messages) or ":\n\n"
+            entries = self._log.after(sent, _POLL_INTERVAL)
 
-    def _tell(self, kind: str, value: object, number: str = "") -> None:
-        label = f"id: {number}\n" if number else ""
-        self.wfile.write(f"event: {kind}\n{label}data: {json.dumps(value)}\n\n".encode())
 
-    def _answer(self, status: int, value: object) -> None:
-        self._send(status, "application/json", json.dumps(value, indent=1).encode())
+def _message(kind: str, value: object, message_id: str = "") -> str:
+    return f"event: {kind}\n" + (f"id: {message_id}\n" if message_id else "") + f"data: {json.dumps(value)}\n\n"
 
-    def _send(self, status: int, kind: str, body: bytes) -> None:
-        headers = {
-            "Content-Type": kind,
-            "Content-Length": str(len(body)),
-            "Cache-Control": "no-store",
-            "Content-Security-Policy": self.server.console.policy,
-            "Referrer-Policy": "no-referrer",
-            "X-Content-Type-Options": "nosniff",
-        }
-        with contextlib.suppress(OSError):
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Print nothing: the screen is for what happens to payments."""
+def _field(name: str, kind: type) -> Any:
+    value = request.get_json().get(name)
+    if not isinstance(value, kind):
+        raise ValueError(f"The field {name!r} is required and must be a {'boolean' if kind is bool else 'string'}.")
+    return value
+
+
+def _describe(error: Exception) -> tuple[dict[str, str], int]:
+    """Return the error response: its detail is a sentence for a person."""
+    if isinstance(error, NotFound | MethodNotAllowed):
+        detail = f"{request.method} {request.path} does not exist. The console is at / and the event list at /events."
+        return {"detail": detail}, 404
+    if isinstance(error, HTTPException):
+        return {"detail": error.description or error.name}, error.code or 500
+    return {"detail": str(error)}, getattr(error, "status", 400)

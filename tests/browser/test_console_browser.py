@@ -1,4 +1,4 @@
-"""The console in a real Chromium, on a real `make run`: what a person does, and what then is there to be seen."""
+"""The console in a real Chromium on a real `make run`: what a person does, and what the page then shows."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ def test_the_price_follows_the_notes(console: Console):
     expect(price).to_have_text("$200.00")
     notes.fill("0")
     console.pay.click()
-    expect(console.page.locator("#storage-error")).to_have_text("A whole number from 1 to 999,999.")
+    expect(console.page.locator("#storage-error")).to_have_text("Enter a whole number from 1 to 999,999.")
     expect(notes).to_be_focused()
 
 
@@ -61,19 +61,19 @@ def test_a_purchase_is_paid_and_every_step_has_its_json(console: Console):
     order = console.order()
     texts = int(console.page.locator("#total-texts").inner_text())
     console.pay.click()
-    order.paid_once()
+    order.assert_paid_once()
     expect(order.row.locator(".pill")).to_have_text("Paid")
     expect(console.page.locator("#total-texts")).to_have_text(str(texts + 1))
     (payment,) = order.payments()
-    shown = order.row.locator(".behind")
-    for name, said in (
+    shown = order.row.locator(".details")
+    for name, text in (
         ("charge", '"payment_intent.succeeded"'),
         ("webhook", '"status": 200'),
         ("topic", "NotePurchased-dev"),
         ("sms", f"for {order.storage} notes (dev), {payment}"),
     ):
         order.step(name).click()
-        expect(shown).to_contain_text(said)
+        expect(shown).to_contain_text(text)
         expect(order.step(name)).to_have_attribute("aria-expanded", "true")
     order.row.get_by_role("button", name="API 200").click()
     expect(shown).to_contain_text('"idempotency_key"')
@@ -82,13 +82,13 @@ def test_a_purchase_is_paid_and_every_step_has_its_json(console: Console):
 
 
 @pytest.mark.parametrize(
-    ("card", "said"),
+    ("card", "reason"),
     [("declined", "was declined"), ("lacks funds", "insufficient funds"), ("expired", "has expired")],
 )
-def test_a_declined_card_says_why_and_what_to_do(console: Console, card, said):
+def test_a_declined_card_shows_the_reason_and_the_next_step(console: Console, card, reason):
     order = console.order(card)
     console.pay.click()
-    expect(console.outcome).to_contain_text(said)
+    expect(console.outcome).to_contain_text(reason)
     expect(console.outcome).to_contain_text("Nothing was charged. Choose another card.")
     expect(order.step("charge")).to_have_attribute("data-state", "failed")
     expect(order.step("sms")).to_have_attribute("data-state", "none")
@@ -101,19 +101,19 @@ def test_3d_secure_succeeds(console: Console):
     expect(console.bank.get_by_role("button", name="Yes, authenticate")).to_be_focused()
     expect(order.step("charge")).to_have_attribute("data-state", "held")
     console.bank.get_by_role("button", name="Yes, authenticate").click()
-    order.paid_once()
+    order.assert_paid_once()
 
 
 def test_3d_secure_fails(console: Console):
     order = console.order("authentication")
     console.pay.click()
     console.bank.get_by_role("button", name="No, refuse").click()
-    expect(console.outcome).to_contain_text("Your bank did not confirm that it was you")
+    expect(console.outcome).to_contain_text("Your bank did not authenticate you")
     expect(order.step("charge")).to_contain_text("not authenticated")
     expect(order.row.locator(".pill")).to_have_text("Declined")
 
 
-def test_3d_secure_is_left_reloaded_and_ended(console: Console):
+def test_3d_secure_continues_after_its_dialog_was_closed_and_the_page_reloaded(console: Console):
     order = console.order("authentication")
     console.pay.click()
     expect(console.bank).to_be_visible()
@@ -122,28 +122,28 @@ def test_3d_secure_is_left_reloaded_and_ended(console: Console):
     expect(console.pay).to_be_focused()
     console.page.reload()
     console.bank.get_by_role("button", name="Yes, authenticate").click()
-    order.paid_once()
+    order.assert_paid_once()
 
 
 def test_a_double_click_pays_once(console: Console):
     order = console.order()
     console.page.evaluate("for (let i = 0; i < 3; i += 1) document.getElementById('checkout').requestSubmit()")
-    order.paid_once()
+    order.assert_paid_once()
     order = console.order()
-    # The second click comes when the answer to the first is there already, as it is on a laptop.
+    # The second click comes after the response to the first, which is as fast as that on a laptop.
     console.page.clock.install()
     console.page.clock.pause_at(datetime.now() + timedelta(seconds=1))
     console.pay.click()
     expect(console.outcome).to_contain_text(f"for {order.storage:,} notes")
-    console.pay.click(force=True)  # a person does not look whether it is disabled
+    console.pay.click(force=True)  # a person clicks a disabled button too
     console.page.clock.resume()
-    order.paid_once()
+    order.assert_paid_once()
 
 
 def test_two_orders_are_two_payments(console: Console):
     order = console.order()
     console.pay.click()
-    order.paid_once()
+    order.assert_paid_once()
     expect(console.pay).to_have_text(f"Pay ${order.storage:,}.00")
     console.pay.click()
     expect(order.row).to_have_count(2)
@@ -152,14 +152,14 @@ def test_two_orders_are_two_payments(console: Console):
 
 def test_a_reload_during_the_payment_pays_once(console: Console, run: Run):
     order = console.order()
-    # Stripe is at it while the page goes away, and when it comes back.
+    # Stripe processes the charge before and after the reload.
     fault = {"delay": 2, "match": "POST /v1/payment_intents"}
     requests.post(run.url("STRIPE_PORT") + "/_devstack/faults", json=fault, timeout=10).raise_for_status()
     with console.page.expect_request(
         lambda request: request.url.endswith("/billing") and request.method == "POST"
     ) as first:
         console.pay.click()
-    console.page.wait_for_timeout(300)  # until the request has left the browser, and reached Stripe
+    console.page.wait_for_timeout(300)  # until the request has reached Stripe
     with console.page.expect_request(
         lambda request: request.url.endswith("/billing") and request.method == "POST"
     ) as again:
@@ -167,7 +167,7 @@ def test_a_reload_during_the_payment_pays_once(console: Console, run: Run):
     expect(console.outcome).to_contain_text("repeated with the same key")
     assert first.value.headers["idempotency-key"] == again.value.headers["idempotency-key"]
     assert first.value.post_data == again.value.post_data
-    order.paid_once()
+    order.assert_paid_once()
 
 
 def test_an_unknown_outcome_is_repeated_with_the_same_key(console: Console):
@@ -175,57 +175,57 @@ def test_an_unknown_outcome_is_repeated_with_the_same_key(console: Console):
     keys = []
 
     def lose(route: Route) -> None:
-        """Charge the card, and answer as if nobody knew; then, as if Parameter Store failed; then as it is."""
+        """Charge the card. Replace the first response by 504 and the second by 503, and pass the third on."""
         keys.append(route.request.headers["idempotency-key"])
-        real = route.fetch()
+        response = route.fetch()
         if len(keys) == 3:
-            route.fulfill(response=real)
+            route.fulfill(response=response)
         else:
             status, code = [(504, "outcome_unknown"), (503, "stripe_key_unavailable")][len(keys) - 1]
             route.fulfill(
-                response=real, status=status, json={"status": status, "code": code, "title": "", "detail": ""}
+                response=response, status=status, json={"status": status, "code": code, "title": "", "detail": ""}
             )
 
     console.page.route(lambda url: url.endswith("/billing"), lose)
     console.pay.click()
     expect(console.outcome).to_contain_text("It is not known yet whether the card was charged")
-    expect(console.page.locator("#change")).to_be_hidden()  # another order might be a second charge
-    expect(order.row.locator(".pill")).to_have_text("Paid")  # which Stripe knows, and the page does not
+    expect(console.page.locator("#change")).to_be_hidden()  # a new order could be a second charge
+    expect(order.row.locator(".pill")).to_have_text("Paid")  # from Stripe's event; the checkout does not use it
     console.page.reload()
-    # The second request charged nothing, but what is not known of the first stays so.
+    # The second request charged nothing, but the first one's outcome is still unknown.
     expect(console.outcome).to_contain_text("An earlier request may have charged the card")
     expect(console.page.locator("#change")).to_be_hidden()
     console.page.get_by_role("button", name="Repeat the payment").click()
-    order.paid_once()
+    order.assert_paid_once()
     assert keys == [keys[0]] * 3
 
 
-def test_stripe_down_and_healed(console: Console):
+def test_while_stripe_is_down_the_payment_can_be_repeated_later(console: Console):
     console.turn("Stripe", "Down")
     expect(console.page.get_by_role("link", name="1 fault on")).to_be_visible()
     order = console.order()
     console.pay.click()
     expect(console.outcome).to_contain_text("No charge is known. Repeat the payment")
-    expect(order.row.locator(".pill")).to_have_text("Not known")
+    expect(order.row.locator(".pill")).to_have_text("Unknown")
     assert order.payments() == set()
-    console.page.get_by_role("button", name="Heal all").click()
+    console.page.get_by_role("button", name="Clear all faults").click()
     expect(console.switch("Stripe", "Down")).not_to_be_checked()
     console.page.get_by_role("button", name="Repeat the payment").click()
-    order.paid_once()
+    order.assert_paid_once()
     expect(order.row).to_contain_text("API 200 in")
 
 
-def test_stripe_cut_after_charge_is_charged_once_and_switches_itself_off(console: Console):
+def test_cut_after_charge_charges_once_and_turns_itself_off(console: Console):
     console.turn("Stripe", "Cut after charge")
     order = console.order()
     console.pay.click()
-    order.paid_once()
+    order.assert_paid_once()
     expect(console.switch("Stripe", "Cut after charge")).not_to_be_checked()
     order.step("charge").click()
-    expect(order.row.locator(".behind")).to_contain_text(re.compile(r"null,\s+null,\s+200"))
+    expect(order.row.locator(".details")).to_contain_text(re.compile(r"null,\s+null,\s+200"))
 
 
-def test_stripe_declining_and_slow(console: Console):
+def test_stripe_declines_and_is_slow(console: Console):
     console.turn("Stripe", "Declining")
     order = console.order()
     console.pay.click()
@@ -239,61 +239,61 @@ def test_stripe_declining_and_slow(console: Console):
     expect(order.step("charge")).to_have_attribute("data-state", "busy")
 
 
-def test_parameter_store_denied_says_when_to_come_back(console: Console):
+def test_without_access_to_its_key_the_page_shows_when_to_retry(console: Console):
     console.turn("Parameter Store", "Denied")
     order = console.order()
     console.pay.click()
     expect(console.outcome).to_contain_text("Nothing was charged. Try again shortly")
     expect(console.pay).to_have_text(re.compile(r"Try again in \d s"))
     expect(order.row).to_contain_text("stripe_key_unavailable")
-    console.page.get_by_role("button", name="Heal all").click()
+    console.page.get_by_role("button", name="Clear all faults").click()
     expect(console.switch("Parameter Store", "Denied")).not_to_be_checked()
     console.page.get_by_role("button", name="Change the order").click()
     order = console.order()
     console.pay.click()
-    order.paid_once()
+    order.assert_paid_once()
 
 
-def test_a_revoked_key_is_replaced_by_rotating_it(console: Console):
-    console.does("/restart")  # a container that has not read the key again within 30 s
+def test_a_rotated_key_is_used_and_a_revoked_one_is_reported(console: Console):
+    console.post("/restart")  # a new container, which may read the key again at once
     order = console.order()
     console.pay.click()
-    order.paid_once()
+    order.assert_paid_once()
     console.page.get_by_role("button", name="Rotate the key").click()
     expect(console.page.locator("#announcer")).to_have_text("The key was rotated.")
     order = console.order()
     console.pay.click()
-    order.paid_once()
+    order.assert_paid_once()
     console.turn("Stripe key", "Revoked")
     order = console.order()
     console.pay.click()
-    expect(console.outcome).to_contain_text("its operator must act")
+    expect(console.outcome).to_contain_text("Its operator must store a new key")
     expect(order.row).to_contain_text("stripe_key_rejected")
     assert order.payments() == set()
 
 
-def test_sns_down_loses_nothing(console: Console):
+def test_an_sns_outage_loses_no_event(console: Console):
     console.turn("SNS", "Down")
     order = console.order()
     console.pay.click()
     expect(console.outcome).to_contain_text("Paid")
-    expect(order.step("webhook")).to_contain_text("503, call ")
+    expect(order.step("webhook")).to_contain_text("503, attempt ")
     expect(order.step("sms")).to_contain_text("after the webhook")
     console.turn("SNS", "Down")
-    order.is_done()
+    order.wait_until_done()
 
 
-def test_nothing_serious_is_wrong_for_those_who_use_it_otherwise(opened: Callable[..., Console]):
+def test_axe_finds_no_serious_accessibility_violation(opened: Callable[..., Console]):
     console = opened()
     axe = Axe()
 
     def check(where: str) -> None:
         for scheme in ("light", "dark"):
             console.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            found = axe.run(console.page).response["violations"]
+            violations = axe.run(console.page).response["violations"]
             serious = [
                 (each["id"], [node["html"] for node in each["nodes"]])
-                for each in found
+                for each in violations
                 if each["impact"] in ("serious", "critical")
             ]
             assert not serious, (where, scheme)
@@ -305,7 +305,7 @@ def test_nothing_serious_is_wrong_for_those_who_use_it_otherwise(opened: Callabl
     console.pay.click()
     expect(console.outcome).to_contain_text("was declined")
     order.step("charge").click()
-    expect(order.row.locator(".behind")).to_contain_text("generic_decline")
+    expect(order.row.locator(".details")).to_contain_text("generic_decline")
     console.page.locator("#exchange summary").click()
     check("after purchases")
     console.order("authentication")
@@ -314,7 +314,7 @@ def test_nothing_serious_is_wrong_for_those_who_use_it_otherwise(opened: Callabl
     check("bank")
 
 
-def test_a_keyboard_is_enough(console: Console):
+def test_the_console_works_with_the_keyboard_alone(console: Console):
     keys = console.page.keyboard
     console.order()
     console.page.locator(f"input[value={CARDS['expired']}]").focus()
@@ -325,18 +325,35 @@ def test_a_keyboard_is_enough(console: Console):
     expect(console.bank).to_be_visible()
     keys.press("Tab")
     keys.press("Enter")
-    expect(console.outcome).to_contain_text("Your bank did not confirm that it was you")
+    expect(console.outcome).to_contain_text("Your bank did not authenticate you")
     expect(console.pay).to_be_focused()
     console.switch("SNS", "Down").focus()
     keys.press("Space")
-    expect(console.page.locator("#announcer")).to_have_text("SNS down: on.")
+    expect(console.page.locator("#announcer")).to_have_text("SNS: Down is on.")
 
 
 def test_it_fits_a_phone(opened: Callable[..., Console]):
     console = opened(viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
     order = console.order()
     console.pay.tap()
-    order.paid_once()
+    order.assert_paid_once()
     order.step("charge").tap()
-    expect(order.row.locator(".behind")).to_contain_text("payment_intent.succeeded")
+    expect(order.row.locator(".details")).to_contain_text("payment_intent.succeeded")
     assert console.page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.mark.parametrize("width", [1280, 1366, 1440, 390])
+def test_each_test_card_is_on_one_line(opened: Callable[..., Console], width):
+    console = opened(viewport={"width": width, "height": 900})
+    for card in CARDS.values():
+        console.page.locator(f"input[value={card}]").check()  # a checked card's label is bold, so it is wider
+    assert console.page.evaluate(_WRAPPED_CARDS) == []
+
+
+# Returns the cards whose label or number is higher than one line, or overlaps or overflows.
+_WRAPPED_CARDS = """() => [...document.querySelectorAll(".cards label")].filter((card) => {
+  const [number, label] = card.querySelectorAll("span");
+  const isWrapped = (text) => text.getBoundingClientRect().height >= 2 * parseFloat(getComputedStyle(text).fontSize);
+  const [end, start] = [label.getBoundingClientRect().right, number.getBoundingClientRect().left];
+  return isWrapped(number) || isWrapped(label) || end > start || card.scrollWidth > card.clientWidth;
+}).map((card) => card.textContent.trim())"""

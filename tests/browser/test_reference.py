@@ -1,17 +1,17 @@
-"""The reference page: openapi.json in Swagger UI, without internet, at the devstack's console."""
+"""The reference page: openapi.yaml in Swagger UI, without internet, at the devstack's console."""
 
-import json
 from collections.abc import Iterator
 
 import pytest
 import requests
+import yaml
 from playwright.sync_api import Browser
 
 from devstack import reference
-from devstack.child import PROJECT
+from devstack.child_process import PROJECT
+from devstack.console.fault_switches import Switches
 from devstack.console.server import Console
-from devstack.console.switches import Switches
-from devstack.events import EventLog
+from devstack.event_log import EventLog
 from tests.support.chromium import needs_chromium, page
 from tests.support.stack import TEST_PARAMETER, Api, Stack
 
@@ -35,19 +35,19 @@ def test_the_page_and_all_that_it_loads_is_there():
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/api", "/api/swagger-ui.js", "/api/../openapi.json", "/api//etc/passwd", "/openapi.yaml", "/events"]
+    "path", ["/", "/api", "/api/swagger-ui.js", "/api/../openapi.yaml", "/api//etc/passwd", "/openapi.json", "/events"]
 )
 def test_there_is_nothing_else(path: str):
     assert reference.answer(path) is None
 
 
 def test_the_description_is_served_with_the_apis_address(console: Console, api: Api):
-    served = requests.get(f"{console.url}/openapi.json", timeout=5)
-    assert served.headers["Content-Type"] == "application/json"
-    description = json.loads((PROJECT / "openapi.json").read_text())
+    served = requests.get(f"{console.url}/openapi.yaml", timeout=5)
+    assert served.headers["Content-Type"] == "application/yaml"
+    description = yaml.safe_load((PROJECT / "openapi.yaml").read_text())
     description["servers"][0]["url"] = api.url
-    assert served.json() == description
-    assert reference.answer("/openapi.json") == ("application/json", (PROJECT / "openapi.json").read_bytes())
+    assert yaml.safe_load(served.content) == description
+    assert reference.answer("/openapi.yaml") == ("application/yaml", (PROJECT / "openapi.yaml").read_bytes())
 
 
 @needs_chromium

@@ -13,7 +13,7 @@ from typing import Any
 
 import stripe
 
-from devstack.stage import WEBHOOK_EVENTS
+from devstack.stage_setup import WEBHOOK_EVENTS
 from tests.cloud import Account, Cloud
 from tests.support.stack import PROJECT
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from moto.awslambda.models import LambdaFunction
 
-from devstack.runtime_api import LambdaContainer, NoAnswer, RuntimeApiError
+from devstack.runtime_api import LambdaContainer, NoResponseError, RuntimeApiError
 from tests.cloud.policies import allows
 from tests.cloud.principals import assume, holder_of, policies_of
 
@@ -200,7 +200,7 @@ class _Container(LambdaContainer):
         try:
             result = json.dumps(self.api.invoke(event, self._function.timeout + _INIT, request_id))
             failed = False
-        except NoAnswer as error:
+        except NoResponseError as error:
             result = json.dumps(self._no_answer(str(error), request_id))
             self.usable = False
         except RuntimeApiError as error:

@@ -1,4 +1,4 @@
-"""`make run`: what a newcomer starts, and what is left when it ends."""
+"""`make run`: it starts the whole stack, and leaves nothing behind when it ends."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from devstack.ports import Ports, PortsError
+from devstack.ports import Ports, StartError
 from tests.support.make_run import Run
 from tests.support.stack import PROJECT, PURCHASE, eventually, free_ports
 
@@ -33,7 +33,7 @@ def children_of(pid: int) -> list[int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_printed_curl_charges_a_card_and_the_end_leaves_nothing(run: Run, number):
+def test_the_printed_curl_charges_a_card_and_a_signal_stops_every_process(run: Run, number):
     run.wait_until_ready()
     payment = requests.post(run.url("API_PORT") + "/billing", json=PURCHASE, timeout=30)
     assert (payment.status_code, payment.json()["amount"]) == (200, 4200)
@@ -42,7 +42,7 @@ def test_the_printed_curl_charges_a_card_and_the_end_leaves_nothing(run: Run, nu
     )
     assert declined.status_code == 402
     events: list[dict[str, Any]] = []
-    while not {"webhook", "sms"} <= {event["kind"] for event in events}:  # either may be the last
+    while not {"webhook", "sms"} <= {event["kind"] for event in events}:  # in either order
         time.sleep(0.05)
         events = requests.get(run.url("CONSOLE_PORT") + "/events", timeout=30).json()
     assert [event["time"] for event in events] == sorted(event["time"] for event in events)
@@ -69,21 +69,21 @@ def test_the_printed_curl_charges_a_card_and_the_end_leaves_nothing(run: Run, nu
     assert "Traceback" not in output
 
 
-def test_killed_for_good_it_still_leaves_nothing(run: Run):
+def test_after_sigkill_no_process_remains(run: Run):
     run.wait_until_ready()
     children = children_of(run.process.pid)
     assert len(children) == 2
     run.process.kill()
     run.process.communicate()
-    assert eventually(lambda: not any(_alive(child) for child in children))
+    assert eventually(lambda: not any(_is_alive(child) for child in children))
 
 
-def _alive(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     status = Path(f"/proc/{pid}/stat")
     return status.exists() and status.read_text().split()[2] != "Z"
 
 
-def test_ended_while_it_starts_it_leaves_nothing(run: Run):
+def test_a_signal_during_the_start_stops_every_process(run: Run):
     while not children_of(run.process.pid) and run.process.poll() is None:
         time.sleep(0.01)
     children = children_of(run.process.pid)
@@ -94,10 +94,10 @@ def test_ended_while_it_starts_it_leaves_nothing(run: Run):
 
 
 @pytest.mark.parametrize("name", ["API_PORT", "CONSOLE_PORT", "AWS_PORT", "STRIPE_PORT"])
-def test_a_port_that_is_taken_is_named_with_its_variable(name):
+def test_a_taken_port_is_reported_with_its_variable_and_a_command(name):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
-        done = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, "-m", "devstack"],
             cwd=PROJECT,
             env={**os.environ, **free_ports(), name: str(number)},
@@ -106,13 +106,14 @@ def test_a_port_that_is_taken_is_named_with_its_variable(name):
             check=False,
             timeout=60,
         )
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"notes-billing: port {number} is taken")
-    assert f"{name}=" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert completed.returncode == 1
+    message, empty, command = completed.stderr.splitlines()  # no traceback, and a command that can be pasted
+    assert message.startswith(f"notes-billing: port {number} is taken")
+    assert (empty, command.endswith(" make run")) == ("", True)
+    assert f"{name}=" in command
 
 
-def test_the_api_that_ends_by_itself_ends_the_stack(run: Run):
+def test_the_stack_stops_when_the_api_ends_by_itself(run: Run):
     run.wait_until_ready()
     for child in children_of(run.process.pid):
         os.kill(child, signal.SIGKILL)
@@ -122,6 +123,6 @@ def test_the_api_that_ends_by_itself_ends_the_stack(run: Run):
 
 
 @pytest.mark.parametrize("value", ["", "http", "0", "65536", "-1", "8001"])
-def test_a_port_that_is_none_is_named(value):
-    with pytest.raises(PortsError, match="API_PORT"):
+def test_an_invalid_port_is_reported_with_its_variable(value):
+    with pytest.raises(StartError, match="API_PORT"):
         Ports.of({"API_PORT": value})

@@ -4,7 +4,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from devstack.throttle import TokenBucket
+from devstack.token_bucket import TokenBucket
 from tests.support.stack import TEST_PARAMETER, Stack
 
 

@@ -234,7 +234,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("web client")
     if NPM is None:
         pytest.skip("npm is not installed")
-    shutil.copy(PROJECT / "openapi.json", folder)
+    shutil.copy(PROJECT / "openapi.yaml", folder)
     (folder / "client.ts").write_text(file("client.ts"))
     install, generate = blocks("sh")[0].splitlines()
     (more,) = re.findall(r"`(npm install [^`]+)`", PAGES)

@@ -49,7 +49,7 @@ def test_the_readme_links_every_page():
 
 
 def test_every_problem_of_the_api_is_on_the_pages_for_callers_and_operators():
-    codes = {kind if kind != "card_error" else "card_declined": status for kind, (status, _) in PROBLEMS.items()}
+    codes = {kind if kind != "card_error" else "card_declined": status for kind, (status, *_) in PROBLEMS.items()}
     rows = re.findall(r"^\| (\d+) \| `(\w+)`", TROUBLESHOOTING, re.MULTILINE)
     assert sorted((code, int(status)) for status, code in rows) == sorted(codes.items())
     for_callers = (PROJECT / "docs" / "http-api.md").read_text()

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from benchmarks.fleet_simulation import Fleet, Policy, Timing, simulate
-from devstack.aws import AwsFault
+from devstack.aws_emulator import AwsFault
 from devstack.runtime_api import LambdaContainer
 from tests.support.stack import (
     PROJECT,

@@ -257,7 +257,7 @@ def test_a_request_without_an_idempotency_key_is_a_new_payment(api: Api):
 
 
 def test_stripe_receives_the_pinned_version_and_an_idempotency_key_each_time(api: Api, stack: Stack):
-    from chalicelib.billing.payments import API_VERSION
+    from chalicelib.stripe_client.api import API_VERSION
 
     api.post(PURCHASE)
     api.post(PURCHASE, Idempotency_Key=str(uuid.uuid4()))

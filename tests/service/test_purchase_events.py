@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from devstack.aws import AwsFault
+from devstack.aws_emulator import AwsFault
 from tests.support.stack import PURCHASE, Api, Company, eventually
 
 
@@ -84,8 +84,8 @@ def test_500_purchases_with_failed_duplicated_and_reordered_webhooks(company: Co
         response = company.api.request("POST", "/billing", json=body, headers=key)
         while response.status_code >= 500:  # the response asks for a repeat; a machine under load may return it
             response = company.api.request("POST", "/billing", json=body, headers=key)
-        response = response.json()
-        return response.status_code, response.get("id", response.get("payment_id")), str(response.get("status"))
+        payment = response.json()
+        return response.status_code, payment.get("id", payment.get("payment_id")), str(payment.get("status"))
 
     with ThreadPoolExecutor(20) as pool:
         responses = list(pool.map(buy, bodies))

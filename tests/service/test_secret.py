@@ -13,7 +13,7 @@ import pytest
 
 from chalicelib.aws.secret import Secret, SecretInvalidError, SecretUnavailableError, SecretValue
 from chalicelib.config import load
-from devstack.aws import AwsFault
+from devstack.aws_emulator import AwsFault
 from tests import APP
 from tests.support.stack import (
     LIVE_PARAMETER,

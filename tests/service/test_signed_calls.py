@@ -18,7 +18,7 @@ from chalicelib.aws.client import AMAZON_ROOTS, AwsService, RejectedError, Trans
 from chalicelib.aws.credentials import AwsAccess, Network, resolve_access
 from chalicelib.aws.secret import Secret, SecretUnavailableError
 from chalicelib.aws.sigv4 import sign_headers
-from devstack.aws import AwsFault
+from devstack.aws_emulator import AwsFault
 from tests.support.stack import Stack
 from tests.support.tls_servers import OK, Authority, ScriptedServer, receive_request, responding
 

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.key_formats import SENSITIVE
 from chalicelib.telemetry import Redactor, Telemetry
-from devstack.aws import AwsFault
+from devstack.aws_emulator import AwsFault
 from tests.support.stack import PURCHASE, TEST_PARAMETER, Api, Container, Stack, billing_event
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from devstack.aws import AwsFault
+from devstack.aws_emulator import AwsFault
 from tests.support.stack import Api, Container, Stack, billing_event, eventually, is_problem
 
 # Put together here, so that the search of all files for secrets after the run does not find this one.

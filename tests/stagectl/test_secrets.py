@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from devstack.aws import AwsFault
+from devstack.aws_emulator import AwsFault
 from tests.support.operator_session import Operator
 from tests.support.stack import LIVE_PARAMETER, TEST_PARAMETER
 from tests.support.terminal import Terminal

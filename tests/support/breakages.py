@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from devstack.aws import AwsFault
+from devstack.aws_emulator import AwsFault
 from tests.support.operator_session import Operator
 
 KEY, SIGNING_SECRET = "/stripeSecretKey/test", "/stripeWebhookSecret/dev"

@@ -1,5 +1,5 @@
-"""Headless Chromium, where it is installed. The fixture ``chromium`` is the one browser of a process: playwright has no
-more than one at a time there.
+"""Headless Chromium, if it is installed. The fixture ``chromium`` is the only browser of a process, because playwright
+allows no second one at a time.
 """
 
 import contextlib
@@ -15,13 +15,13 @@ _FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-# A status of 400 or more, which is an answer like others; or none, where the test lets it be lost.
-_AN_ANSWER = "Failed to load resource"
+# Chromium logs this for a status of 400 or more, and for a response that the test drops. Neither is an error here.
+_FAILED_LOAD = "Failed to load resource"
 
 
 @contextlib.contextmanager
 def browser() -> Iterator[Browser]:
-    """A browser."""
+    """Run a browser."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         try:
@@ -32,22 +32,24 @@ def browser() -> Iterator[Browser]:
 
 @contextlib.contextmanager
 def page(of: Browser, https_proxy: str = "http://127.0.0.1:9") -> Iterator[Page]:
-    """An empty page. In the end: no script failed, and nothing was printed as an error.
+    """Open an empty page. On exit, assert that no script failed and no error was logged.
 
-    :param https_proxy: leads to other hosts than this one; without it there are none.
+    :param https_proxy: the proxy for other hosts than this one; by default they can't be reached.
     """
     with of.new_context(
         ignore_https_errors=True,
         proxy={"server": https_proxy, "bypass": "127.0.0.1"},
-        permissions=["local-network-access"],  # what a test answers in a server's place comes from no network
+        permissions=["local-network-access"],  # a response that a test fulfils comes from no network
     ) as context:
         opened = context.new_page()
-        opened.set_default_timeout(30_000)  # milliseconds: a slow machine has time, and a mistake shows
+        opened.set_default_timeout(30_000)  # milliseconds: enough for a slow machine
         errors: list[str] = []
         opened.on("pageerror", lambda error: errors.append(str(error)))
         opened.on(
             "console",
-            lambda said: errors.append(said.text) if said.type == "error" and _AN_ANSWER not in said.text else None,
+            lambda message: (
+                errors.append(message.text) if message.type == "error" and _FAILED_LOAD not in message.text else None
+            ),
         )
         yield opened
         assert errors == []

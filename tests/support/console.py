@@ -1,4 +1,4 @@
-"""The console's page as a test uses it, in a tab of its own, and an order that is followed in its timeline."""
+"""Page objects for the console: the page in a tab of its own, and an order in its timeline."""
 
 import itertools
 from urllib.parse import urlsplit
@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.make_run import Run
 
-expect.set_options(timeout=20_000)  # milliseconds: a slow machine has time, and a mistake shows
+expect.set_options(timeout=20_000)  # milliseconds: enough for a slow machine
 _NUMBERS = itertools.count(2001)
 _STEPS = ("charge", "webhook", "topic", "sms")
 CARDS = {
@@ -21,40 +21,40 @@ CARDS = {
 
 
 class Console:
-    """The page, in a tab of its own, on a devstack on which nothing fails."""
+    """The page in a tab of its own, on a devstack without faults."""
 
     def __init__(self, run: Run, browser: Browser, **options: object) -> None:
         self.run = run
         self.url, self.api = run.url("CONSOLE_PORT"), run.url("API_PORT")
         self.hosts: set[str] = set()
         self.errors: list[str] = []
-        # Without animations: what is half faded has no contrast to check, and each frame of them is painted by the CPU.
+        # Without animations: a half-faded text has no contrast to check, and the CPU paints every frame.
         self.context = browser.new_context(locale="en-US", reduced_motion="reduce", **options)  # type: ignore[arg-type]
         self.context.set_default_timeout(20_000)
         self.context.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname or request.url))
         self.page: Page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", self._said)
-        self.does("/heal")
+        self.page.on("console", self._check_message)
+        self.post("/heal")
         self.page.goto(self.url)
-        # Waited for in the page; `expect` looks again after growing pauses, which is for assertions.
+        # Not `expect`, whose polling pauses grow: `wait_for` waits in the page.
         self.page.locator("#live", has_text="live").wait_for()
         self.page.locator("#pay", has_text="Pay $42.00").wait_for()
 
-    def _said(self, message: object) -> None:
+    def _check_message(self, message: object) -> None:
         kind, text, url = message.type, message.text, message.location["url"]  # type: ignore[attr-defined]
-        # Chromium itself says so of every answer that is no 2xx; they are asked for here.
-        is_answer = text.startswith("Failed to load resource: the server responded") and url.startswith(self.api)
-        if kind in ("error", "warning") and not is_answer:
+        # Chromium logs this for every response that is not 2xx, which these tests cause on purpose.
+        is_response = text.startswith("Failed to load resource: the server responded") and url.startswith(self.api)
+        if kind in ("error", "warning") and not is_response:
             self.errors.append(f"{text} ({url})")
 
     def close(self) -> None:
         self.context.close()
-        self.does("/heal")
+        self.post("/heal")
         assert self.hosts == {"127.0.0.1"}
         assert self.errors == []
 
-    def does(self, path: str, **body: object) -> None:
+    def post(self, path: str, **body: object) -> None:
         assert requests.post(self.url + path, json=body, timeout=30).status_code == 200
 
     @property
@@ -70,7 +70,7 @@ class Console:
         return self.page.get_by_role("dialog")
 
     def order(self, card: str = "succeeds") -> "Order":
-        """Fill the form for a number of notes that no other order has."""
+        """Fill the form with a number of notes that no other order has."""
         storage = next(_NUMBERS)
         self.page.get_by_label("Notes to store").fill(str(storage))
         self.page.locator(f"input[value={CARDS[card]}]").check()
@@ -81,14 +81,14 @@ class Console:
         return self.page.get_by_role("switch", name=f"{part}: {title}")
 
     def turn(self, part: str, title: str) -> None:
-        """Turn a switch, and wait until the devstack has done it."""
+        """Click a switch, and wait until the devstack has changed it."""
         self.switch(part, title).click()
         on = "on" if self.switch(part, title).is_checked() else "off"
-        self.page.locator("#announcer", has_text=f"{part} {title.lower()}: {on}.").wait_for(state="attached")
+        self.page.locator("#announcer", has_text=f"{part}: {title} is {on}.").wait_for(state="attached")
 
 
 class Order:
-    """A purchase, in the timeline and at Stripe."""
+    """A purchase in the timeline and at Stripe."""
 
     def __init__(self, console: Console, storage: int) -> None:
         self.console, self.storage = console, storage
@@ -97,19 +97,19 @@ class Order:
     def step(self, name: str) -> Locator:
         return self.row.locator(".step").nth(_STEPS.index(name))
 
-    def is_done(self) -> None:
-        """Wait until every step is."""
+    def wait_until_done(self) -> None:
+        """Wait until every step is done."""
         self.row.locator(".step[data-state=done]").nth(3).wait_for()
 
     def payments(self) -> set[str]:
-        """The payments that Stripe made, one for each charge of a card."""
+        """Return the ids of Stripe's payments, one for each charge of a card."""
         events = requests.get(self.console.url + "/events", timeout=10).json()
         return {
             event["payment_id"] for event in events if event["kind"] == "payment" and event["storage"] == self.storage
         }
 
-    def paid_once(self) -> None:
-        self.is_done()
+    def assert_paid_once(self) -> None:
+        self.wait_until_done()
         expect(self.console.outcome).to_contain_text("Paid")
         expect(self.row).to_have_count(1)
         assert len(self.payments()) == 1

@@ -39,27 +39,27 @@ def handle_in_fork(event: dict[str, Any], kill_after: float | None) -> Any:
     if kill_after is not None:
         os.kill(pid, signal.SIGKILL)
     with os.fdopen(receive) as pipe:
-        written = pipe.read()
+        output = pipe.read()
     os.waitpid(pid, 0)
-    return json.loads(written) if written else None
+    return json.loads(output) if output else None
 
 
 def main() -> None:
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    responses = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what the app prints goes where Lambda's log would be
     import app
 
     if "STRIPE_DEADLINE" in os.environ:
         app.stripe_api.deadline = float(os.environ["STRIPE_DEADLINE"])
 
-    print(json.dumps({"initialized": True}), file=answers)
+    print(json.dumps({"initialized": True}), file=responses)
     for line in sys.stdin:
         command = json.loads(line)
         if command.get("fork"):
             response = handle_in_fork(command["event"], command["kill_after"])
         else:
             response = handle(command["event"])
-        print(json.dumps({"response": response}), file=answers)
+        print(json.dumps({"response": response}), file=responses)
 
 
 if __name__ == "__main__":

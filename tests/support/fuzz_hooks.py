@@ -1,4 +1,4 @@
-"""What schemathesis has to be told: loaded by it, in its own process (SCHEMATHESIS_HOOKS, see tests.fuzz)."""
+"""Hooks for what OpenAPI cannot describe. schemathesis loads this module in its own process (see tests.fuzz)."""
 
 import os
 import time
@@ -11,7 +11,7 @@ from schemathesis import GenerationMode
 
 from devstack.stripe.webhooks import signature
 
-# Whatever fits the pattern would be a token that Stripe does not know. These it knows; some it declines.
+# Generated tokens fit the pattern but do not exist at Stripe. They are replaced by these; Stripe declines some of them.
 _KNOWN = {
     "payment_method": ["pm_card_visa", "pm_card_processing", "pm_card_authenticationRequired",
                        "pm_card_visa_chargeDeclined"],
@@ -22,7 +22,7 @@ _KNOWN = {
 
 @schemathesis.hook
 def before_load_schema(ctx: schemathesis.HookContext, raw_schema: dict[str, Any]) -> None:
-    """`chalice local` checks no signature; and what a preflight answers does not depend on what it is asked."""
+    """Remove the signatures, which `chalice local` does not check, and the preflights, whose response never varies."""
     raw_schema["components"].pop("securitySchemes")
     for item in raw_schema["paths"].values():
         item.pop("options", None)
@@ -34,7 +34,7 @@ def before_load_schema(ctx: schemathesis.HookContext, raw_schema: dict[str, Any]
 def map_body(ctx: schemathesis.HookContext, body: Any) -> Any:
     if isinstance(body, dict):
         if isinstance(body.get("storage"), float) and body["storage"].is_integer():
-            body["storage"] = int(body["storage"])  # an integer to JSON Schema, but not as the API reads it
+            body["storage"] = int(body["storage"])  # 1.0 is an integer in JSON Schema, but not in the API
         for name, known in _KNOWN.items():
             given = body.get(name)
             if isinstance(given, str) and given.startswith(known[0].partition("_")[0] + "_"):
@@ -44,7 +44,7 @@ def map_body(ctx: schemathesis.HookContext, body: Any) -> Any:
 
 @schemathesis.hook
 def map_path_parameters(ctx: schemathesis.HookContext, path_parameters: Any) -> Any:
-    """Ask every second time for a payment that there is."""
+    """Request an existing payment every second time."""
     given = (path_parameters or {}).get("payment_id")
     if isinstance(given, str) and given.startswith("pi_") and zlib.crc32(given.encode(errors="replace")) % 2:
         path_parameters["payment_id"] = os.environ["FUZZ_PAYMENT"]
@@ -53,7 +53,7 @@ def map_path_parameters(ctx: schemathesis.HookContext, path_parameters: Any) -> 
 
 @schemathesis.hook
 def before_call(ctx: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
-    """Sign what could be an event of Stripe's; Stripe signs nothing else."""
+    """Sign valid events, as Stripe does; invalid ones stay unsigned."""
     of_stripe = case.operation.path == "/stripe/webhook"
     if of_stripe and case.meta and case.meta.generation.mode == GenerationMode.POSITIVE:
         kwargs["auth"] = _sign

@@ -1,4 +1,4 @@
-"""`make run` in a process of its own, on free ports."""
+"""`make run` as a process on free ports."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ class Run:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "devstack"],
             cwd=PROJECT,
-            # What a laptop may have set must not lead the stack away from itself.
+            # Settings of a laptop that the stack must ignore.
             env={
                 **os.environ,
                 **{name: str(port) for name, port in self.ports.items()},

@@ -18,13 +18,13 @@ import requests
 import stripe
 
 from chalicelib.config import load
-from devstack.aws import AwsServer, leave_own_accounts
-from devstack.child import Child
-from devstack.stage import set_up
+from devstack.aws_emulator import AwsServer, leave_own_accounts
+from devstack.child_process import Child
+from devstack.stage_setup import set_up
 from devstack.stripe.keys import Mode
 from devstack.stripe.server import StripeServer
 from tests import APP, PROJECT
-from tests.support import description
+from tests.support import contract
 
 TEST_PARAMETER = "/stripeSecretKey/test"
 LIVE_PARAMETER = "/stripeSecretKey/live"
@@ -129,7 +129,7 @@ class Api:
         self._output.parent.mkdir(exist_ok=True)
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "devstack.local", "--stage", self._stage, "--port", str(self._port)],
+                [sys.executable, "-m", "devstack.chalice_local", "--stage", self._stage, "--port", str(self._port)],
                 cwd=APP,
                 env={**self._stack.environment(), **self._environment},
                 stdin=subprocess.PIPE,
@@ -173,7 +173,7 @@ class Api:
     def request(self, method: str, path: str, **arguments: Any) -> requests.Response:
         response = self._session.request(method, self.url + path, timeout=30, **arguments)
         transcript.append(f"{response.headers} {response.text}")
-        description.check(method, path, response)
+        contract.check(method, path, response)
         return response
 
 
@@ -189,7 +189,7 @@ class Company:
         self.stack.published.clear()
         self.api.__enter__()
         environment = {**self.stack.environment(), "_HANDLER": "app.notify"}
-        self.notify = Child(["devstack.notify", self.queue], environment, logs.append)
+        self.notify = Child(["devstack.notify_worker", self.queue], environment, logs.append)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,32 +1,33 @@
-// The timeline, the totals and the chart, kept up to date from the stream.
+// The timeline, the totals and the chart, updated from the stream.
 
-import { announce, money, notes, write } from "./format.js";
-import { attempts, keepAttempts, runOfAttempts } from "./pending.js";
+import { announce, find, money, notes, number, write } from "./format.js";
 import { draw } from "./chart.js";
 import { Row } from "./row.js";
-import { standing } from "./steps.js";
+import { storeAttempts, storedAttempts } from "./session.js";
+import { statusOf } from "./status.js";
 
 const MOST_ROWS = 50;
-const REDRAW = 5000;
-
-const find = (id) => document.getElementById(id);
+const REDRAW = 5000; // ms
 
 export class Activity {
   #purchases;
   #rows = new Map();
   #changed = new Set();
-  #told = new Set();
+  #announced = new Set();
   #run = null;
-  #early = [];
-  #replayed = false;
-  #waiting = false;
+  #attemptsBeforeRun = [];
+  #isReplayed = false;
+  #isScheduled = false;
 
   constructor(purchases) {
     this.#purchases = purchases;
-    purchases.addEventListener("change", ({ detail }) => this.#later(detail));
+    purchases.addEventListener("change", ({ detail }) => {
+      this.#changed.add(detail);
+      this.#schedule();
+    });
     purchases.addEventListener("reset", () => {
       this.#rows.clear();
-      this.#later();
+      this.#schedule();
     });
     setInterval(() => draw(find("chart"), purchases.list), REDRAW);
   }
@@ -34,94 +35,93 @@ export class Activity {
   /** Follow the stream; `onSwitches` gets the switches' state. */
   follow(onSwitches) {
     const stream = new EventSource("/stream");
-    stream.addEventListener("open", () => this.#show("live", "live"));
-    stream.addEventListener("error", () => this.#show("lost", "reconnecting"));
+    stream.addEventListener("open", () => this.#showConnection("live", "live"));
+    stream.addEventListener("error", () => this.#showConnection("lost", "reconnecting"));
     stream.addEventListener("begin", ({ data }) => this.#begin(JSON.parse(data).run));
     stream.addEventListener("entry", ({ data }) => this.#purchases.apply(JSON.parse(data)));
     stream.addEventListener("switches", ({ data }) => {
-      this.#replayed = true; // it comes after what there was to tell
+      this.#isReplayed = true; // the switches follow the entries from before this page
       onSwitches(JSON.parse(data));
     });
   }
 
-  /** Add or change what this page asks for. */
+  /** Add or change an attempt of this page. */
   record(attempt) {
     this.#purchases.attempt(attempt);
     if (!this.#run) {
-      this.#early.push(attempt);
+      this.#attemptsBeforeRun.push(attempt);
       return;
     }
     const all = this.#purchases.list.map((purchase) => purchase.attempt).filter(Boolean);
-    keepAttempts(this.#run, all.reverse());
+    storeAttempts(this.#run, all.reverse());
   }
 
   #begin(run) {
-    // What this page asked of an earlier run is gone with it.
-    const kept = runOfAttempts() === run ? attempts() : [];
+    // Attempts of an earlier run are dropped: its payments no longer exist.
+    const stored = storedAttempts();
+    const attempts = [...(stored.run === run ? stored.list : []), ...this.#attemptsBeforeRun];
     this.#run = run;
-    this.#replayed = false;
+    this.#isReplayed = false;
     this.#purchases.reset();
-    for (const attempt of [...kept, ...this.#early]) this.#purchases.attempt(attempt);
-    this.#early = [];
+    for (const attempt of attempts) this.#purchases.attempt(attempt);
+    this.#attemptsBeforeRun = [];
   }
 
-  #show(state, text) {
+  #showConnection(state, text) {
     find("live").dataset.state = state;
     write(find("live").firstChild, text);
   }
 
-  #later(purchase) {
-    if (purchase) this.#changed.add(purchase);
-    if (this.#waiting) return;
-    this.#waiting = true;
-    // Not requestAnimationFrame, which waits in a tab that is not seen.
+  #schedule() {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    // Not requestAnimationFrame, which pauses in a hidden tab.
     setTimeout(() => {
-      this.#waiting = false;
+      this.#isScheduled = false;
       this.#update();
     }, 16);
   }
 
   #update() {
-    const shown = this.#purchases.list.slice(0, MOST_ROWS);
     for (const purchase of this.#changed) this.#rows.get(purchase)?.update();
-    const elements = shown.map((purchase) => {
+    const elements = this.#purchases.list.slice(0, MOST_ROWS).map((purchase) => {
       if (!this.#rows.has(purchase)) this.#rows.set(purchase, new Row(purchase));
       return this.#rows.get(purchase).element;
     });
-    place(find("timeline"), elements);
-    this.#tell();
+    setChildren(find("timeline"), elements);
+    this.#announceTexts();
     this.#changed.clear();
-    this.#total();
+    this.#updateTotals();
   }
 
-  /** Say what arrived at its end while the page was open. */
-  #tell() {
+  /** Announce purchases that completed while the page was open. */
+  #announceTexts() {
     for (const purchase of this.#changed) {
-      if (!purchase.sms.length || this.#told.has(purchase)) continue;
-      this.#told.add(purchase);
-      if (this.#replayed) announce(`${money(purchase.amount ?? 0)} for ${notes(purchase.storage ?? 0)}: the text message was sent.`);
+      if (!purchase.sms.length || this.#announced.has(purchase)) continue;
+      this.#announced.add(purchase);
+      if (this.#isReplayed) announce(`${money(purchase.amount ?? 0)} for ${notes(purchase.storage ?? 0)}: the text was sent.`);
     }
   }
 
-  #total() {
+  #updateTotals() {
     const { list } = this.#purchases;
-    const paid = list.filter((purchase) => standing(purchase).paid);
-    write(find("total-paid"), paid.length.toLocaleString("en-US"));
+    const paid = list.filter((purchase) => statusOf(purchase).paid);
+    write(find("total-paid"), number(paid.length));
     write(find("total-revenue"), money(paid.reduce((sum, { amount }) => sum + (amount ?? 0), 0)));
-    write(find("total-declined"), list.filter((purchase) => standing(purchase).declined).length.toLocaleString("en-US"));
-    write(find("total-texts"), list.reduce((sum, { sms }) => sum + sms.length, 0).toLocaleString("en-US"));
+    write(find("total-declined"), number(list.filter((purchase) => statusOf(purchase).declined).length));
+    write(find("total-texts"), number(list.reduce((sum, { sms }) => sum + sms.length, 0)));
     find("empty").hidden = list.length > 0;
     find("older").hidden = list.length <= MOST_ROWS;
-    write(find("older"), `${list.length - MOST_ROWS} older ones are counted, and not shown.`);
+    write(find("older"), `${number(list.length - MOST_ROWS)} older purchases are in the totals but not in this list.`);
     draw(find("chart"), list);
   }
 }
 
-/** Make a list's children these, leaving in place what is there: focus and open JSON stay. */
-function place(list, elements) {
+/** Replace a list's children, but leave those in place that stay, with their focus and their open JSON. */
+function setChildren(list, elements) {
   const wanted = new Set(elements);
   for (const child of [...list.children]) if (!wanted.has(child)) child.remove();
-  elements.forEach((made, index) => {
-    if (list.children[index] !== made) list.insertBefore(made, list.children[index] ?? null);
+  elements.forEach((child, index) => {
+    if (list.children[index] !== child) list.insertBefore(child, list.children[index] ?? null);
   });
 }

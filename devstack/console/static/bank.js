@@ -1,13 +1,13 @@
-// The dialog that stands for the bank's page.
+// The dialog that replaces the bank's page.
 
-import { money } from "./format.js";
+import { find, money } from "./format.js";
 
-const dialog = document.getElementById("bank");
+const dialog = find("bank");
 
-/** Ask the customer. Returns "succeed", "fail", or "" where the dialog was left (Escape). */
-export function ask(payment) {
-  document.getElementById("bank-text").textContent =
-    `notes-billing asks for ${money(payment.amount, payment.currency)} from your card ending in 3184.`;
+/** Let the customer authenticate a payment. Returns "succeed", "fail", or "" if the dialog was closed (Escape). */
+export function authenticate(payment) {
+  find("bank-text").textContent =
+    `notes-billing wants to charge ${money(payment.amount, payment.currency)} to your card ending in 3184.`;
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {
@@ -15,6 +15,6 @@ export function ask(payment) {
   });
 }
 
-for (const choice of dialog.querySelectorAll("button")) {
-  choice.addEventListener("click", () => dialog.close(choice.value));
+for (const button of dialog.querySelectorAll("button")) {
+  button.addEventListener("click", () => dialog.close(button.value));
 }

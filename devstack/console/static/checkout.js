@@ -1,37 +1,33 @@
-// The checkout: an order, its price, and one payment at a time, which is made once whatever happens.
+// The checkout: an order, its price, and one payment at a time, which charges the card at most once.
 
-import { ask as askBank } from "./bank.js";
-import { announce, element, money, notes, pause, write } from "./format.js";
-import { ask, charge, lookUp, quote } from "./http.js";
-import { attempts, forget, pending, remember, scopedKey } from "./pending.js";
-import { explained } from "./problems.js";
+import { authenticate } from "./bank.js";
+import { announce, element, find, money, notes, pause, write } from "./format.js";
+import { callConsole, charge, fetchPayment, fetchQuote } from "./http.js";
+import { pendingPayment, removePayment, scopedKey, storePayment, storedAttempts } from "./session.js";
+import { explained, ONCE } from "./problems.js";
 
-const find = (id) => document.getElementById(id);
 const storage = find("storage");
 
-const QUOTE_AFTER = 120; // ms after the last keystroke
-const QUOTE_AGAIN = 1000;
-// A second click of a double click must not find the button ready for the next purchase.
-const HOLD = 800;
-const MOST_WAITS = 30;
-const EARLIER = "An earlier request may have charged the card. Repeat the payment: with the same key the card is charged once "
-  + "at most.";
+const QUOTE_DELAY = 120; // ms after the last keystroke
+const QUOTE_RETRY = 1000; // ms
+const HOLD = 800; // ms; the second click of a double click must not start the next purchase
+const MOST_RETRIES = 30;
 
 export class Checkout {
   #record;
   #amount = null;
   #quoting = new AbortController();
   #timer;
-  // What the button does: pay for a new order, repeat what is pending, or nothing now.
+  // What the button does: pay for a new order, or continue the pending payment.
   #action = () => this.#payNew();
-  #busy = false;
+  #isBusy = false;
 
-  /** `record` gets what is asked of the API: before it is, and after each answer. */
+  /** `record` gets this page's attempt before each request and after each response. */
   constructor(record) {
     this.#record = record;
     find("checkout").addEventListener("submit", (event) => {
       event.preventDefault();
-      if (!this.#busy) this.#action();
+      if (!this.#isBusy) this.#action();
     });
     find("change").addEventListener("click", () => this.#changeOrder());
     find("fewer").addEventListener("click", () => this.#step(-1));
@@ -39,69 +35,62 @@ export class Checkout {
     storage.addEventListener("input", () => this.#quoteSoon());
   }
 
-  /** Ask for the price, and go on with a payment that a reload interrupted. */
+  /** Fetch the price, and continue a payment that a reload interrupted. */
   begin() {
     this.#quote();
-    const payment = pending();
+    const payment = pendingPayment();
     if (!payment) return;
     storage.value = payment.body.storage;
     const card = document.querySelector(`input[name=card][value="${CSS.escape(payment.body.payment_method)}"]`);
     if (card) card.checked = true;
-    this.#say({
-      tone: "info",
-      title: "A payment was under way when the page was reloaded",
-      text: payment.paymentId
-        ? "Looking up what became of it."
-        : "The same request is repeated with the same key: the card is charged once at most.",
-    });
-    if (payment.paymentId) this.#lookUp(payment);
-    else this.#pay({ ...payment, unknown: true }); // whatever the answer is: the first request may have got through
+    const text = payment.paymentId
+      ? "Fetching its status."
+      : "The same request is repeated with the same key, so the card is charged at most once.";
+    this.#show({ tone: "info", title: "The page was reloaded during a payment", text });
+    if (payment.paymentId) this.#fetchStatus(payment);
+    else this.#pay({ ...payment, unknown: true }); // the first request may have charged the card
   }
 
   // The order
 
   #step(by) {
-    const value = Math.min(999_999, Math.max(1, (Number(storage.value) || 0) + by));
-    storage.value = String(value);
+    storage.value = String(Math.min(999_999, Math.max(1, (Number(storage.value) || 0) + by)));
     this.#quoteSoon();
   }
 
   #quoteSoon() {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#quote(), QUOTE_AFTER);
+    this.#timer = setTimeout(() => this.#quote(), QUOTE_DELAY);
   }
 
   async #quote() {
     this.#quoting.abort();
     this.#quoting = new AbortController();
-    if (!this.#isValid()) return this.#price(null);
+    if (!this.#isValid()) return this.#showPrice(null);
     try {
-      const { status, body } = await quote(storage.valueAsNumber, this.#quoting.signal);
-      if (status === 200) return this.#price(body);
+      const { status, body } = await fetchQuote(storage.valueAsNumber, this.#quoting.signal);
+      this.#showPrice(status === 200 ? body : null);
+      if (status !== 200) this.#timer = setTimeout(() => this.#quote(), QUOTE_RETRY);
     } catch {
-      return undefined; // another number was typed meanwhile
+      // Aborted: the number of notes has changed.
     }
-    this.#price(null);
-    this.#timer = setTimeout(() => this.#quote(), QUOTE_AGAIN); // the service is not there now
-    return undefined;
   }
 
-  /** Show a quote of the API's, or that there is none. */
-  #price(quoted) {
-    this.#amount = quoted?.amount ?? null;
-    const each = quoted ? `${notes(quoted.storage)} at ${money(quoted.amount / quoted.storage)}` : "";
+  #showPrice(quote) {
+    this.#amount = quote?.amount ?? null;
+    const each = quote ? `${notes(quote.storage)} at ${money(quote.amount / quote.storage)}` : "";
     find("price").replaceChildren(
       element("span", { className: "each" }, each),
-      element("strong", {}, quoted ? money(quoted.amount, quoted.currency) : "—"),
+      element("strong", {}, quote ? money(quote.amount, quote.currency) : "—"),
     );
-    if (!this.#busy && !pending()) this.#ready();
+    if (!this.#isBusy && !pendingPayment()) this.#enable();
   }
 
   #isValid() {
     const valid = storage.checkValidity();
     storage.setAttribute("aria-invalid", String(!valid));
     find("storage-error").hidden = valid;
-    write(find("storage-error"), valid ? "" : "A whole number from 1 to 999,999.");
+    write(find("storage-error"), valid ? "" : "Enter a whole number from 1 to 999,999.");
     return valid;
   }
 
@@ -113,7 +102,7 @@ export class Checkout {
       return;
     }
     const card = document.querySelector("input[name=card]:checked");
-    // The key is made with the order, and stays with it until the outcome is known.
+    // The key belongs to the order until the outcome is known.
     const payment = {
       key: crypto.randomUUID(),
       body: { storage: String(storage.valueAsNumber), payment_method: card.value },
@@ -122,172 +111,167 @@ export class Checkout {
       unknown: false,
       paymentId: null,
     };
-    remember(payment);
-    find("outcome").hidden = true; // the last order's
+    storePayment(payment);
+    find("outcome").hidden = true; // the previous order's
     await this.#pay(payment);
   }
 
   async #pay(payment) {
-    this.#work("Paying…");
+    this.#disable("Paying…");
     const attempt = await attemptOf(payment);
     this.#record(attempt);
-    let answer;
-    for (let waits = 0; ; waits += 1) {
-      answer = await charge(payment.body, payment.key);
-      attempt.answers.push(answer);
+    let response;
+    for (let retries = 0; ; retries += 1) {
+      response = await charge(payment.body, payment.key);
+      attempt.responses.push(response);
       this.#record(attempt);
-      this.#showExchange(answer);
-      if (answer.body?.code !== "idempotency_key_in_use" || waits === MOST_WAITS) break;
-      await pause(1000 * (answer.retryAfter || 1)); // the first request, which the reload left behind
+      this.#showExchange(response);
+      if (response.body.code !== "idempotency_key_in_use" || retries === MOST_RETRIES) break;
+      await pause(1000 * (response.retryAfter || 1)); // the request from before the reload is still running
     }
-    if (answer.status === 200) await this.#paid(payment, answer.body);
-    else this.#failed(payment, answer, () => this.#pay(payment));
+    if (response.status === 200) await this.#continue(payment, response.body);
+    else this.#fail(payment, response);
   }
 
-  /** Go on with what the API says of the payment. */
-  async #paid(payment, told) {
-    const price = `${money(told.amount, told.currency)} for ${notes(told.storage)}`;
-    if (told.status === "requires_action") {
-      remember({ ...payment, paymentId: told.id });
-      await this.#authenticate({ ...payment, paymentId: told.id }, told);
-    } else if (told.status === "failed") {
-      const failed = told.code === "payment_intent_authentication_failure";
-      const title = failed ? "Your bank did not confirm that it was you" : "The card was declined";
+  /** Continue according to the payment's status at the API. */
+  async #continue(payment, { id, status, code, amount, currency, storage: count }) {
+    const price = `${money(amount, currency)} for ${notes(count)}`;
+    if (status === "requires_action") {
+      const identified = { ...payment, paymentId: id };
+      storePayment(identified);
+      await this.#authenticate(identified, { amount, currency });
+    } else if (status === "failed") {
+      const isRefused = code === "payment_intent_authentication_failure";
+      const title = isRefused ? "Your bank did not authenticate you" : "The card was declined";
       this.#end({ tone: "bad", title, text: "Nothing was charged. Pay again, or choose another card." });
-    } else if (told.status === "processing") {
-      this.#end({ tone: "info", title: `${price} is being processed`, text: "Your bank takes its time." });
+    } else if (status === "processing") {
+      this.#end({ tone: "info", title: `${price} is processing`, text: "The bank has not confirmed the payment yet." });
     } else {
-      this.#end({ tone: "ok", title: `Paid ${price}`, text: told.id });
+      this.#end({ tone: "ok", title: `Paid ${price}`, text: id });
     }
   }
 
-  async #authenticate(payment, told) {
-    this.#work("Waiting for your bank…");
-    this.#say({ tone: "info", title: "Your bank wants to know that it is you", text: "Answer in its dialog." });
-    const outcome = await askBank(told);
+  async #authenticate(payment, price) {
+    this.#disable("Waiting for your bank…");
+    this.#show({ tone: "info", title: "Your bank requires authentication", text: "Use the bank’s dialog." });
+    const outcome = await authenticate(price);
     if (!outcome) {
       const text = "Nothing is charged until you authenticate.";
-      this.#say({ tone: "warn", title: "The payment waits for you", text });
-      this.#offer("Continue to your bank", () => this.#lookUp(payment));
+      this.#show({ tone: "warn", title: "The payment is not authenticated yet", text });
+      this.#offer("Continue to your bank", () => this.#fetchStatus(payment));
       return;
     }
     try {
-      await ask(`/payment_intents/${payment.paymentId}/authenticate`, { outcome });
+      await callConsole(`/payment_intents/${payment.paymentId}/authenticate`, { outcome });
     } catch {
-      // Already answered, in another tab perhaps: what became of it is asked for next.
+      // Already authenticated or refused, perhaps in another tab. The status below shows which.
     }
-    await this.#lookUp(payment);
+    await this.#fetchStatus(payment);
   }
 
-  /** Ask the API what became of the payment: what the page believes is not what counts. */
-  async #lookUp(payment) {
-    this.#work("Asking for the outcome…");
-    const answer = await lookUp(payment.paymentId);
-    if (answer.status === 200) return this.#paid(payment, answer.body);
-    if (answer.status === 404) return this.#end({ tone: "bad", title: "This payment is not known here", text: answer.body.detail });
-    const again = { tone: "warn", title: "The outcome could not be asked for", text: "The payment itself is safe. Ask again." };
-    this.#say(again);
-    return this.#offer("Ask again", () => this.#lookUp(payment), answer.retryAfter);
+  /** Fetch the payment's status: only the API knows the outcome. */
+  async #fetchStatus(payment) {
+    this.#disable("Fetching the status…");
+    const { status, body, retryAfter } = await fetchPayment(payment.paymentId);
+    if (status === 200) return this.#continue(payment, body);
+    if (status === 404) return this.#end({ tone: "bad", title: "The payment was not found", text: body.detail });
+    const text = "The payment is not affected. Fetch the status again.";
+    this.#show({ tone: "warn", title: "The status is unavailable", text });
+    return this.#offer("Fetch the status", () => this.#fetchStatus(payment), retryAfter);
   }
 
-  #failed(payment, answer, repeat) {
-    const problem = explained(answer);
+  #fail(payment, response) {
+    const problem = explained(response);
     if (problem.final) return this.#end(problem);
     const unknown = payment.unknown || problem.unknown;
     Object.assign(payment, { unknown });
-    remember(payment);
-    this.#say(unknown && !problem.unknown ? { ...problem, text: EARLIER } : problem);
-    // Whoever may have been charged is not offered another order.
+    storePayment(payment);
+    const earlier = `An earlier request may have charged the card. Repeat the payment. ${ONCE}`;
+    this.#show(unknown && !problem.unknown ? { ...problem, text: earlier } : problem);
+    // A new order could be a second charge.
     find("change").hidden = unknown;
-    return this.#offer(unknown ? "Repeat the payment" : "Try again", repeat, answer.retryAfter);
+    return this.#offer(unknown ? "Repeat the payment" : "Try again", () => this.#pay(payment), response.retryAfter);
   }
 
   #changeOrder() {
-    this.#action = () => this.#payNew();
-    forget();
+    removePayment();
     find("outcome").hidden = true;
-    this.#ready();
+    this.#enable();
     storage.focus();
   }
 
-  // What is shown
+  // The page
 
-  /** Nothing can be pressed while something is under way. */
-  #work(label) {
-    this.#busy = true;
+  #disable(label) {
+    this.#isBusy = true;
     find("order").disabled = true;
     find("change").hidden = true;
-    this.#button(label, true);
+    this.#setButton(label, true);
   }
 
-  #ready() {
-    this.#busy = false;
+  #enable() {
+    this.#isBusy = false;
     this.#action = () => this.#payNew();
     find("order").disabled = false;
     find("change").hidden = true;
-    this.#button(this.#amount == null ? "Pay" : `Pay ${money(this.#amount)}`);
+    this.#setButton(this.#amount == null ? "Pay" : `Pay ${money(this.#amount)}`);
   }
 
-  /** Let the button go on with what is pending, after so many seconds. */
+  /** Enable the button for an action on the pending payment, after so many seconds. */
   async #offer(label, action, seconds = 0) {
-    const mine = (this.#action = action);
+    this.#action = action;
     for (let left = seconds; left > 0; left -= 1) {
-      this.#button(`${label} in ${left} s`, true);
+      this.#setButton(`${label} in ${left} s`, true);
       await pause(1000);
-      if (this.#action !== mine) return;
+      if (this.#action !== action) return;
     }
-    this.#busy = false;
-    this.#button(label);
+    this.#isBusy = false;
+    this.#setButton(label);
   }
 
-  /** The outcome is known: the key is done with. */
+  /** Show a known outcome: the next payment gets a new key. */
   async #end(outcome) {
-    forget();
-    this.#say(outcome);
-    this.#button(outcome.tone === "bad" ? "Not paid" : "Paid", true);
+    removePayment();
+    this.#show(outcome);
+    this.#setButton(outcome.tone === "bad" ? "Not paid" : "Paid", true);
     if (outcome.tone !== "bad") find("pay").dataset.done = "";
     await pause(HOLD);
     delete find("pay").dataset.done;
-    this.#ready();
+    this.#enable();
   }
 
-  #button(label, waiting = false) {
+  #setButton(label, isDisabled = false) {
     // Not `disabled`, which would take the focus away.
-    find("pay").setAttribute("aria-disabled", String(waiting));
+    find("pay").setAttribute("aria-disabled", String(isDisabled));
     write(find("pay"), label);
   }
 
-  #say({ tone, title, text }) {
-    const outcome = find("outcome");
-    outcome.hidden = false;
-    outcome.dataset.tone = tone;
-    outcome.replaceChildren(element("strong", {}, title), element("p", {}, text));
+  #show({ tone, title, text }) {
+    find("outcome").hidden = false;
+    find("outcome").dataset.tone = tone;
+    find("outcome").replaceChildren(element("strong", {}, title), element("p", {}, text));
     announce(`${title}. ${text}`);
   }
 
   #showExchange({ request, status, type, retryAfter, body }) {
     find("exchange").hidden = false;
-    const sent = Object.entries(request.headers).map(([name, value]) => `${name}: ${value}`);
-    const got = [type && `Content-Type: ${type}`, retryAfter && `Retry-After: ${retryAfter}`].filter(Boolean);
     find("exchange").lastElementChild.textContent = [
       `${request.method} ${request.url}`,
-      ...sent,
-      "",
-      JSON.stringify(request.body, null, 2),
-      "",
-      status || "no answer",
-      ...got,
-      "",
-      JSON.stringify(body, null, 2),
+      ...Object.entries(request.headers).map(([name, value]) => `${name}: ${value}`),
+      `\n${JSON.stringify(request.body, null, 2)}\n`,
+      status || "no response",
+      ...(type ? [`Content-Type: ${type}`] : []),
+      ...(retryAfter ? [`Retry-After: ${retryAfter}`] : []),
+      `\n${JSON.stringify(body, null, 2)}`,
     ].join("\n");
   }
 }
 
-/** What the timeline knows of a payment of this page. After a reload it goes on with what was kept. */
+/** Return this page's attempt at a payment: the stored one after a reload, or a new one. */
 async function attemptOf(payment) {
-  const kept = attempts().find(({ key }) => key === payment.key);
-  if (kept) return kept;
+  const stored = storedAttempts().list.find(({ key }) => key === payment.key);
+  if (stored) return stored;
   const card = document.querySelector("input[name=card]:checked").closest("label").querySelector(".number").textContent;
   const { key, body, amount, began } = payment;
-  return { key, body, amount, began, card: `card ${card}`, hash: await scopedKey(key), answers: [] };
+  return { key, body, amount, began, card: `card ${card}`, hash: await scopedKey(key), responses: [] };
 }

@@ -1,65 +1,42 @@
-// The switches of the devstack's faults.
+// The switches that turn faults on and off.
 
-import { announce, element } from "./format.js";
-import { ask } from "./http.js";
+import { announce, find } from "./format.js";
+import { callConsole } from "./http.js";
 
-const find = (id) => document.getElementById(id);
-const inputs = new Map();
-
-/** Show the state that the devstack tells. */
-export function show({ switches, key }) {
-  if (!inputs.size) build(switches);
-  for (const { name, on } of switches) inputs.get(name).checked = on;
+/** Show the server's state of the switches. */
+export function showFaults({ switches, key }) {
+  for (const { name, on } of switches) find(name).checked = on;
   find("key").textContent = `(${key})`;
-  const on = switches.filter((each) => each.on).length;
-  find("faults-on").hidden = !on;
-  find("faults-on").textContent = `${on} fault${on === 1 ? "" : "s"} on`;
+  const count = switches.filter(({ on }) => on).length;
+  find("faults-on").hidden = !count;
+  find("faults-on").textContent = `${count} fault${count === 1 ? "" : "s"} on`;
 }
 
 for (const [id, path, done] of [
-  ["heal", "/heal", "Everything works again."],
+  ["heal", "/heal", "All faults are off."],
   ["rotate", "/rotate-key", "The key was rotated."],
   ["restart", "/restart", "A new container is running."],
 ]) {
-  find(id).addEventListener("click", () => act(find(id), path, {}, done));
+  find(id).addEventListener("click", () => send(find(id), path, {}, done));
 }
 
-function build(switches) {
-  const parts = new Map();
-  for (const each of switches) parts.set(each.part, [...(parts.get(each.part) ?? []), each]);
-  for (const [part, list] of parts) {
-    const title = element("legend", {}, part);
-    find("switches").append(element("fieldset", { className: "part" }, title, ...list.map((each) => made(each))));
-  }
-}
-
-function made({ name, part, title, effect }) {
-  const input = element("input", { type: "checkbox", role: "switch", id: name, name, "aria-describedby": `${name}-effect` });
-  inputs.set(name, input);
-  const row = element(
-    "div",
-    { className: "switch" },
-    element("label", { for: name }, element("span", { className: "unseen" }, `${part}: `), title),
-    input,
-    element("p", { className: "hint", id: `${name}-effect` }, effect),
-  );
+for (const input of document.querySelectorAll("#switches input")) {
   input.addEventListener("change", () => {
-    const said = `${part} ${title.toLowerCase()}: ${input.checked ? "on" : "off"}.`;
-    act(row, "/switches", { name, on: input.checked }, said);
+    const done = `${input.labels[0].textContent} is ${input.checked ? "on" : "off"}.`;
+    send(input.parentElement, "/switches", { name: input.name, on: input.checked }, done);
   });
-  return row;
 }
 
-/** Do it, marking what was pressed as busy meanwhile: a new container takes a second or two. The stream tells the rest. */
-async function act(pressed, path, body, done) {
+/** Send a change, and mark the pressed element as busy: a new container takes a second or two. */
+async function send(pressed, path, body, done) {
   if (pressed.hasAttribute("aria-busy")) return;
   pressed.setAttribute("aria-busy", "true");
   try {
-    await ask(path, body);
+    await callConsole(path, body);
     announce(done);
   } catch (error) {
-    announce(`That did not work: ${error.message}`);
-    show(await ask("/switches"));
+    announce(`The change failed: ${error.message}`);
+    showFaults(await callConsole("/switches"));
   } finally {
     pressed.removeAttribute("aria-busy");
   }

@@ -1,4 +1,4 @@
-// Values as a person reads them, and elements as they are made.
+// How values are shown, and helpers for elements.
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
@@ -7,42 +7,41 @@ export function money(amount, currency = "usd") {
   return new Intl.NumberFormat("en-US", { style: "currency", currency }).format(amount / 100);
 }
 
-export function notes(count) {
-  return `${count.toLocaleString("en-US")} note${count === 1 ? "" : "s"}`;
-}
+export const number = (value) => value.toLocaleString("en-US");
+export const notes = (count) => `${number(count)} note${count === 1 ? "" : "s"}`;
 
-/** The time of day of a moment (milliseconds since 1970). */
-export function timeOfDay(moment) {
-  return clock.format(moment);
-}
+/** The time of day of a Date, or of a moment in milliseconds since 1970. */
+export const timeOfDay = (moment) => clock.format(moment);
 
-/** A span of milliseconds: 84 ms, 3.2 s, 2 min. */
-export function span(milliseconds) {
+/** A duration in milliseconds: 84 ms, 3.2 s, 2 min. */
+export function duration(milliseconds) {
   const value = Math.max(0, Math.round(milliseconds));
   if (value < 1000) return `${value} ms`;
   if (value < 60_000) return `${(value / 1000).toFixed(1)} s`;
   return `${Math.round(value / 60_000)} min`;
 }
 
-/** Make an element. Names with a hyphen and `role` are attributes, the others properties. */
+export const find = (id) => document.getElementById(id);
+
+/** Create an element. Names with a hyphen, `role` and `for` are attributes, the others properties. */
 export function element(tag, properties = {}, ...children) {
-  const made = document.createElement(tag);
+  const created = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
-    if (name.includes("-") || name === "role" || name === "for") made.setAttribute(name, value);
-    else made[name] = value;
+    if (name.includes("-") || name === "role" || name === "for") created.setAttribute(name, value);
+    else created[name] = value;
   }
-  made.append(...children.filter((child) => child != null && child !== ""));
-  return made;
+  created.append(...children);
+  return created;
 }
 
-/** Set an element's text if it is another one, so that what has not changed is not read out again. */
+/** Set an element's text only if it differs, so that screen readers do not repeat unchanged text. */
 export function write(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }
 
-/** Say something to those who listen to the page. */
+/** Announce a text to screen readers. */
 export function announce(text) {
-  document.getElementById("announcer").textContent = text;
+  find("announcer").textContent = text;
 }
 
 export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));

@@ -1,45 +1,37 @@
-// Calls: to the API, as a front end makes them from another origin, and to the console's own server.
+// Requests to the API, as a front end on another origin sends them, and to the console's own server.
 
-export const api = document.querySelector('meta[name="api"]').content;
+const api = document.querySelector('meta[name="api"]').content;
 
 /**
- * Call the API.
- * Returns {status, body, retryAfter, milliseconds, request}; status 0 where no answer came. Never throws, but for a
- * call that was given up by `signal`.
+ * Call the API. Returns {status, type, body, retryAfter, milliseconds, request}; status 0 if there was no response.
+ * Throws only if `signal` aborted the request.
  */
 async function call(method, path, { body, key, signal } = {}) {
-  const headers = {};
-  if (body) headers["Content-Type"] = "application/json";
-  if (key) headers["Idempotency-Key"] = key;
+  const headers = { ...(body && { "Content-Type": "application/json" }), ...(key && { "Idempotency-Key": key }) };
   const request = { method, url: api + path, headers, body };
   const began = performance.now();
+  const result = { status: 0, body: {}, retryAfter: 0, request };
   try {
     const response = await fetch(request.url, { method, headers, body: body && JSON.stringify(body), signal });
-    const answer = await response.json();
-    const seconds = Number(response.headers.get("Retry-After"));
-    return {
-      status: response.status,
-      type: response.headers.get("Content-Type"),
-      body: answer,
-      retryAfter: Number.isFinite(seconds) ? seconds : 0,
-      milliseconds: performance.now() - began,
-      request,
-    };
+    result.body = await response.json();
+    result.status = response.status;
+    result.type = response.headers.get("Content-Type");
+    result.retryAfter = Number(response.headers.get("Retry-After")) || 0;
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    return { status: 0, body: {}, retryAfter: 0, milliseconds: performance.now() - began, request };
   }
+  return { ...result, milliseconds: performance.now() - began };
 }
 
-export const quote = (storage, signal) => call("GET", `/billing/quote?storage=${encodeURIComponent(storage)}`, { signal });
+export const fetchQuote = (storage, signal) => call("GET", `/billing/quote?storage=${encodeURIComponent(storage)}`, { signal });
 export const charge = (body, key) => call("POST", "/billing", { body, key });
-export const lookUp = (paymentId) => call("GET", `/billing/${encodeURIComponent(paymentId)}`);
+export const fetchPayment = (paymentId) => call("GET", `/billing/${encodeURIComponent(paymentId)}`);
 
-/** Ask the console's server for something, or have it do something. Throws an Error with its sentence. */
-export async function ask(path, body) {
+/** Call the console's server: POST if there is a body, else GET. Throws an Error with the server's message. */
+export async function callConsole(path, body) {
   const post = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
   const response = await fetch(path, body ? post : {});
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.detail);
-  return answer;
+  const result = await response.json();
+  if (!response.ok) throw new Error(result.detail);
+  return result;
 }

@@ -1,45 +1,45 @@
-// An answer of the API -> what a person reads, and what may be done next.
+// The API's error responses -> what a person reads, and what they can do next.
+
+export const ONCE = "With the same key, the card is charged at most once.";
+
+// Problems by `code`: [whether the card may have been charged, title, text]. All can be retried with the same key.
+const RETRYABLE = {
+  idempotency_key_in_use: [true, "The first request is still running", "Repeat it in a moment, with the same key."],
+  stripe_key_unavailable: [
+    false, "Payments are temporarily unavailable",
+    "Nothing was charged. Try again shortly. The service could not read its Stripe key.",
+  ],
+  stripe_key_rejected: [
+    false, "Payments are unavailable",
+    "Nothing was charged. Stripe rejects the service’s key. Its operator must store a new key. Then try again.",
+  ],
+  rate_limited: [false, "Too many payments at once", "Nothing was charged. Try again shortly."],
+  outcome_unknown: [
+    true, "Stripe did not respond in time",
+    `It is not known yet whether the card was charged. Repeat the payment. ${ONCE}`,
+  ],
+};
 
 /**
- * Returns {title, text, tone, final}. `final`: the outcome is known and the key is done with. Otherwise `unknown` says
- * whether the card may have been charged, and the same request may be repeated with the same key.
+ * Returns {title, text, tone, final, unknown}. `final`: the outcome is known, and the next payment needs a new key.
+ * Otherwise the same request can be repeated with the same key, and `unknown` is true if the card may have been charged.
  */
 export function explained({ status, body }) {
-  const code = body?.code;
   if (status === 0) {
-    return open(true, "The service can’t be reached", "If the request got through, the card was charged. Repeat it: with "
-      + "the same key the card is charged once at most.");
+    return retryable(true, "The service can’t be reached", `The request may have charged the card. Repeat it. ${ONCE}`);
   }
   if (status === 402) return final(body.detail, "Nothing was charged. Choose another card.");
-  if (code === "invalid_request") return final("This order can’t be placed", fields(body));
-  if (code === "idempotency_key_reused") return final("This was another order’s key", "Pay again: it gets a new one.");
-  if (code === "idempotency_key_in_use") {
-    return open(true, "The first request is still running", "Repeat it in a moment, with the same key.");
-  }
-  if (code === "stripe_key_unavailable") {
-    return open(false, "Payments are not available for the moment", "Nothing was charged. Try again shortly: the "
-      + "service could not read its Stripe key.");
-  }
-  if (code === "stripe_key_rejected") {
-    return open(false, "Payments are not available", "Nothing was charged. Stripe refuses the service’s key: its "
-      + "operator must act. Then try again.");
-  }
-  if (code === "rate_limited") return open(false, "Too many payments at once", "Nothing was charged. Try again shortly.");
-  if (code === "outcome_unknown") {
-    return open(true, "Stripe did not answer in time", "It is not known yet whether the card was charged. Repeat the "
-      + "payment: with the same key the card is charged once at most.");
-  }
-  if (status >= 500) {
-    return open(true, "The payment could not be made", "No charge is known. Repeat the payment: with the same key the card "
-      + "is charged once at most.");
-  }
-  return final(body?.title ?? "Something went wrong", body?.detail ?? `The service answered ${status}.`);
+  if (body.code === "invalid_request") return final("The order is invalid", fieldErrors(body));
+  if (body.code === "idempotency_key_reused") return final("The key belongs to another order", "Pay again with a new key.");
+  if (RETRYABLE[body.code]) return retryable(...RETRYABLE[body.code]);
+  if (status >= 500) return retryable(true, "The payment failed", `No charge is known. Repeat the payment. ${ONCE}`);
+  return final(body.title ?? "The payment failed", body.detail ?? `The service returned status ${status}.`);
 }
 
-function fields(body) {
-  const wrong = (body.errors ?? []).map(({ field, detail }) => `${field} ${detail}`);
-  return wrong.length ? `${wrong.join("; ")}.` : body.detail;
+function fieldErrors(body) {
+  const errors = (body.errors ?? []).map(({ field, detail }) => `${field} ${detail}`);
+  return errors.length ? `${errors.join("; ")}.` : body.detail;
 }
 
 const final = (title, text) => ({ title, text, tone: "bad", final: true, unknown: false });
-const open = (unknown, title, text) => ({ title, text, tone: "warn", final: false, unknown });
+const retryable = (unknown, title, text) => ({ title, text, tone: "warn", final: false, unknown });

@@ -1,38 +1,39 @@
-// The purchases: what this page asked for and what the devstack tells, brought together.
+// The purchases: this page's attempts, joined with the devstack's events.
 
-/** A purchase. Its entries are the stream's, by step, oldest first. */
+/** A purchase. `charge`, `webhook`, `topic` and `sms` are its stream entries by step, oldest first. */
 class Purchase {
   paymentId = null;
   amount = null;
   currency = "usd";
   storage = null;
   began = Date.now();
-  // This page's: {key, hash, body, card, amount, began, answers: [{status, milliseconds, body, request}]}.
+  // This page's: {key, hash, body, card, amount, began, responses: [{status, milliseconds, body, request}]}.
   attempt = null;
   charge = [];
   webhook = [];
   topic = [];
   sms = [];
 
-  /** The charge as Stripe told of it last. */
+  /** The latest payment event. */
   get payment() {
     return this.charge.at(-1);
   }
 
-  get answer() {
-    return this.attempt?.answers.at(-1);
+  /** The API's latest response. */
+  get response() {
+    return this.attempt?.responses.at(-1);
   }
 }
 
-/** All of them, newest first. Dispatches `change` with the purchase as detail, and `reset`. */
+/** All purchases, newest first. Dispatches `change` with the purchase as detail, and `reset`. */
 export class Purchases extends EventTarget {
   list = [];
   #byPayment = new Map();
   #byHash = new Map();
   #paymentOfEvent = new Map();
-  #webhooksToCome = new Map();
+  #unmatchedWebhooks = new Map();
 
-  /** Add what this page asks for, before it does. */
+  /** Add or change an attempt of this page. */
   attempt(attempt) {
     const purchase = this.#byHash.get(attempt.hash) ?? new Purchase();
     purchase.attempt = attempt;
@@ -40,65 +41,60 @@ export class Purchases extends EventTarget {
     purchase.amount ??= attempt.amount;
     purchase.storage ??= Number(attempt.body.storage);
     this.#byHash.set(attempt.hash, purchase);
-    const paymentId = attempt.answers.at(-1)?.body?.id ?? attempt.answers.at(-1)?.body?.payment_id;
+    const paymentId = purchase.response?.body.id ?? purchase.response?.body.payment_id;
     if (paymentId) this.#byPayment.set(paymentId, purchase);
     this.#changed(purchase);
   }
 
   /** Add an entry of the stream. */
   apply(entry) {
-    if (entry.event_id && entry.payment_id) this.#learn(entry.event_id, entry.payment_id);
+    if (entry.event_id && entry.payment_id) this.#learnPayment(entry.event_id, entry.payment_id);
     if (entry.kind === "payment") this.#applyPayment(entry);
     else if (entry.kind === "webhook") this.#applyWebhook(entry);
-    else if (entry.kind === "sms") this.#applyTo(entry.payment_id, "sms", entry);
-    else if (entry.kind.startsWith("note_")) this.#applyTo(entry.payment_id, "topic", entry);
+    else if (entry.kind === "sms") this.#applyStep("sms", entry.payment_id, entry);
+    else if (entry.kind.startsWith("note_")) this.#applyStep("topic", entry.payment_id, entry);
   }
 
-  /** Forget all: the devstack was started anew. */
+  /** Remove all purchases: the devstack was restarted. */
   reset() {
     this.list = [];
-    for (const map of [this.#byPayment, this.#byHash, this.#paymentOfEvent, this.#webhooksToCome]) map.clear();
+    for (const map of [this.#byPayment, this.#byHash, this.#paymentOfEvent, this.#unmatchedWebhooks]) map.clear();
     this.dispatchEvent(new Event("reset"));
   }
 
   #applyPayment(entry) {
-    const purchase = this.#byPayment.get(entry.payment_id) ?? this.#byHash.get(entry.idempotency_key) ?? new Purchase();
-    if (!purchase.paymentId) {
-      purchase.paymentId = entry.payment_id;
-      this.#byPayment.set(entry.payment_id, purchase);
-      if (!purchase.attempt) purchase.began = Date.parse(entry.time);
-    }
+    const purchase = this.#purchaseOf(entry.payment_id, entry, this.#byHash.get(entry.idempotency_key));
     const { amount, currency, storage } = entry;
     Object.assign(purchase, { amount, currency, storage });
-    purchase.charge.push(entry);
-    this.#changed(purchase);
+    this.#applyStep("charge", entry.payment_id, entry);
   }
 
   #applyWebhook(entry) {
     const paymentId = this.#paymentOfEvent.get(entry.event_id);
-    if (paymentId) return this.#applyTo(paymentId, "webhook", entry);
-    const waiting = this.#webhooksToCome.get(entry.event_id) ?? [];
-    this.#webhooksToCome.set(entry.event_id, [...waiting, entry]);
+    if (paymentId) return this.#applyStep("webhook", paymentId, entry);
+    this.#unmatchedWebhooks.set(entry.event_id, [...(this.#unmatchedWebhooks.get(entry.event_id) ?? []), entry]);
   }
 
-  /** Remember whose event it is: an event's webhook may be delivered before the event itself is told of. */
-  #learn(eventId, paymentId) {
+  /** Store the payment of a Stripe event, whose webhook may be in the stream before the event itself. */
+  #learnPayment(eventId, paymentId) {
     this.#paymentOfEvent.set(eventId, paymentId);
-    const waiting = this.#webhooksToCome.get(eventId) ?? [];
-    this.#webhooksToCome.delete(eventId);
-    for (const entry of waiting) this.#applyTo(paymentId, "webhook", entry);
+    for (const entry of this.#unmatchedWebhooks.get(eventId) ?? []) this.#applyStep("webhook", paymentId, entry);
+    this.#unmatchedWebhooks.delete(eventId);
   }
 
-  #applyTo(paymentId, step, entry) {
-    let purchase = this.#byPayment.get(paymentId);
-    if (!purchase) {
-      purchase = new Purchase();
-      purchase.paymentId = paymentId;
-      purchase.began = Date.parse(entry.time);
-      this.#byPayment.set(paymentId, purchase);
-    }
+  #applyStep(step, paymentId, entry) {
+    const purchase = this.#purchaseOf(paymentId, entry);
     purchase[step].push(entry);
     this.#changed(purchase);
+  }
+
+  /** Return a payment's purchase. `attempted`: the purchase of this page's attempt, if the payment is new. */
+  #purchaseOf(paymentId, entry, attempted) {
+    const purchase = this.#byPayment.get(paymentId) ?? attempted ?? new Purchase();
+    this.#byPayment.set(paymentId, purchase);
+    if (!purchase.paymentId && !purchase.attempt) purchase.began = Date.parse(entry.time);
+    purchase.paymentId = paymentId;
+    return purchase;
   }
 
   #changed(purchase) {

@@ -1,4 +1,4 @@
-"""How AWS limits calls: a bucket of tokens that fills at a rate, and each call takes one or is refused."""
+"""A token bucket, which is how AWS limits calls: it fills at a rate, and each call takes a token or is rejected."""
 
 import threading
 import time
@@ -6,18 +6,18 @@ from collections.abc import Callable
 
 
 class TokenBucket:
-    """Lets through ``rate`` calls a second, and a second's worth at once after a pause. Safe to use from many threads.
+    """Allows ``rate`` calls per second, and a burst after a pause. Safe to use from many threads.
 
-    AWS says the rate (Parameter Store: 40 a second, https://docs.aws.amazon.com/general/latest/gr/ssm.html), not the
-    size of its bucket; a second's worth is an assumption. A call that is refused takes nothing.
+    AWS documents the rate (https://docs.aws.amazon.com/general/latest/gr/ssm.html), but not the size of its bucket. The
+    default, one second's worth of tokens, is an assumption. A rejected call takes no token.
     """
 
     def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic, *, burst: float | None = None) -> None:
-        """The bucket is full.
+        """Start with a full bucket.
 
-        :param rate: tokens a second, above 0.
+        :param rate: tokens per second, above 0.
         :param clock: the time in seconds.
-        :param burst: how many tokens it holds, at least 1; None for a second's worth.
+        :param burst: the bucket's size in tokens, at least 1; None for one second's worth.
         """
         self._rate, self._size = rate, max(1.0, rate if burst is None else burst)
         self._clock = clock
@@ -25,7 +25,7 @@ class TokenBucket:
         self._tokens, self._filled_at = self._size, clock()
 
     def take(self) -> bool:
-        """Take a token; say whether there was one."""
+        """Take a token if there is one, and return whether there was."""
         with self._lock:
             now = self._clock()
             self._tokens = min(self._size, self._tokens + (now - self._filled_at) * self._rate)

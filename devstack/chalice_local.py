@@ -1,8 +1,8 @@
-"""`chalice local`, fit for more than one caller: `python -m devstack.local --stage dev --port 8000`.
+"""`chalice local` for concurrent callers: `python -m devstack.chalice_local --stage dev --port 8000`.
 
-Python's HTTP server lets five connections wait to be accepted and has the rest reset, so that 20 purchases at the same
-moment would fail before they reach the app. It also sends headers and body apart, which costs a caller that keeps its
-connection 40 ms a request (Nagle's algorithm against delayed acknowledgements).
+Python's HTTP server queues five connections and resets the others, so that some of 20 simultaneous purchases would fail
+before they reach the app. It also sends headers and body separately, which delays each response on a kept-alive
+connection by 40 ms (Nagle's algorithm and delayed acknowledgements).
 """
 
 import socketserver
@@ -11,13 +11,13 @@ from typing import Any
 
 from chalice.cli import main
 
-from devstack.child import end_with_parent
+from devstack.child_process import end_with_parent
 
 _handle_error = socketserver.BaseServer.handle_error
 
 
 def handle_error(server: socketserver.BaseServer, request: Any, client_address: Any) -> None:
-    """Print a traceback for a failure, but not for a caller that hung up."""
+    """Print a traceback, unless the client closed the connection."""
     if not isinstance(sys.exc_info()[1], ConnectionError):
         _handle_error(server, request, client_address)
 

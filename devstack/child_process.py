@@ -1,4 +1,4 @@
-"""A process of the stack: started, its output shown line by line, ended with all it started."""
+"""Child processes of the stack, whose output is passed on line by line, and which end with the stack."""
 
 import contextlib
 import os
@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-_ENDED_WITHIN = 5.0  # seconds
+_STOP_TIMEOUT = 5.0  # seconds
 
 
 def end_with_parent() -> None:
-    """End this process when the one that started it as a :class:`Child` is gone, however it went.
+    """End this process when its parent, which started it as a :class:`Child`, has ended for any reason.
 
-    The parent keeps the other end of standard input open, and writes nothing.
+    The parent holds the other end of standard input open and writes nothing, so a read returns when the parent ends.
     """
 
     def wait() -> None:
@@ -30,12 +30,12 @@ class Child:
     """`python -m MODULE ARGUMENTS`, in the project's folder. The module calls :func:`end_with_parent`."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str], show: Callable[[str], None]) -> None:
-        """Start it.
+        """Start the process.
 
-        :param arguments: the module's name, and what it gets.
-        :param show: gets each line that it prints.
+        :param arguments: the module's name and its arguments.
+        :param show: gets each line that the process prints.
         """
-        # A session of its own: Ctrl-C reaches the runner alone, which then ends the parts in order.
+        # A session of its own: Ctrl-C reaches only the runner, which then stops the parts in order.
         self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", *arguments], cwd=PROJECT, env={**environment, "PYTHONUNBUFFERED": "1"},
             text=True, errors="replace", start_new_session=True,
@@ -45,16 +45,16 @@ class Child:
         self._reader.start()
 
     @property
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether the process has ended, by itself or otherwise."""
         return self._process.poll() is not None
 
     def stop(self) -> None:
-        """End it, by force if it takes longer than five seconds."""
+        """Stop the process: SIGTERM, and SIGKILL after five seconds."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGTERM)
         try:
-            self._process.wait(_ENDED_WITHIN)
+            self._process.wait(_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

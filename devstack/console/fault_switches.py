@@ -1,0 +1,207 @@
+"""The faults that a person can switch on and off in the console, and how the service reacts to each."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from devstack.aws_emulator import AwsFault, AwsServer
+from devstack.stripe.faults import Fault
+from devstack.stripe.server import StripeServer
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A fault: its name for programs, the part that fails, its title, and its effect as a person sees it.
+
+    ``aws_fault``: what AWS does while the switch is on.
+    """
+
+    name: str
+    part: str
+    title: str
+    effect: str
+    aws_fault: AwsFault | None = None
+
+
+# Seconds. The service waits 8 for a response from Stripe (chalicelib/stripe_client/connection.py).
+_SLOW, _TOO_LATE = 3.0, 12.0
+_LOST_RESPONSES = 2
+_PAYMENTS = "POST /v1/payment_intents"
+
+SWITCHES = (
+    Switch("stripe_slow", "Stripe", "Slow", "Each charge takes 3 seconds longer. Purchases still succeed."),
+    Switch(
+        "stripe_late",
+        "Stripe",
+        "Responds too late",
+        "Stripe charges the card but responds after 12 s. The service gives up after two calls (about 17 s) and "
+        "returns 504: outcome unknown. Repeat the payment: with the same key the card is charged once.",
+    ),
+    Switch(
+        "stripe_down",
+        "Stripe",
+        "Down",
+        "Every call fails. The service tries four times within seconds, then returns 502. Nothing is charged.",
+    ),
+    Switch(
+        "stripe_declining",
+        "Stripe",
+        "Declining",
+        "Banks decline every card. The service returns 402 with the reason. No message and no text are sent.",
+    ),
+    Switch(
+        "stripe_cut",
+        "Stripe",
+        "Cut after charge",
+        "Stripe charges the card, then the connection breaks before the response, twice. The service repeats the call "
+        "with the same key and succeeds: one charge. Then this switch turns itself off.",
+    ),
+    Switch(
+        "ssm_denied",
+        "Parameter Store",
+        "Denied",
+        "Starts a new container, because a running one already has the key. It can't read the key and returns 503. "
+        "Nothing is charged. After you switch this off, the next purchase reads the key.",
+        AwsFault("GetParameter", None, error="AccessDeniedException"),
+    ),
+    Switch(
+        "ssm_throttled",
+        "Parameter Store",
+        "Throttled",
+        "Starts a new container. Every read of its key is throttled. The service retries for up to 18 s, then returns "
+        "503. Nothing is charged.",
+        AwsFault("GetParameter", None, error="ThrottlingException"),
+    ),
+    Switch(
+        "key_revoked",
+        "Stripe key",
+        "Revoked",
+        "Stripe rejects the key. The service reads it again, at most once in 30 s, finds no new key and returns 503. "
+        "Nothing is charged. Rotate the key, or switch this off.",
+    ),
+    Switch(
+        "sns_down",
+        "SNS",
+        "Down",
+        "Purchases succeed. The webhook can't publish its message and returns 503, so Stripe retries after 1, 2, 4 … "
+        "up to 60 s. Nothing is lost.",
+        AwsFault("Publish", None, error="InternalError", status=500),
+    ),
+)
+_BY_NAME = {switch.name: switch for switch in SWITCHES}
+
+
+class Switches:
+    """The faults of a running devstack. Safe to use from many threads."""
+
+    def __init__(
+        self, aws: AwsServer, payments: StripeServer, key: str, parameter: str, restart: Callable[[], None]
+    ) -> None:
+        """Start with every switch off.
+
+        :param key: the stage's Stripe key.
+        :param parameter: the key's name in Parameter Store.
+        :param restart: replaces the service by a new container, and returns when that is ready.
+        """
+        self._aws, self._payments = aws, payments
+        self._key, self._parameter = key, parameter
+        self._restart = restart
+        self._lock = threading.Lock()
+        self._changes = 0
+        self._stripe_faults: dict[str, Fault] = {}
+
+    def state(self) -> dict[str, Any]:
+        """Return every switch and whether it is on, the key's last four characters, and the number of changes.
+
+        The number tells a switch that was turned on and has turned itself off from one that was not changed.
+        """
+        on = self._on()
+        switches = [
+            {"name": switch.name, "part": switch.part, "title": switch.title, "effect": switch.effect}
+            | {"on": switch.name in on}
+            for switch in SWITCHES
+        ]
+        return {"switches": switches, "key": f"…{self._key[-4:]}", "turned": self._changes}
+
+    def turn(self, name: str, on: bool) -> None:
+        """Turn a switch on or off.
+
+        :raises ValueError: no switch has this name.
+        """
+        switch = _BY_NAME.get(name)
+        if switch is None:
+            raise ValueError(f"There is no switch {name!r}. The switches are {', '.join(_BY_NAME)}.")
+        with self._lock:
+            before = self._on()
+            self._set(before | {name} if on else before - {name}, before)
+            # A running container does not read its key again.
+            if on and name not in before and switch.aws_fault and switch.aws_fault.operation == "GetParameter":
+                self._restart()
+
+    def clear(self) -> None:
+        """Turn every switch off, and remove the faults that were added without a switch."""
+        with self._lock:
+            before = self._on()
+            self._payments.faults.clear()
+            self._payments.webhooks.disturb(duplicate_every=0, fail_every=0, shuffle=0)
+            self._aws.heal()
+            self._set(set(), before)
+
+    def rotate_key(self) -> None:
+        """Store a new key, and revoke the one that the service has."""
+        with self._lock:
+            self._changes += 1
+            new = self._payments.keys.issue("test")
+            self._aws.put_secret(self._parameter, new)
+            if self._payments.keys.good(self._key):
+                self._payments.keys.revoke(self._key)
+            self._key = new
+
+    def restart(self) -> None:
+        """Replace the service by a new container, which has not read its key yet."""
+        with self._lock:
+            self._restart()
+
+    def _on(self) -> set[str]:
+        """Return the names of the switches that are on, read from the parts, because others may remove their faults."""
+        on = {name for name, fault in list(self._stripe_faults.items()) if self._payments.faults.awaits(fault)}
+        on |= {switch.name for switch in SWITCHES if switch.aws_fault and self._aws.has_fault(switch.aws_fault)}
+        if self._payments.declining:
+            on.add("stripe_declining")
+        if self._payments.keys.good(self._key) is None:
+            on.add("key_revoked")
+        return on
+
+    def _set(self, on: set[str], before: set[str]) -> None:
+        self._changes += 1
+        self._set_stripe_faults(on)
+        # In the table's order: where reads are both denied and throttled, they are denied.
+        for switch in SWITCHES:
+            if switch.aws_fault:
+                self._aws.remove_fault(switch.aws_fault)
+                if switch.name in on:
+                    self._aws.fail(switch.aws_fault)
+        self._payments.declining = "stripe_declining" in on
+        if ("key_revoked" in on) != ("key_revoked" in before):
+            change = self._payments.keys.revoke if "key_revoked" in on else self._payments.keys.add
+            change(self._key)
+
+    def _set_stripe_faults(self, on: set[str]) -> None:
+        """Replace Stripe's faults. A call meets only one fault, so the lasting ones are combined."""
+        faults = self._payments.faults
+        for fault in self._stripe_faults.values():
+            faults.remove(fault)
+        self._stripe_faults = {}
+        if "stripe_cut" in on:
+            self._stripe_faults["stripe_cut"] = faults.add(_LOST_RESPONSES, cut="after", match=_PAYMENTS)
+        lasting = on & {"stripe_slow", "stripe_late", "stripe_down"}
+        if lasting:
+            fault = faults.add(
+                None,
+                status=500 if "stripe_down" in on else None,
+                delay=_SLOW if "stripe_slow" in on else 0.0,
+                delay_after=_TOO_LATE if "stripe_late" in on else 0.0,
+                match="/v1/" if "stripe_down" in on else _PAYMENTS,
+            )
+            self._stripe_faults |= dict.fromkeys(lasting, fault)
