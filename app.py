@@ -46,7 +46,7 @@ def _observe_read(is_refresh: bool) -> Iterator[None]:
 
 
 def _secret(name: str) -> Secret:
-    return Secret(config.parameter(name), check=partial(config.validate, name), around_read=_observe_read)
+    return Secret(config.parameter(name), validate=partial(config.validate, name), around_read=_observe_read)
 
 
 stripe_key, webhook_secret = _secret("stripe-key"), _secret("webhook-secret")

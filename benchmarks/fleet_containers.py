@@ -16,8 +16,7 @@ from typing import Any
 
 from benchmarks import purchases
 from benchmarks.fleet_simulation import Fleet, Purchase, Timing, arrivals
-from chalicelib.aws import client
-from chalicelib.aws.credentials import resolve_access
+from chalicelib.aws.client import AwsService
 from devstack.aws_emulator import AwsServer, leave_own_accounts
 from devstack.runtime_api import LambdaContainer
 from devstack.stripe.server import StripeServer
@@ -140,12 +139,12 @@ class Testbed:
 
     def _read(self) -> float:
         """Return the seconds that a read takes, successful or throttled."""
-        access = resolve_access("ssm", self._environment)
-        assert access is not None  # the environment has credentials, as in Lambda
+        service = AwsService("ssm", connect_timeout=5, response_timeout=5, environ=self._environment)
         headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "AmazonSSM.GetParameter"}
         body = json.dumps({"Name": purchases.PARAMETER, "WithDecryption": True}).encode()
         sent = time.monotonic()
-        client.post(access, "ssm", headers, body, connect=5, answer=5)
+        response = service.post(headers, body)
+        assert response  # the environment has credentials, as in Lambda
         return time.monotonic() - sent
 
 

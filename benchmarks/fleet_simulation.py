@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
-from chalicelib.aws.backoff import next_attempt
+from chalicelib.aws.backoff import retry_delay
 from chalicelib.billing.charge_problems import KEY_RETRY_AFTER
 from chalicelib.stripe_client.api import DEADLINE, RESERVED_FOR_STRIPE
 from devstack.token_bucket import TokenBucket
@@ -36,7 +36,7 @@ class Policy:
     keeps_count: bool = True
 
 
-SERVICE = Policy("the service", lambda failed, left, patient: next_attempt(failed, left, patient=patient))
+SERVICE = Policy("the service", lambda failed, left, patient: retry_delay(failed, left, is_awaited=patient))
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,9 @@ WEBHOOKS_WRITE = Permission("Webhook Endpoints: Write", "stagectl webhook up")
 
 def client(config: StageConfig, key: SecretValue) -> stripe.StripeClient:
     """Return Stripe's client for a stage, with the key given."""
-    connection = stripe_connection(read_network(), config.stripe_api_base, connect=_CONNECT, answer=_ANSWER)
+    connection = stripe_connection(
+        read_network(), config.stripe_api_base, connect_timeout=_CONNECT, response_timeout=_ANSWER
+    )
     return stripe.StripeClient(
         key.reveal(),
         http_client=StripeTransport(connection),

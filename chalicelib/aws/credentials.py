@@ -1,17 +1,16 @@
-"""Where an AWS service is and what signs calls to it, read from the environment; and its proxy and CA settings."""
+"""The environment's settings for calls to AWS: endpoint, region, credentials; and for all calls: proxy and CA file."""
 
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Network:
-    """How this machine reaches others: all empty where it does so directly, and by the usual certificates.
+class Network(NamedTuple):
+    """How this machine reaches others. Empty fields: directly, and with the usual CA certificates.
 
-    ``ca_file``: certificates to verify by instead (``SSL_CERT_FILE``, as OpenSSL has it). ``proxy``: for https
-    (``HTTPS_PROXY``). ``no_proxy``: whom to reach without it, separated by commas (``NO_PROXY``).
+    ``ca_file``: the CA certificates to verify servers with (``SSL_CERT_FILE``, as for OpenSSL). ``proxy``: for https
+    (``HTTPS_PROXY``). ``no_proxy``: the hosts to reach directly, separated by commas (``NO_PROXY``).
     """
 
     ca_file: str = ""
@@ -20,7 +19,7 @@ class Network:
 
 
 def read_network(environ: Mapping[str, str] = os.environ) -> Network:
-    """Read what a company's laptop sets; each name of a proxy also in lower case, which wins (as curl has it)."""
+    """Read the proxy and CA settings. The proxy variables' lower-case names take precedence, as for curl."""
     return Network(
         ca_file=environ.get("SSL_CERT_FILE", ""),
         proxy=environ.get("https_proxy") or environ.get("HTTPS_PROXY", ""),
@@ -28,20 +27,22 @@ def read_network(environ: Mapping[str, str] = os.environ) -> Network:
     )
 
 
-@dataclass(frozen=True)
-class AwsAccess:
-    """Where a service of AWS is, and what calls to it are signed with. ``token`` is empty for lasting credentials."""
+class AwsAccess(NamedTuple):
+    """Where an AWS service is, and what signs calls to it. ``token``: empty for long-term credentials."""
 
     endpoint: str
     region: str
     key_id: str
-    secret_key: str = field(repr=False)
-    token: str = field(repr=False)
+    secret_key: str
+    token: str
     network: Network
 
+    def __repr__(self) -> str:
+        return f"AwsAccess({self.endpoint!r}, {self.region!r}, {self.key_id!r})"
 
-# What sends a call somewhere else, or signs it otherwise, in ways that the SDK knows
-# (https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html). `chalice local` is a laptop's.
+
+# Settings that only the SDK applies: they change a call's endpoint or its credentials
+# (https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html). The last one is set under `chalice local`.
 _FOR_THE_SDK = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -59,11 +60,11 @@ _REGION = re.compile(r"(?:us|eu|ap|sa|ca|me|af|il|mx)-(?:gov-)?[a-z]+-[0-9]")
 
 
 def resolve_access(service: str, environ: Mapping[str, str] = os.environ) -> AwsAccess | None:
-    """Read what Lambda sets for calls to a service of AWS
+    """Read the variables that Lambda sets for calls to AWS
     (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html).
 
-    :param service: in an address, such as ``ssm``.
-    :return: None where the environment alone does not tell, and the SDK has to find out.
+    :param service: as in the service's host name, such as ``ssm``.
+    :return: None if the environment alone does not determine the call, so that it needs the SDK.
     """
     key_id, secret_key = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
     region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION", "")
@@ -73,6 +74,6 @@ def resolve_access(service: str, environ: Mapping[str, str] = os.environ) -> Aws
     endpoint = (endpoint or f"https://{service}.{region}.amazonaws.com").rstrip("/")
     if not _SAFE_ENDPOINT.fullmatch(endpoint):
         return None
-    reached = read_network(environ)
-    reached = replace(reached, ca_file=environ.get("AWS_CA_BUNDLE") or reached.ca_file)
-    return AwsAccess(endpoint, region, key_id, secret_key, environ.get("AWS_SESSION_TOKEN", ""), reached)
+    network = read_network(environ)
+    network = network._replace(ca_file=environ.get("AWS_CA_BUNDLE") or network.ca_file)
+    return AwsAccess(endpoint, region, key_id, secret_key, environ.get("AWS_SESSION_TOKEN", ""), network)

@@ -1,6 +1,6 @@
-"""HTTP/1.1 to one origin, over connections that are kept alive, each exchange within a time. Knows nothing of billing.
+"""An HTTP/1.1 client of one origin, with persistent connections and a time limit on each exchange.
 
-There is no repeat in here: whoever calls knows whether one is safe, and what an exchange that broke off may have done.
+It retries nothing: only the caller knows whether a retry is safe, and what an interrupted exchange may have done.
 """
 
 import contextlib
@@ -11,26 +11,23 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from .credentials import Network
 
-# Bytes: what Stripe and AWS answer is some kilobytes, and a container has no room for whatever somebody else sends.
-_LARGEST = 4 * 1024 * 1024
+# Bytes. Stripe's and AWS's responses have some kilobytes, and a container's memory must not fill up.
+_MAX_BODY = 4 * 1024 * 1024
 
-# Seconds that an idle connection is trusted: AWS's NAT gateways forget one after 350, and other networks do so without
-# a word. By the wall clock, since the monotonic one may stand still while Lambda freezes the sandbox.
-_TRUSTED = 300.0
-
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+# Seconds after which an idle connection is not reused: AWS's NAT gateways drop one silently after 350. In wall-clock
+# time, since the monotonic clock may stand still while Lambda freezes the sandbox.
+_MAX_IDLE = 300.0
 
 
 class HttpError(Exception):
-    """There is no answer. What was sent may have had its effect."""
+    """There is no response. The request may have had its effect."""
 
 
 class ConnectError(HttpError):
@@ -38,52 +35,60 @@ class ConnectError(HttpError):
 
 
 class CertificateError(ConnectError):
-    """The other side's certificate does not verify, or there is nothing to verify it by."""
+    """The server can't be verified: a retry fails too."""
+
+
+class UntrustedCertificateError(CertificateError):
+    """The CA certificates do not verify the server's certificate."""
+
+
+class CaFileError(CertificateError):
+    """The file with the CA certificates can't be read. The message names it."""
 
 
 class ReadTimeout(HttpError):
-    """It was sent, and not answered completely in time."""
+    """The request was sent, and the response was not complete in time."""
 
 
 class StaleConnectionError(HttpError):
-    """The other side closed a connection that had been kept; on a new one the same may well succeed."""
+    """The server closed an idle connection. The same request may succeed on a new one."""
 
 
-@dataclass(frozen=True)
 class Response:
-    """What the other side answered. The names of ``headers`` are looked up in any case."""
+    """A response of any status. The names of ``headers`` are case-insensitive."""
 
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status, self.headers, self.body = status, headers, body
 
 
 class HttpClient:
-    """Talks to one origin. Safe to use from many threads, each of which has a connection to itself meanwhile."""
+    """Calls one origin. Safe to use from many threads: no two use a connection at the same time.
+
+    :param origin: ``https://host`` or ``https://host:port``; ``http://`` for loopback only.
+    :param ca_file: the CA certificates to use if the environment names none; None for the system's.
+    :param connect_timeout: seconds for opening a connection: name resolution, proxy, TCP and TLS together.
+    :param response_timeout: seconds from sending a request to the last byte of its response.
+    :raises ValueError: the origin is invalid, or requests would cross a network in clear text.
+    """
 
     def __init__(
-        self, origin: str, network: Network, *, ca_file: str | None = None, connect: float = 2.0, answer: float = 8.0
+        self,
+        origin: str,
+        network: Network,
+        *,
+        ca_file: str | None = None,
+        connect_timeout: float = 2.0,
+        response_timeout: float = 8.0,
     ) -> None:
-        """No connection is opened yet.
-
-        :param origin: ``https://host`` or ``https://host:port``; ``http://`` for this machine alone.
-        :param network: proxy and CA file of the environment.
-        :param ca_file: the certificates to verify by where the environment names none; None for the system's.
-        :param connect: seconds for opening a connection: name, proxy, TCP and TLS together.
-        :param answer: seconds from sending a request to the last byte of its answer.
-        :raises ValueError: the origin is none, or would send in the clear over a network.
-        """
         self.origin = origin
         parts = urlsplit(origin)
-        self._host, self._tls = parts.hostname or "", parts.scheme == "https"
+        self._host, self._authority, self._tls = parts.hostname or "", parts.netloc, parts.scheme == "https"
         self._port = parts.port or (443 if self._tls else 80)
-        self._authority = parts.netloc
-        local = self._host in _LOOPBACK
-        if not self._host or not (self._tls or (parts.scheme == "http" and local)):
+        self._is_local = self._host in ("127.0.0.1", "localhost", "::1")
+        if not self._host or not (self._tls or (parts.scheme == "http" and self._is_local)):
             raise ValueError(f"{origin!r} is neither an https:// address nor an http:// address of this machine")
-        self._proxy = "" if local or _goes_direct(self._host, self._port, network.no_proxy) else network.proxy
-        self._ca_file = network.ca_file or ca_file
-        self._connect, self._answer = connect, answer
+        self._network, self._ca_file = network, network.ca_file or ca_file
+        self._connect_timeout, self._response_timeout = connect_timeout, response_timeout
         self._context: ssl.SSLContext | None = None
         self._lock = threading.Lock()
         self._idle: list[tuple[HTTPConnection, float]] = []
@@ -91,112 +96,125 @@ class HttpClient:
         self._process = os.getpid()
 
     def open(self) -> None:
-        """Begin to open a connection in the background, for the first exchange."""
+        """Start to open a connection in the background, for the first exchange."""
         with contextlib.suppress(ConnectError):  # the first exchange tries again
-            self._early = _Opening(lambda: self._dial(self._connection()), self._connect)
+            self._early = self._start_opening(math.inf)
 
     def wait(self) -> None:
-        """Wait until what :meth:`open` began has ended. A connection that was not made is tried again when needed."""
-        if self._early is not None:
+        """Wait until the connection that :meth:`open` started is open, or has failed to open."""
+        early, self._early = self._early, None
+        if early is not None:
             with contextlib.suppress(HttpError):
-                self._keep(self._early.result())
-            self._early = None
+                self._release(early.result())
 
     def exchange(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None, *, by: float = math.inf
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        deadline: float = math.inf,
     ) -> Response:
-        """Send a request and return its answer, whatever its status; redirects are not followed.
+        """Send a request and return its response. Redirects are not followed.
 
         :param target: path and query.
-        :param by: when it has ended, by the monotonic clock, if that is before the limits given above.
-        :raises HttpError: one of those above.
+        :param deadline: the monotonic time to end by, if before the timeouts.
+        :raises HttpError: there is no response; its subclasses tell why.
         """
-        asked = (method, target, headers, body)
-        connection = self._kept()
-        kept = connection is not None
-        if connection is None:
-            unopened = self._connection()  # here: to load certificates takes a slow machine some of its time
-            left = min(self._connect, by - time.monotonic())
-            if left <= 0:
-                raise ConnectError("no time was left to connect")
-            connection = _Opening(lambda: self._dial(unopened), left).result()
-        begun = time.monotonic()
-        if begun >= by:
-            self._keep(connection)
-            raise ConnectError("no time was left to send anything")
-        deadline = min(begun + self._answer, by)
+        idle = self._take_idle()
+        connection = idle or self._start_opening(deadline).result()
+        started = time.monotonic()
+        if started >= deadline:
+            self._release(connection)
+            raise ConnectError("the deadline passed before the request was sent")
+        deadline = min(started + self._response_timeout, deadline)
         try:
-            answer, ended = _answer(connection, self._authority, *asked, deadline)
+            connection.sock.settimeout(_remaining(deadline))
+            connection.sock.sendall(self._encode(method, target, headers, body))
+            response, is_last = _receive(connection.sock, method, deadline)
         except TimeoutError as error:
             connection.close()
-            raise ReadTimeout(f"no complete answer within {deadline - begun:.3g} s") from error
+            raise ReadTimeout(f"no complete response within {deadline - started:.3g} s") from error
         except (OSError, HTTPException, ValueError) as error:
             connection.close()
-            kind = StaleConnectionError if kept and isinstance(error, (ConnectionError, ssl.SSLError)) else HttpError
+            kind = StaleConnectionError if idle and isinstance(error, (ConnectionError, ssl.SSLError)) else HttpError
             raise kind(f"{type(error).__name__}: {error}") from error
-        if ended:
+        if is_last:
             connection.close()
         else:
-            self._keep(connection)
-        return answer
+            self._release(connection)
+        return response
 
     def close(self) -> None:
-        """Close the connections that are idle."""
+        """Close the idle connections."""
         with self._lock:
             idle, self._idle = self._idle, []
         for connection, _ in idle:
             connection.close()
 
-    def _kept(self) -> HTTPConnection | None:
-        """Return a kept connection that looks alive, the one used last first."""
+    def _encode(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
+        """Return a request in one piece; http.client would send head and body separately."""
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {self._authority}", "Accept-Encoding: identity"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        lines += [] if body is None else [f"Content-Length: {len(body)}"]
+        if any(not line.isprintable() for line in lines) or " " in target:
+            raise ValueError("a header or the target has invalid characters")  # not quoted: it may be a secret
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
+
+    def _take_idle(self) -> HTTPConnection | None:
+        """Return the idle connection that was used last and is still open, or None."""
         while True:
             with self._lock:
-                if self._process != os.getpid():  # a fork: two processes on one connection would mix their answers up
+                if self._process != os.getpid():  # after a fork, two processes would mix up their responses
                     self._process, self._idle = os.getpid(), []
                 if not self._idle:
                     return None
                 connection, since = self._idle.pop()
-            if time.time() - since < _TRUSTED and _is_open(connection.sock):
+            if time.time() - since < _MAX_IDLE and _is_open(connection.sock):
                 return connection
             connection.close()
 
-    def _keep(self, connection: HTTPConnection) -> None:
+    def _release(self, connection: HTTPConnection) -> None:
         with self._lock:
             self._idle.append((connection, time.time()))
 
-    def _dial(self, connection: HTTPConnection) -> HTTPConnection:
-        if self._proxy:
-            proxy = urlsplit(self._proxy if "://" in self._proxy else f"http://{self._proxy}")
-            if proxy.scheme != "http" or not proxy.hostname:
-                raise OSError("HTTPS_PROXY must be an http:// address: no other kind of proxy is supported")
-            connection.host, connection.port = proxy.hostname, proxy.port or 80
-            connection.set_tunnel(self._host, self._port, _authorization(proxy.username, proxy.password))
-        connection.connect()
-        return connection
+    def _start_opening(self, deadline: float) -> "_Opening":
+        connection = self._new_connection()  # first: a slow machine takes a while to load the CA certificates
+        timeout = min(self._connect_timeout, deadline - time.monotonic())
+        if timeout <= 0:
+            raise ConnectError("the deadline passed before a connection was opened")
+        return _Opening(connection, timeout)
 
-    def _connection(self) -> HTTPConnection:
+    def _new_connection(self) -> HTTPConnection:
         if not self._tls:
-            return HTTPConnection(self._host, self._port, timeout=self._connect)
+            return HTTPConnection(self._host, self._port, timeout=self._connect_timeout)
         with self._lock:
             if self._context is None:
                 try:
                     self._context = ssl.create_default_context(cafile=self._ca_file)
                 except OSError as error:
-                    raise CertificateError(f"the certificates of {self._ca_file} can't be read: {error}") from error
+                    raise CaFileError(f"the CA certificates in {self._ca_file} can't be read: {error}") from error
                 self._context.set_alpn_protocols(["http/1.1"])
-        return HTTPSConnection(self._host, self._port, timeout=self._connect, context=self._context)
+        connection = HTTPSConnection(self._host, self._port, timeout=self._connect_timeout, context=self._context)
+        if self._network.proxy and not self._is_local:
+            from .proxy import use_proxy  # here, since Lambda has no proxy
+
+            try:
+                use_proxy(connection, self._network)
+            except ValueError as error:
+                raise ConnectError(str(error)) from error
+        return connection
 
 
 class _Opening:
-    """A connection on its way, in a thread: a socket's time limit knows nothing of name resolution."""
+    """A connection being opened in a thread: a socket's timeout does not apply to name resolution."""
 
-    def __init__(self, dial: Callable[[], HTTPConnection], within: float) -> None:
-        self._dial, self._within = dial, within
-        self._deadline = time.monotonic() + within
+    def __init__(self, connection: HTTPConnection, timeout: float) -> None:
+        self._connection, self._timeout = connection, timeout
+        self._deadline = time.monotonic() + timeout
         self._lock = threading.Lock()
-        self._connection: HTTPConnection | None = None
+        self._is_open = self._is_abandoned = False
         self._error: Exception | None = None
-        self._given_up = False
         self._thread = threading.Thread(target=self._run, name="connect", daemon=True)
         try:
             self._thread.start()
@@ -205,50 +223,48 @@ class _Opening:
 
     def _run(self) -> None:
         try:
-            connection = self._dial()
-        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            self._connection.connect()
+        except Exception as error:  # noqa: BLE001 - result() raises it
             self._error = error
             return
         with self._lock:
-            self._connection = connection
-            if self._given_up:
-                connection.close()
+            self._is_open = True
+            if self._is_abandoned:
+                self._connection.close()
 
     def result(self) -> HTTPConnection:
-        """Wait for the connection, until its time is over.
+        """Wait for the open connection.
 
-        :raises ConnectError: it was not made in time, or not at all.
+        :raises ConnectError: it failed to open, or not in time.
         """
         self._thread.join(max(0.0, self._deadline - time.monotonic()))
         with self._lock:
-            if self._connection is not None:
+            if self._is_open:
                 return self._connection
-            self._given_up = True
-        error = self._error
-        if error is None or isinstance(error, TimeoutError):  # the socket's own limit may be the first by a hair
-            raise ConnectError(f"no connection within {self._within:g} s")
-        if isinstance(error, HttpError):
-            raise error
-        kind = CertificateError if isinstance(error, ssl.SSLCertVerificationError) else ConnectError
-        raise kind(f"{type(error).__name__}: {error}") from error
+            self._is_abandoned = True
+        # The socket's own timeout may end just before the join's.
+        if self._error is None or isinstance(self._error, TimeoutError):
+            raise ConnectError(f"no connection within {self._timeout:g} s")
+        kind = UntrustedCertificateError if isinstance(self._error, ssl.SSLCertVerificationError) else ConnectError
+        raise kind(f"{type(self._error).__name__}: {self._error}") from self._error
 
 
-class _Timed(io.RawIOBase):
-    """What a socket receives until a deadline: its own time limit starts anew with every byte."""
+class _DeadlineReader(io.RawIOBase):
+    """What a socket receives until a deadline. The socket's own timeout starts again with every byte."""
 
     def __init__(self, receiver: socket.socket, deadline: float) -> None:
         self._socket, self._deadline = receiver, deadline
         self._raw = receiver.makefile("rb", buffering=0)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return what HTTPResponse reads from."""
+        """Return the file that HTTPResponse reads."""
         return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: "bytearray | memoryview") -> int | None:  # type: ignore[override]
-        self._socket.settimeout(_left(self._deadline))
+        self._socket.settimeout(_remaining(self._deadline))
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -256,66 +272,29 @@ class _Timed(io.RawIOBase):
         super().close()
 
 
-def _answer(
-    connection: HTTPConnection,
-    authority: str,
-    method: str,
-    target: str,
-    headers: Mapping[str, str],
-    body: bytes | None,
-    deadline: float,
-) -> tuple[Response, bool]:
-    """Send a request in one piece, where http.client would take two; say also whether the connection ends with it."""
-    lines = [f"{method} {target} HTTP/1.1", f"Host: {authority}", "Accept-Encoding: identity"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    lines += [] if body is None else [f"Content-Length: {len(body)}"]
-    if any(not line.isprintable() for line in lines) or " " in target:
-        raise ValueError("a header or a target that would be more than that")  # and is not quoted: it may be a secret
-    sender = connection.sock
-    sender.settimeout(_left(deadline))
-    sender.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b""))
-    with HTTPResponse(_Timed(sender, deadline), method=method) as response:  # type: ignore[arg-type]
+def _receive(receiver: socket.socket, method: str, deadline: float) -> tuple[Response, bool]:
+    """Return the response, and whether the server closes the connection after it."""
+    with HTTPResponse(_DeadlineReader(receiver, deadline), method=method) as response:  # type: ignore[arg-type]
         response.begin()
-        length = response.length  # None where the answer does not say
-        content = response.read(_LARGEST + 1) if length is None or length > _LARGEST else response.read()
-    if len(content) > _LARGEST:
-        raise ValueError(f"an answer of more than {_LARGEST} bytes")
-    return Response(response.status, cast(Mapping[str, str], response.headers), content), response.will_close
+        length = response.length  # None if the response does not state it
+        body = response.read(_MAX_BODY + 1) if length is None or length > _MAX_BODY else response.read()
+    if len(body) > _MAX_BODY:
+        raise ValueError(f"the response's body exceeds {_MAX_BODY} bytes")
+    return Response(response.status, cast(Mapping[str, str], response.headers), body), response.will_close
 
 
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
+def _remaining(deadline: float) -> float:
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
         raise TimeoutError
-    return left
+    return remaining
 
 
 def _is_open(idle: socket.socket) -> bool:
-    """Say whether the other side has closed a connection. TLS 1.3 sends tickets unasked, and reading takes those in."""
+    """Return whether an idle connection is open. To read also takes in the tickets that TLS 1.3 sends unrequested."""
     idle.settimeout(0)
     try:
-        idle.recv(1)  # its end, or an answer that nobody asked for
-    except (BlockingIOError, ssl.SSLWantReadError):
-        return True
-    except OSError:
-        pass
+        idle.recv(1)  # the end of the connection, or a response without a request
+    except OSError as error:
+        return isinstance(error, (BlockingIOError, ssl.SSLWantReadError))
     return False
-
-
-def _goes_direct(host: str, port: int, no_proxy: str) -> bool:
-    """Say whether a list of hosts, domains and ``host:port`` names a host, as curl reads it."""
-    for entry in no_proxy.lower().split(","):
-        name, _, only_port = entry.strip().lstrip(".").partition(":")
-        named = name == "*" or (name and f".{host}".endswith(f".{name}"))
-        if named and only_port in ("", str(port)):
-            return True
-    return False
-
-
-def _authorization(user: str | None, password: str | None) -> dict[str, str]:
-    if user is None:
-        return {}
-    from base64 import b64encode
-
-    pair = f"{unquote(user)}:{unquote(password or '')}"
-    return {"Proxy-Authorization": f"Basic {b64encode(pair.encode()).decode()}"}

@@ -1,95 +1,65 @@
-"""The one call to Amazon SNS, Publish: signed by ourselves in Lambda, by boto3 everywhere else."""
+"""Publish, the one call to Amazon SNS, and the account to publish in."""
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any
 from urllib.parse import urlencode
 
-from . import client
-from .credentials import AwsAccess, resolve_access
-from .http_client import HttpError
+from .client import AwsService, CallError, TransientError, call_error
 
-# Seconds, and attempts: they end before Stripe gives up on a webhook, and before API Gateway does.
-_CONNECT, _ANSWER, _ATTEMPTS = 2.0, 5.0, 2
+# Seconds. Two attempts end before Stripe stops waiting for the response to a webhook, and before API Gateway does.
+_CONNECT_TIMEOUT, _RESPONSE_TIMEOUT = 2.0, 5.0
+
+_HEADERS = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+
+_sns = AwsService("sns", connect_timeout=_CONNECT_TIMEOUT, response_timeout=_RESPONSE_TIMEOUT)
+_sts = AwsService("sts", connect_timeout=_CONNECT_TIMEOUT, response_timeout=_RESPONSE_TIMEOUT)
 
 
 class PublishError(Exception):
-    """SNS did not take a message; the text is for logs."""
+    """SNS did not accept a message. The text is for logs."""
 
 
-def publish(message: str, to: Mapping[str, str], attributes: Mapping[str, str] | None = None) -> None:
-    """Publish a message, once or more: an attempt whose answer was lost is repeated.
+def publish(message: str, target: Mapping[str, str], attributes: Mapping[str, str] | None = None) -> None:
+    """Publish a message. Retry once: where a response was lost, the message may arrive twice.
 
-    :param to: ``{"TopicArn": …}`` or ``{"PhoneNumber": …}``.
-    :param attributes: message attributes, which subscribers filter by.
+    :param target: ``{"TopicArn": …}`` or ``{"PhoneNumber": …}``.
+    :param attributes: message attributes, by which subscribers filter.
     :raises PublishError: it was not published.
     """
-    access = resolve_access("sns")
-    if access is not None:
-        _publish(access, message, to, attributes or {})
-        return
-    typed = {name: {"DataType": "String", "StringValue": value} for name, value in (attributes or {}).items()}
-    _by_sdk(lambda: _sdk().publish(Message=message, MessageAttributes=typed, **to))
+    try:
+        try:
+            _publish(message, target, attributes or {})
+        except TransientError:
+            _publish(message, target, attributes or {})
+    except CallError as error:
+        raise PublishError(str(error)) from error
 
 
 def account() -> str:
-    """Return what stands for a function's ARN where there is no function: partition, region and account.
+    """Return a function ARN's first parts - partition, region and account - where no function runs.
 
-    :raises PublishError: AWS does not say.
+    :raises PublishError: AWS does not return the account.
     """
+    import boto3  # slow to import
 
-    def asked() -> str:
-        import boto3
-
-        found = boto3.client("sts", config=_sdk_config()).get_caller_identity()["Account"]
-        return f"arn:aws:lambda:{_sdk().meta.region_name}:{found}"
-
-    return str(_by_sdk(asked))
+    try:
+        number = _sts.call_sdk("get_caller_identity")["Account"]
+    except CallError as error:
+        raise PublishError(str(error)) from error
+    return f"arn:aws:lambda:{boto3.session.Session().region_name}:{number}"
 
 
-def _publish(access: AwsAccess, message: str, to: Mapping[str, str], attributes: Mapping[str, str]) -> None:
-    form = {"Action": "Publish", "Version": "2010-03-31", "Message": message, **to}
+def _publish(message: str, target: Mapping[str, str], attributes: Mapping[str, str]) -> None:
+    form = {"Action": "Publish", "Version": "2010-03-31", "Message": message, **target}
     for number, (name, value) in enumerate(attributes.items(), 1):
         entry = f"MessageAttributes.entry.{number}"
         form |= {f"{entry}.Name": name, f"{entry}.Value.DataType": "String", f"{entry}.Value.StringValue": value}
-    headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
-    failure = ""
-    for _ in range(_ATTEMPTS):
-        try:
-            answer = client.post(access, "sns", headers, urlencode(form).encode(), connect=_CONNECT, answer=_ANSWER)
-        except HttpError as error:
-            failure = f"{type(error).__name__}: {error}"
-            continue
-        # What answers 200 without being SNS has published nothing.
-        if answer.status == 200 and b"<MessageId>" in answer.body:
-            return
-        code = re.search(rb"<Code>(\w{1,100})</Code>", answer.body)
-        failure = f"{code[1].decode() if code else 'an answer that is none'} ({answer.status})"
-        if answer.status < 500 and answer.status not in (200, 429):
-            break
-    raise PublishError(failure)
-
-
-def _sdk_config() -> Any:
-    from botocore.config import Config
-
-    retries = {"total_max_attempts": _ATTEMPTS, "mode": "standard"}
-    return Config(connect_timeout=_CONNECT, read_timeout=_ANSWER, retries=retries)
-
-
-@lru_cache
-def _sdk() -> Any:
-    import boto3
-
-    return boto3.client("sns", config=_sdk_config())
-
-
-def _by_sdk(call: Any) -> Any:
-    from botocore.exceptions import BotoCoreError, ClientError
-    from botocore.parsers import ResponseParserError
-
-    try:
-        return call()
-    except (BotoCoreError, ClientError, ResponseParserError) as error:
-        raise PublishError(f"{type(error).__name__}: {error}") from error
+    response = _sns.post(_HEADERS, urlencode(form).encode())
+    if response is None:
+        typed = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+        _sns.call_sdk("publish", Message=message, MessageAttributes=typed, **target)
+    elif response.status != 200:
+        code = re.search(rb"<Code>(\w{1,100})</Code>", response.body)
+        raise call_error(code[1].decode() if code else "", response.status)
+    elif b"<MessageId>" not in response.body:  # the responding server is not SNS, and published nothing
+        raise TransientError("malformed response (200)")

@@ -1,119 +1,61 @@
-"""The one call to AWS Systems Manager Parameter Store: signed by ourselves in Lambda, by boto3 everywhere else."""
+"""GetParameter, the one call to AWS Systems Manager Parameter Store."""
 
 import json
 import logging
-from dataclasses import dataclass, field
 from typing import Any
 
-from . import client
-from .credentials import AwsAccess, resolve_access
-from .http_client import HttpError
+from .client import AwsService, TransientError, call_error
+from .http_client import Response
 
-# https://docs.aws.amazon.com/systems-manager/latest/APIReference/CommonErrors.html; GetParameter throttles at 40 a
-# second for a whole account and region.
-_THROTTLED = {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
+# Seconds.
+_CONNECT_TIMEOUT, _RESPONSE_TIMEOUT = 0.5, 1.0
+CALL_TIMEOUT = _CONNECT_TIMEOUT + _RESPONSE_TIMEOUT
 
-# Seconds for one call, which is tried once.
-CONNECT, ANSWER = 0.5, 1.0
+_HEADERS = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "AmazonSSM.GetParameter"}
 
-# botocore writes whole response bodies, so the decrypted value too, into its debug log.
+# botocore writes whole response bodies, including the decrypted value, to its debug log.
 logging.getLogger("botocore.parsers").setLevel(logging.INFO)
 
 
-class RefusedError(Exception):
-    """Parameter Store does not give the parameter; the message says why, and never has the value."""
+class Parameter:
+    """A parameter, decrypted. ``type``: such as SecureString. ``version``: counts up from 1 with each change."""
 
-
-class TransientError(Exception):
-    """Worth another try; the message says what happened."""
-
-
-class ThrottledError(TransientError):
-    """The account's limit on reads is used up for the moment: others read at the same time, and it passes."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A parameter as Parameter Store has it. ``version`` counts up from 1 with each change."""
-
-    kind: str
-    value: str = field(repr=False)
-    version: int | None
+    def __init__(self, type: str, value: str, version: int | None) -> None:
+        self.type, self.value, self.version = type, value, version
 
 
 class ParameterStore:
-    """Reads parameters. Keeps the SDK's client, where it needs one, until a call goes wrong."""
+    """Reads parameters."""
 
     def __init__(self) -> None:
-        self._client: Any = None
+        self._service = AwsService("ssm", connect_timeout=_CONNECT_TIMEOUT, response_timeout=_RESPONSE_TIMEOUT)
 
-    def get(self, name: str) -> Stored:
+    def get(self, name: str) -> Parameter:
         """Make one GetParameter call.
 
-        :raises ThrottledError: the account reads more than it may.
-        :raises TransientError: a server error, no answer, or one that is none.
-        :raises RefusedError: everything else that Parameter Store says.
-        :raises Exception: what the SDK makes of a machine's configuration.
+        :raises ThrottledError: the account reads more often than its limit allows (by default 40 times per second).
+        :raises TransientError: a server error, a malformed response, or none.
+        :raises RejectedError: Parameter Store rejected the call, or the machine's settings do not allow one.
         """
-        access = resolve_access("ssm")
-        answer = _called(access, name) if access else self._called(name)
+        params = {"Name": name, "WithDecryption": True}
+        response = self._service.post(_HEADERS, json.dumps(params).encode())
+        output = _parse(response) if response else self._service.call_sdk("get_parameter", **params)
         try:
-            parameter = answer["Parameter"]
+            parameter = output["Parameter"]
             version = parameter.get("Version")
             value = parameter["Value"].strip()
-            return Stored(parameter["Type"], value, version if isinstance(version, int) else None)
+            return Parameter(parameter["Type"], value, version if isinstance(version, int) else None)
         except (KeyError, TypeError, AttributeError) as error:
-            kind = type(error).__name__
-        raise TransientError(f"an answer that is none ({kind})")  # no cause: it may quote the value
-
-    def _called(self, name: str) -> Any:
-        import boto3  # here, since it is slow to import
-        from botocore.config import Config
-        from botocore.exceptions import ClientError, HTTPClientError
-        from botocore.parsers import ResponseParserError
-
-        try:
-            if self._client is None:
-                config = Config(connect_timeout=CONNECT, read_timeout=ANSWER, retries={"total_max_attempts": 1})
-                # A session of its own: boto3's default one would keep credentials that were not there the first time.
-                self._client = boto3.session.Session().client("ssm", config=config)
-            return self._client.get_parameter(Name=name, WithDecryption=True)
-        except ClientError as error:
-            status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
-            raise _failure(error.response["Error"].get("Code"), status, str(error)) from error
-        except HTTPClientError as error:
-            raise TransientError(str(error)) from error
-        except (ResponseParserError, KeyError, TypeError, AttributeError) as error:
-            kind = type(error).__name__
-        except Exception:
-            self._client = None
-            raise
-        raise TransientError(
-            f"an answer that is none ({kind})"
-        )  # no cause: what botocore quotes of it may hold the value
+            malformed = TransientError(f"malformed response ({type(error).__name__})")
+        raise malformed  # without a cause: it may quote the value
 
 
-def _called(access: AwsAccess, name: str) -> Any:
-    headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "AmazonSSM.GetParameter"}
-    body = json.dumps({"Name": name, "WithDecryption": True}).encode()
+def _parse(response: Response) -> Any:
     try:
-        answer = client.post(access, "ssm", headers, body, connect=CONNECT, answer=ANSWER)
-    except HttpError as error:
-        raise TransientError(str(error)) from error
-    try:
-        said = json.loads(answer.body)
+        output = json.loads(response.body)
     except ValueError:
-        said = None
-    if answer.status == 200:
-        return said
-    said = said if isinstance(said, dict) else {}
-    code = str(said.get("__type", "")).rpartition("#")[2]
-    raise _failure(code, answer.status, f"{code or 'an error'} ({answer.status}): {said.get('message', '')}")
-
-
-def _failure(code: str | None, status: int, message: str) -> Exception:
-    if code in _THROTTLED:
-        return ThrottledError(f"{code} ({status})")
-    if status >= 500:
-        return TransientError(f"{code} ({status})")
-    return RefusedError(message)
+        output = None
+    if response.status == 200:
+        return output
+    output = output if isinstance(output, dict) else {}
+    raise call_error(str(output.get("__type", "")).rpartition("#")[2], response.status, str(output.get("message", "")))

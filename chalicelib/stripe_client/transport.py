@@ -63,7 +63,7 @@ class StripeTransport(stripe.HTTPClient):
         body = post_data.encode() if isinstance(post_data, str) else post_data
         try:
             deadline = getattr(self._limit, "deadline", math.inf)
-            response = self._client.exchange(method.upper(), url[len(origin) :], headers or {}, body, by=deadline)
+            response = self._client.exchange(method.upper(), url[len(origin) :], headers or {}, body, deadline)
         except HttpError as error:
             what = "Stripe was not reached" if isinstance(error, ConnectError) else "Stripe's response was lost"
             kind = _KINDS.get(type(error), stripe.APIConnectionError)

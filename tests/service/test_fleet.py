@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from benchmarks.fleet_simulation import Fleet, Policy, Timing, simulate
-from chalicelib.aws.backoff import next_attempt
 from devstack.aws_emulator import AwsFault
 from devstack.runtime_api import LambdaContainer
 from tests.support.stack import (
@@ -81,21 +80,6 @@ def test_a_denied_read_is_not_retried(stack: Stack):
     with Container(stack) as container:
         assert is_problem(container.post(PURCHASE), 503, "stripe_key_unavailable")
         assert stack.reads() == 2  # during init, and in the request
-
-
-@pytest.mark.parametrize("patient", [True, False])
-def test_no_attempt_starts_too_late_for_the_deadline(patient: bool):
-    for failed in range(1, 40):
-        for left in (0.3, 1.0, 5.0, 18.0):
-            waits = [next_attempt(failed, left, patient=patient) for _ in range(50)]
-            assert all(wait is None or 0 <= wait < left for wait in waits)
-        assert next_attempt(failed, 0.0, patient=patient) is None
-
-
-def test_requests_that_have_waited_longest_retry_most_often():
-    longest_waits = [max(next_attempt(20, left, patient=True) or 0 for _ in range(300)) for left in (6, 3, 1.5)]
-    assert longest_waits == sorted(longest_waits, reverse=True)
-    assert longest_waits[-1] < longest_waits[0] / 10
 
 
 def test_a_small_fleet_of_real_containers_makes_one_charge_per_purchase(stack: Stack):

@@ -1,4 +1,4 @@
-"""The rules of the secret: when it is read, when it is read again, and that nothing shows it."""
+"""The Stripe key in the service: when it is read, when it is read again, and that nothing shows it."""
 
 import copy
 import json
@@ -46,7 +46,7 @@ def test_a_container_is_connected_to_stripe_before_its_first_purchase(stack: Sta
         assert stack.stripe.connections == before + 1
 
 
-def test_init_ends_though_stripe_can_not_be_reached(stack: Stack):
+def test_init_ends_when_stripe_can_not_be_reached(stack: Stack):
     with Container(stack, STRIPE_API_BASE="http://127.0.0.1:1") as container:
         assert container.initialized
 
@@ -60,7 +60,7 @@ def test_init_ends_though_stripe_can_not_be_reached(stack: Stack):
     ],
     ids=["denied", "hanging", "throttled"],
 )
-def test_a_read_that_fails_during_init_is_tried_again_by_the_next_request(stack: Stack, fault):
+def test_a_read_that_fails_during_init_is_retried_by_the_next_request(stack: Stack, fault):
     stack.aws.fail(fault)
     with Container(stack) as container:
         assert container.initialized
@@ -71,7 +71,7 @@ def test_a_read_that_fails_during_init_is_tried_again_by_the_next_request(stack:
         assert "the read during init failed" in container.output()
 
 
-def test_throttling_is_waited_out_within_the_time_budget(stack: Stack):
+def test_throttling_is_waited_out_within_the_timeout(stack: Stack):
     stack.aws.fail(AwsFault("GetParameter", count=3, error="ThrottlingException"))
     with Container(stack) as container:
         assert stack.reads() == 4
@@ -79,12 +79,12 @@ def test_throttling_is_waited_out_within_the_time_budget(stack: Stack):
         assert stack.reads() == 4
 
 
-def test_a_read_ends_within_its_budget_however_long_parameter_store_takes(stack: Stack, monkeypatch):
+def test_a_read_ends_within_its_timeout_however_long_parameter_store_takes(stack: Stack, monkeypatch):
     for name, value in stack.aws.environment().items():
         monkeypatch.setenv(name, value)
     stack.aws.fail(AwsFault("GetParameter", delay=1, count=10))
-    parameter = Secret(TEST_PARAMETER, budget=0.2)
-    with pytest.raises(SecretUnavailableError, match="did not answer in time"):
+    parameter = Secret(TEST_PARAMETER, timeout=0.2)
+    with pytest.raises(SecretUnavailableError, match="did not respond in time"):
         parameter.get()
     stack.aws.heal()
     assert Secret(TEST_PARAMETER).get().reveal() == stack.key
@@ -107,7 +107,7 @@ def test_nothing_is_read_on_the_deployers_machine(stack: Stack, command):
     assert stack.stripe.connections == connections
 
 
-def test_a_rotated_key_is_read_again_when_stripe_refuses_the_old_one(container: Container, stack: Stack):
+def test_a_rotated_key_is_read_again_when_stripe_rejects_the_old_one(container: Container, stack: Stack):
     old, new = stack.issue_key(), stack.issue_key()
     stack.aws.put_secret(TEST_PARAMETER, old)
     with Container(stack) as container:
@@ -122,7 +122,7 @@ def test_a_rotated_key_is_read_again_when_stripe_refuses_the_old_one(container: 
     assert last[0].idempotency_key == last[1].idempotency_key
 
 
-def test_a_key_that_stripe_refuses_is_read_again_once_in_30_seconds(stack: Stack):
+def test_a_key_that_stripe_rejects_is_read_again_once_per_30_seconds(stack: Stack):
     revoked = stack.issue_key()
     stack.stripe.keys.revoke(revoked)
     stack.aws.put_secret(TEST_PARAMETER, revoked)
@@ -133,7 +133,7 @@ def test_a_key_that_stripe_refuses_is_read_again_once_in_30_seconds(stack: Stack
     assert revoked not in json.dumps(stack.aws.calls)
 
 
-def test_a_restricted_key_without_the_permission_is_refused_as_a_key(stack: Stack):
+def test_a_restricted_key_without_the_permission_is_a_rejected_key(stack: Stack):
     stack.aws.put_secret(TEST_PARAMETER, stack.issue_key(restricted_to=()))
     with Container(stack) as container:
         assert is_problem(container.post(PURCHASE), 503, "stripe_key_rejected")
@@ -150,14 +150,14 @@ def test_a_restricted_key_without_the_permission_is_refused_as_a_key(stack: Stac
         "sk_test_a b c d e f",
     ],
 )
-def test_a_key_that_does_not_fit_dev_never_reaches_stripe(stack: Stack, wrong):
+def test_a_key_that_is_invalid_for_dev_never_reaches_stripe(stack: Stack, wrong):
     stack.aws.put_secret(TEST_PARAMETER, wrong)
     with Container(stack) as container:
-        answer = container.post(PURCHASE)
-        assert is_problem(answer, 503, "stripe_key_rejected")
+        response = container.post(PURCHASE)
+        assert is_problem(response, 503, "stripe_key_rejected")
         assert stack.stripe.requests == []
-        assert wrong not in answer.text
-        # The right one is taken at once: no restart, no wait.
+        assert wrong not in response.text
+        # A valid one is used at once, without a restart or a wait.
         stack.aws.put_secret(TEST_PARAMETER, stack.key)
         assert container.post(PURCHASE).status_code == 200
         assert wrong not in container.output()
@@ -166,12 +166,12 @@ def test_a_key_that_does_not_fit_dev_never_reaches_stripe(stack: Stack, wrong):
 @pytest.mark.parametrize(("key", "calls"), [("sk_test_" + "a" * 24, 0), ("sk_live_" + "a" * 24, 1)])
 def test_a_test_key_under_prod_never_reaches_stripe_and_a_live_key_does(stack: Stack, key, calls):
     stack.aws.put_secret(LIVE_PARAMETER, key)
-    # Nobody can redirect prod's Stripe, so a proxy shows whether it was called. Init has tried to connect already.
+    # Prod's Stripe can't be redirected, so a proxy shows whether it was called. Init has tried to connect already.
     with Container(stack, stage="prod", HTTPS_PROXY=stack.stripe.url) as container:
         before = stack.stripe.connections
-        answer = container.post(PURCHASE)
+        response = container.post(PURCHASE)
     expected = "payment_provider_error" if calls else "stripe_key_rejected"
-    assert answer.json()["code"] == expected
+    assert response.json()["code"] == expected
     assert min(stack.stripe.connections - before, 1) == calls
 
 
@@ -182,24 +182,25 @@ def _emulated_aws(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_emulated_aws")
-def test_a_read_that_was_given_up_does_not_overwrite_a_newer_one(stack: Stack):
+def test_an_abandoned_read_does_not_overwrite_a_newer_one(stack: Stack):
     stack.aws.put_secret("/slow", "first")
-    parameter = Secret("/slow", budget=0.5, renewal_interval=0)
-    assert eventually(lambda: _reads(parameter))  # the client is built, which takes its time on a busy machine
+    parameter = Secret("/slow", timeout=0.5, refresh_interval=0)
+    assert eventually(lambda: _is_read(parameter))  # to build the client takes a while on a busy machine
     first = parameter.get()
     stack.aws.put_secret("/slow", "old")
-    stack.aws.fail(AwsFault("GetParameter", delay_after=0.8))  # takes the old value, and brings it late
+    stack.aws.fail(AwsFault("GetParameter", delay_after=0.8))  # reads the old value, and returns it late
     with pytest.raises(SecretUnavailableError):
         parameter.refresh(first)
-    given_up = [thread for thread in threading.enumerate() if thread.name == "parameter"]
+    abandoned = [thread for thread in threading.enumerate() if thread.name == "secret"]
+    assert abandoned
     stack.aws.put_secret("/slow", "new")
     assert parameter.refresh(first).reveal() == "new"
-    for thread in given_up:
+    for thread in abandoned:
         thread.join()
     assert parameter.get().reveal() == "new"
 
 
-def _reads(parameter: Secret) -> bool:
+def _is_read(parameter: Secret) -> bool:
     try:
         parameter.get()
     except SecretUnavailableError:
@@ -224,26 +225,26 @@ def test_credentials_that_come_later_are_found(stack: Stack, monkeypatch: pytest
     ("name", "value"), [("AWS_ENDPOINT_URL", "nonsense"), ("AWS_PROFILE", "nobody"), ("AWS_DEFAULT_REGION", "a b")]
 )
 @pytest.mark.usefixtures("_emulated_aws")
-def test_settings_of_aws_that_make_no_sense_are_an_unavailable_parameter(monkeypatch, name, value):
+def test_invalid_aws_settings_are_an_unavailable_parameter(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(SecretUnavailableError, match=TEST_PARAMETER):
-        Secret(TEST_PARAMETER, budget=2).get()
+        Secret(TEST_PARAMETER, timeout=2).get()
 
 
 def test_an_error_reporter_that_records_local_variables_records_no_key(stack: Stack):
-    """What leaves the modules that hold the key has forgotten it: a declined card, and a key that does not fit."""
+    """Errors that leave the modules that hold the key carry no key: a declined card, and an invalid key."""
     program = """
 import traceback
 from app import config, payments
-from chalicelib.parameter_store import Secret
-from chalicelib.requests import Purchase
-def told(call):
+from chalicelib.aws.secret import Secret
+from chalicelib.billing.purchase_request import PurchaseRequest
+def report(call):
     try: call()
     except Exception as error:
         print("".join(traceback.TracebackException.from_exception(error, capture_locals=True).format()))
-told(lambda: payments.charge(Purchase(1, "source", "tok_chargeDeclined", "k"), "me"))
-told(lambda: payments.charge(Purchase(1, "source", "tok_unknown", "l"), "me"))
-told(lambda: Secret(config.parameter("stripe-key"), check=lambda value: "is wrong").get())
+report(lambda: payments.charge(PurchaseRequest(1, "source", "tok_chargeDeclined", "k"), "me"))
+report(lambda: payments.charge(PurchaseRequest(1, "source", "tok_unknown", "l"), "me"))
+report(lambda: Secret(config.parameter("stripe-key"), validate=lambda value: "is wrong").get())
 """
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -259,7 +260,7 @@ told(lambda: Secret(config.parameter("stripe-key"), check=lambda value: "is wron
     assert stack.key not in done.stdout + done.stderr
 
 
-def test_the_log_names_a_refused_key_by_nothing(stack: Stack):
+def test_the_log_does_not_show_a_rejected_key(stack: Stack):
     revoked = stack.issue_key()
     stack.stripe.keys.revoke(revoked)
     stack.aws.put_secret(TEST_PARAMETER, revoked)
@@ -278,7 +279,7 @@ def test_chalice_local_reads_the_key_when_it_is_first_needed(fresh_api: Api, sta
     assert stack.reads() == 1
 
 
-def test_a_plain_string_parameter_is_refused(stack: Stack, monkeypatch):
+def test_a_plain_string_parameter_is_invalid(stack: Stack, monkeypatch):
     for name, value in stack.aws.environment().items():
         monkeypatch.setenv(name, value)
     stack.aws.client("ssm").put_parameter(Name="/plain", Value=CANARY, Type="String", Overwrite=True)
@@ -287,7 +288,7 @@ def test_a_plain_string_parameter_is_refused(stack: Stack, monkeypatch):
     assert CANARY not in str(raised.value)
 
 
-def test_a_secret_is_shown_by_nothing_but_reveal():
+def test_only_reveal_shows_a_secret():
     secret = SecretValue(CANARY)
     shown = [repr(secret), str(secret), f"{secret}", "%s %r" % (secret, secret), repr({"key": [secret]}), repr(vars)]  # noqa: UP031
     assert not any("canary" in text.lower() for text in shown)
@@ -308,12 +309,12 @@ def test_a_traceback_with_locals_does_not_show_it():
     except RuntimeError as error:
         shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
     assert "secret = " in shown
-    # The test's own source line names the constant; its value is nowhere.
+    # The test's own source line names the constant, but not its value.
     assert CANARY not in shown
 
 
 def test_debug_logging_of_everything_does_not_show_it(stack: Stack):
-    """Not even to a handler of somebody else's, which redacts nothing."""
+    """This holds for a third party's handler too, which redacts nothing."""
     program = """
 import logging
 import app
@@ -326,7 +327,7 @@ print(handle(billing_event({}))["statusCode"])
 """
     done = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=PROJECT,  # the program is of the tests as well
+        cwd=PROJECT,  # the program imports from the tests
         env={**stack.environment(), "STRIPE_LOG": "debug", "AWS_CHALICE_CLI_MODE": "true"},
         capture_output=True,
         text=True,
@@ -338,19 +339,19 @@ print(handle(billing_event({}))["statusCode"])
     assert stack.key not in done.stderr + done.stdout
 
 
-def test_what_stripe_python_logs_of_a_purchase_is_not_logged(stack: Stack):
-    """Whole requests and answers: tokens of cards, client secrets."""
+def test_stripe_pythons_own_log_lines_are_not_logged(stack: Stack):
+    """They have whole requests and responses: card tokens, client secrets."""
     with Container(stack, STRIPE_LOG="debug") as container:
         assert container.post(PURCHASE).status_code == 200
         assert container.post({**PURCHASE, "source": "tok_chargeDeclined"}).status_code == 402
-        said = container.output()
-    assert "payment_id" in said
-    assert "Stripe" not in said
-    assert "tok_" not in said
+        log = container.output()
+    assert "payment_id" in log
+    assert "Stripe" not in log
+    assert "tok_" not in log
 
 
-def test_the_key_fits_the_stage_or_is_named_without_being_quoted():
-    misfit = load({"STAGE": "prod"}).validate("stripe-key", CANARY)
-    assert "sk_live_ or rk_live_" in str(misfit)
-    assert CANARY not in str(misfit)
+def test_a_key_of_the_wrong_mode_is_described_and_not_quoted():
+    problem = load({"STAGE": "prod"}).validate("stripe-key", CANARY)
+    assert "sk_live_ or rk_live_" in str(problem)
+    assert CANARY not in str(problem)
     assert logging.getLogger("botocore.parsers").level >= logging.INFO

@@ -1,4 +1,4 @@
-"""The connection to Stripe: whom it trusts, how long it waits, when it is kept, and which way it goes."""
+"""The connection to Stripe: certificates, time limits, reuse, and proxies."""
 
 import socket
 import subprocess
@@ -16,7 +16,7 @@ from chalicelib.aws.http_client import HttpClient
 from chalicelib.stripe_client.connection import stripe_connection
 from chalicelib.stripe_client.transport import StripeStaleConnectionError, StripeTimeout, StripeTransport
 from tests.support.stack import PROJECT
-from tests.support.tls_servers import OK, Authority, Peer, answering, request, tunnelling
+from tests.support.tls_servers import OK, Authority, ScriptedServer, receive_request, responding, tunnelling
 
 
 @pytest.fixture
@@ -24,158 +24,157 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
-def to_stripe(read_network: Network, base: str, **limits: float) -> StripeTransport:
-    return StripeTransport(stripe_connection(read_network, base, **limits))
+def to_stripe(network: Network, base: str, **timeouts: float) -> StripeTransport:
+    return StripeTransport(stripe_connection(network, base, **timeouts))
 
 
 def get(transport: StripeTransport, base: str) -> int:
     return transport.request("get", f"{base}/v1/balance", {})[1]
 
 
-def test_a_certificate_of_a_trusted_authority_is_taken(authority: Authority):
-    with Peer(answering(OK), authority.server_context("localhost")) as peer:
-        transport = to_stripe(read_network({"SSL_CERT_FILE": str(authority.file)}), peer.url)
-        body, status, headers = transport.request("get", f"{peer.url}/v1/balance", {"X-Given": "1"})
+def test_a_certificate_of_a_trusted_authority_is_accepted(authority: Authority):
+    with ScriptedServer(responding(OK), authority.server_context("localhost")) as server:
+        transport = to_stripe(read_network({"SSL_CERT_FILE": str(authority.file)}), server.url)
+        body, status, headers = transport.request("get", f"{server.url}/v1/balance", {"X-Given": "1"})
     assert (body, status, headers["content-LENGTH"]) == (b"{}", 200, "2")
 
 
-@pytest.mark.parametrize("wrong", ["stranger", "another host", "no such file"])
-def test_a_certificate_that_does_not_verify_ends_it_before_anything_is_sent(
-    authority: Authority, tmp_path: Path, wrong
-):
+@pytest.mark.parametrize("wrong", ["another authority", "another host", "no such file"])
+def test_nothing_is_sent_to_a_server_that_can_not_be_verified(authority: Authority, tmp_path: Path, wrong):
     received: list[bytes] = []
     context = authority.server_context("example.com" if wrong == "another host" else "localhost")
-    trusted = {"stranger": Authority(tmp_path, "other").file, "no such file": tmp_path / "none"}
-    with Peer(lambda connection: received.append(connection.recv(100)), context) as peer:
-        transport = to_stripe(Network(ca_file=str(trusted.get(wrong, authority.file))), peer.url)
+    trusted = {"another authority": Authority(tmp_path, "other").file, "no such file": tmp_path / "none.pem"}
+    with ScriptedServer(lambda connection: received.append(connection.recv(100)), context) as server:
+        transport = to_stripe(Network(ca_file=str(trusted.get(wrong, authority.file))), server.url)
         with pytest.raises(stripe.APIConnectionError) as raised:
-            get(transport, peer.url)
+            get(transport, server.url)
     assert not raised.value.should_retry
+    assert ("none.pem" in str(raised.value)) is (wrong == "no such file")
     assert received == []
 
 
-def test_without_a_ca_file_of_the_environment_stripes_own_certificates_count(authority: Authority):
-    unknown = pytest.raises(stripe.APIConnectionError, match="certificate verify failed")
-    with Peer(answering(OK), authority.server_context("localhost")) as peer, unknown:
-        get(to_stripe(Network(), peer.url), peer.url)
-    assert peer.accepted == 1
-    ca_file = stripe_connection(Network(), peer.url)._ca_file
+def test_stripes_own_certificates_are_the_default(authority: Authority):
+    untrusted = pytest.raises(stripe.APIConnectionError, match="certificate verify failed")
+    with ScriptedServer(responding(OK), authority.server_context("localhost")) as server, untrusted:
+        get(to_stripe(Network(), server.url), server.url)
+    assert server.accepted == 1
+    ca_file = stripe_connection(Network(), server.url)._ca_file
     assert ca_file == stripe.ca_bundle_path
     assert Path(ca_file).is_file()
 
 
 @pytest.mark.parametrize("base", ["http://api.stripe.com", "ftp://localhost", "api.stripe.com", ""])
-def test_a_key_crosses_no_network_in_the_clear(base):
+def test_a_key_crosses_no_network_in_clear_text(base):
     with pytest.raises(ValueError, match="https"):
         to_stripe(Network(), base)
 
 
-def test_a_key_goes_to_no_other_address():
-    with Peer(answering(OK)) as peer, pytest.raises(stripe.APIConnectionError, match="not an address of"):
-        get(to_stripe(Network(), peer.url), f"{peer.url}.example.com")
-    assert peer.accepted == 0
+def test_a_key_is_sent_to_no_other_address():
+    with ScriptedServer(responding(OK)) as server, pytest.raises(stripe.APIConnectionError, match="is not a URL of"):
+        get(to_stripe(Network(), server.url), f"{server.url}.example.com")
+    assert server.accepted == 0
 
 
-def test_a_connection_is_kept_and_one_that_was_closed_meanwhile_is_replaced(authority: Authority):
+def test_a_connection_is_reused_until_the_server_closes_it(authority: Authority):
     closing = threading.Event()
 
-    def talk(connection: socket.socket) -> None:
+    def script(connection: socket.socket) -> None:
         for _ in range(3):
-            request(connection)
+            receive_request(connection)
             connection.sendall(OK)
         closing.wait(10)
 
-    with Peer(talk, authority.server_context("localhost")) as peer:
-        transport = to_stripe(Network(ca_file=str(authority.file)), peer.url)
-        assert [get(transport, peer.url) for _ in range(3)] == [200] * 3
-        assert peer.accepted == 1
+    with ScriptedServer(script, authority.server_context("localhost")) as server:
+        transport = to_stripe(Network(ca_file=str(authority.file)), server.url)
+        assert [get(transport, server.url) for _ in range(3)] == [200] * 3
+        assert server.accepted == 1
         closing.set()
         time.sleep(0.1)
-        assert get(transport, peer.url) == 200
-        assert peer.accepted == 2
+        assert get(transport, server.url) == 200
+        assert server.accepted == 2
 
 
-def test_a_connection_that_is_closed_while_a_call_is_sent_is_no_answer_and_the_next_call_has_a_new_one():
-    def talk(connection: socket.socket) -> None:
-        request(connection)
+def test_a_connection_closed_during_a_call_is_a_stale_connection_and_is_replaced():
+    def script(connection: socket.socket) -> None:
+        receive_request(connection)
         connection.sendall(OK)
-        request(connection)  # and hangs up: whether it did what it was asked, nobody can tell
+        receive_request(connection)  # and closes the connection: the call may have had its effect
 
-    with Peer(talk) as peer:
-        transport = to_stripe(Network(), peer.url)
-        assert get(transport, peer.url) == 200
+    with ScriptedServer(script) as server:
+        transport = to_stripe(Network(), server.url)
+        assert get(transport, server.url) == 200
         with pytest.raises(StripeStaleConnectionError) as raised:
-            get(transport, peer.url)
+            get(transport, server.url)
         assert raised.value.should_retry
-        assert get(transport, peer.url) == 200
-        assert peer.accepted == 2
+        assert get(transport, server.url) == 200
+        assert server.accepted == 2
 
 
-def test_a_connection_that_was_idle_for_long_is_not_trusted(monkeypatch: pytest.MonkeyPatch):
-    with Peer(answering(OK)) as peer:
-        transport = to_stripe(Network(), peer.url)
-        get(transport, peer.url)
+def test_a_connection_that_was_idle_for_long_is_not_reused(monkeypatch: pytest.MonkeyPatch):
+    with ScriptedServer(responding(OK)) as server:
+        transport = to_stripe(Network(), server.url)
+        get(transport, server.url)
         clock = time.time
         monkeypatch.setattr(time, "time", lambda: clock() + 301)
-        assert get(transport, peer.url) == 200
-    assert peer.accepted == 2
+        assert get(transport, server.url) == 200
+    assert server.accepted == 2
 
 
-def test_a_fork_does_not_use_its_parents_connection():
-    with Peer(answering(OK)) as peer:
-        program = [sys.executable, "-m", "tests.support.forking_client", peer.url]
+def test_a_fork_does_not_use_its_parents_connections():
+    with ScriptedServer(responding(OK)) as server:
+        program = [sys.executable, "-m", "tests.support.forking_client", server.url]
         subprocess.run(program, cwd=PROJECT, check=True, timeout=60)
-        assert peer.accepted == 2
+        assert server.accepted == 2
 
 
 @pytest.mark.parametrize(
     "part", [b"HTTP/1.1 200 OK\r\nX-Drip: ", b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", b""]
 )
-def test_an_answer_that_trickles_ends_with_the_time_for_all_of_it(part):
-    def talk(connection: socket.socket) -> None:
-        request(connection)
+def test_the_response_timeout_is_for_the_whole_response(part):
+    def script(connection: socket.socket) -> None:
+        receive_request(connection)
         connection.sendall(part)
-        while part and not peer.stopped.wait(0.1):
+        while part and not server.stopped.wait(0.1):
             connection.sendall(b"x")
-        peer.stopped.wait(10)
+        server.stopped.wait(10)
 
-    with Peer(talk) as peer, pytest.raises(StripeTimeout, match=r"within 0\.5 s"):
-        get(to_stripe(Network(), peer.url, answer=0.5), peer.url)
+    with ScriptedServer(script) as server, pytest.raises(StripeTimeout, match=r"within 0\.5 s"):
+        get(to_stripe(Network(), server.url, response_timeout=0.5), server.url)
 
 
-def test_a_call_ends_when_the_answer_to_the_customer_is_due():
-    with Peer(lambda connection: (request(connection), peer.stopped.wait(10))) as peer:
-        transport = to_stripe(Network(), peer.url, connect=60, answer=60)
+def test_a_call_ends_by_the_deadline_of_its_thread():
+    with ScriptedServer(lambda connection: (receive_request(connection), server.stopped.wait(10))) as server:
+        transport = to_stripe(Network(), server.url, connect_timeout=60, response_timeout=60)
         transport.end_by(time.monotonic() + 0.3)
         with pytest.raises(StripeTimeout):
-            get(transport, peer.url)
+            get(transport, server.url)
         transport.end_by(time.monotonic() - 1)
         with pytest.raises(stripe.APIConnectionError) as raised:
-            get(transport, peer.url)
+            get(transport, server.url)
         assert not isinstance(raised.value, StripeTimeout)  # nothing was sent
-        assert peer.accepted == 1
+        assert server.accepted == 1
 
 
-def test_a_connection_that_is_not_made_in_time_is_no_lost_answer(authority: Authority):
-    peer = Peer(lambda _connection: None)
-    peer.url = peer.url.replace("http:", "https:")
-    peer._serve = lambda connection: peer.stopped.wait(10)  # accepts, and never answers the TLS client's hello
-    with peer, pytest.raises(stripe.APIConnectionError, match=r"not reached: no connection within 0\.2 s") as raised:
-        get(to_stripe(Network(), peer.url, connect=0.2), peer.url)
+def test_a_connection_that_is_not_opened_in_time_is_no_timeout_of_the_response(authority: Authority):
+    server = ScriptedServer(lambda _connection: None)
+    server.url = server.url.replace("http:", "https:")
+    server._serve = lambda connection: server.stopped.wait(10)  # accepts, and never responds to the TLS client's hello
+    with server, pytest.raises(stripe.APIConnectionError, match=r"not reached: no connection within 0\.2 s") as raised:
+        get(to_stripe(Network(), server.url, connect_timeout=0.2), server.url)
     assert raised.value.should_retry
     assert not isinstance(raised.value, StripeTimeout)
 
 
 def test_a_name_that_is_not_resolved_in_time_ends_the_call(monkeypatch: pytest.MonkeyPatch):
-    given_up = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: given_up.wait(10) or [])
+    has_ended = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: has_ended.wait(10) or [])
     with pytest.raises(stripe.APIConnectionError, match=r"no connection within 0\.1 s"):
-        get(to_stripe(Network(), "https://api.stripe.test", connect=0.1), "https://api.stripe.test")
-    given_up.set()
+        get(to_stripe(Network(), "https://api.stripe.test", connect_timeout=0.1), "https://api.stripe.test")
+    has_ended.set()
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n" + b" " * 4_300_000,
@@ -185,20 +184,21 @@ def test_a_name_that_is_not_resolved_in_time_ends_the_call(monkeypatch: pytest.M
         b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 70_000 + b"\r\n\r\n",
         b"",
     ],
-    ids=["cut", "large", "cut between chunks", "no chunk", "another protocol", "long header", "nothing"],
+    ids=["cut", "large", "cut between chunks", "invalid chunk", "another protocol", "long header", "nothing"],
 )
-def test_an_answer_that_is_none_is_an_error_of_the_connection(answer):
-    def talk(connection: socket.socket) -> None:
-        request(connection)
-        connection.sendall(answer)
+def test_a_malformed_response_is_a_retryable_connection_error(response):
+    def script(connection: socket.socket) -> None:
+        receive_request(connection)
+        connection.sendall(response)
 
-    with Peer(talk) as peer, pytest.raises(stripe.APIConnectionError, match="answer was lost") as raised:
-        get(to_stripe(Network(), peer.url), peer.url)
+    lost = pytest.raises(stripe.APIConnectionError, match="response was lost")
+    with ScriptedServer(script) as server, lost as raised:
+        get(to_stripe(Network(), server.url), server.url)
     assert raised.value.should_retry
 
 
 @pytest.mark.parametrize(
-    ("answer", "connections"),
+    ("response", "connections"),
     [
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 1),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, 1),
@@ -207,28 +207,28 @@ def test_an_answer_that_is_none_is_an_error_of_the_connection(answer):
     ],
     ids=["chunked", "continue", "close", "http 1.0"],
 )
-def test_every_form_of_an_answer_is_read(answer, connections):
-    with Peer(answering(answer)) as peer:
-        transport = to_stripe(Network(), peer.url)
-        assert [transport.request("get", f"{peer.url}/", {})[:2] for _ in range(2)] == [(b"{}", 200)] * 2
-        assert peer.accepted == connections
+def test_every_form_of_a_response_is_read(response, connections):
+    with ScriptedServer(responding(response)) as server:
+        transport = to_stripe(Network(), server.url)
+        assert [transport.request("get", f"{server.url}/", {})[:2] for _ in range(2)] == [(b"{}", 200)] * 2
+        assert server.accepted == connections
 
 
 def test_a_redirect_is_not_followed():
-    with Peer(answering(OK)) as other:
+    with ScriptedServer(responding(OK)) as other:
         redirect = f"HTTP/1.1 302 Found\r\nLocation: {other.url}/\r\nContent-Length: 0\r\n\r\n".encode()
-        with Peer(answering(redirect)) as peer:
-            assert get(to_stripe(Network(), peer.url), peer.url) == 302
+        with ScriptedServer(responding(redirect)) as server:
+            assert get(to_stripe(Network(), server.url), server.url) == 302
     assert other.accepted == 0
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
 @pytest.mark.parametrize("credentials", ["", "me:p%40ss@"])
-def test_a_proxy_is_asked_to_connect_and_sees_nothing_else(authority: Authority, name, credentials):
-    asked: list[bytes] = []
+def test_a_proxy_receives_connect_and_nothing_in_clear_text(authority: Authority, name, credentials):
+    received: list[bytes] = []
     with (
-        Peer(answering(OK), authority.server_context("api.stripe.test")) as peer,
-        Peer(tunnelling(asked, peer.port)) as proxy,
+        ScriptedServer(responding(OK), authority.server_context("api.stripe.test")) as server,
+        ScriptedServer(tunnelling(received, server.port)) as proxy,
     ):
         proxied = read_network(
             {name: f"http://{credentials}127.0.0.1:{proxy.port}", "SSL_CERT_FILE": str(authority.file)}
@@ -236,17 +236,22 @@ def test_a_proxy_is_asked_to_connect_and_sees_nothing_else(authority: Authority,
         transport = to_stripe(proxied, "https://api.stripe.test")
         for _ in range(2):
             assert get(transport, "https://api.stripe.test") == 200
-    assert len(asked) == 1
-    assert asked[0].startswith(b"CONNECT api.stripe.test:443 HTTP/1.")
-    assert (b"Proxy-Authorization: Basic bWU6cEBzcw==" in asked[0]) is bool(credentials)
+    assert len(received) == 1
+    assert received[0].startswith(b"CONNECT api.stripe.test:443 HTTP/1.")
+    assert (b"Proxy-Authorization: Basic bWU6cEBzcw==" in received[0]) is bool(credentials)
 
 
-def test_a_proxy_that_refuses_or_is_none_is_an_error_of_the_connection():
-    refusing = answering(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
-    with Peer(refusing) as proxy:
-        for address, why in [(proxy.url, "407"), ("socks5://localhost", "http://"), ("https://localhost", "http://")]:
+def test_a_proxy_that_refuses_or_is_not_supported_is_a_connection_error():
+    refusing = responding(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+    with ScriptedServer(refusing) as proxy:
+        for address, error in [
+            (proxy.url, "407"),
+            ("socks5://localhost", "http://"),
+            ("https://localhost", "http://"),
+            ("http://localhost:port", "Port"),
+        ]:
             transport = to_stripe(Network(proxy=address), "https://api.stripe.test")
-            with pytest.raises(stripe.APIConnectionError, match=why):
+            with pytest.raises(stripe.APIConnectionError, match=error):
                 get(transport, "https://api.stripe.test")
 
 
@@ -262,7 +267,7 @@ def test_a_proxy_that_refuses_or_is_none_is_an_error_of_the_connection():
         ("", False),
     ],
 )
-def test_no_proxy_names_who_is_reached_directly(monkeypatch: pytest.MonkeyPatch, no_proxy, direct):
+def test_no_proxy_lists_the_hosts_to_reach_directly(monkeypatch: pytest.MonkeyPatch, no_proxy, direct):
     resolved: list[str] = []
     resolve = socket.getaddrinfo
 
@@ -278,52 +283,40 @@ def test_no_proxy_names_who_is_reached_directly(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_this_machine_is_reached_without_a_proxy():
-    with Peer(answering(OK)) as peer:
-        assert get(to_stripe(read_network({"HTTPS_PROXY": "http://proxy.invalid:1"}), peer.url), peer.url) == 200
+    with ScriptedServer(responding(OK)) as server:
+        assert get(to_stripe(read_network({"HTTPS_PROXY": "http://proxy.invalid:1"}), server.url), server.url) == 200
 
 
-def test_threads_share_connections_and_never_one_at_the_same_time():
-    def talk(connection: socket.socket) -> None:
-        while received := request(connection):
+def test_threads_share_connections_and_never_use_one_at_the_same_time():
+    def script(connection: socket.socket) -> None:
+        while received := receive_request(connection):
             time.sleep(0.02)
             body = received.partition(b"\r\n\r\n")[2]
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
-    with Peer(talk) as peer, ThreadPoolExecutor(8) as pool:
-        client = HttpClient(peer.url, Network())
+    with ScriptedServer(script) as server, ThreadPoolExecutor(8) as pool:
+        client = HttpClient(server.url, Network())
         bodies = [str(number).encode() for number in range(80)]
         assert list(pool.map(lambda body: client.exchange("POST", "/", {}, body).body, bodies)) == bodies
-        assert peer.accepted <= 8
+        assert server.accepted <= 8
 
 
 def test_a_connection_opened_ahead_is_used_by_the_first_call(authority: Authority):
-    with Peer(answering(OK), authority.server_context("localhost")) as peer:
-        connection = stripe_connection(Network(ca_file=str(authority.file)), peer.url)
+    with ScriptedServer(responding(OK), authority.server_context("localhost")) as server:
+        connection = stripe_connection(Network(ca_file=str(authority.file)), server.url)
         connection.open()
         connection.wait()
-        assert peer.accepted == 1
+        assert server.accepted == 1
         time.sleep(0.05)  # TLS 1.3 sends its tickets now: what can be read is not the connection's end
-        assert get(StripeTransport(connection), peer.url) == 200
-        assert peer.accepted == 1
+        assert get(StripeTransport(connection), server.url) == 200
+        assert server.accepted == 1
 
 
-def test_a_connection_that_can_not_be_opened_ahead_is_tried_again_by_the_first_call():
-    with Peer(answering(OK)) as peer:
+def test_a_connection_that_fails_to_open_ahead_is_retried_by_the_first_call():
+    with ScriptedServer(responding(OK)) as server:
         connection = stripe_connection(Network(), "http://localhost:1")
         connection.open()
         connection.wait()
         with pytest.raises(stripe.APIConnectionError, match="refused"):
             get(StripeTransport(connection), "http://localhost:1")
-        assert get(to_stripe(Network(), peer.url), peer.url) == 200
-
-
-def test_asyncio_is_left_out_until_somebody_uses_it():
-    program = (
-        "import sys; from chalicelib.stripe_client.sdk_without_asyncio import stripe; from stripe import _http_client\n"
-        "assert 'asyncio' not in sys.modules\n"
-        "assert not stripe.enable_telemetry\n"
-        "import asyncio.events\n"
-        "assert asyncio.run(asyncio.sleep(0, 'slept')) == 'slept'\n"
-        "assert _http_client.asyncio.sleep is asyncio.sleep\n"
-    )
-    subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=True)
+        assert get(to_stripe(Network(), server.url), server.url) == 200

@@ -1,6 +1,6 @@
-"""A client of Stripe that forks: a call before, one in the fork, and one after, over one transport.
+"""A Stripe client that forks: it makes one call before, one in the fork, and one after, over one transport.
 
-A process of its own, since the tests' have threads, and a fork of those can wait for ever for what one of them held.
+It is a process of its own: the tests' processes have threads, and a fork of those may wait for a lock for ever.
 """
 
 import os

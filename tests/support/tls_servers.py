@@ -1,4 +1,4 @@
-"""The other side of a connection, as badly behaved as a test wants it: servers, an authority, a proxy."""
+"""Servers for tests of HTTP clients: each behaves as its test scripts it. And a certificate authority, and a proxy."""
 
 import contextlib
 import datetime
@@ -17,7 +17,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class Authority:
-    """A certificate authority, its certificate in a file, and what it vouches for."""
+    """A certificate authority with its certificate in a file."""
 
     def __init__(self, folder: Path, name: str = "authority") -> None:
         self._folder = folder
@@ -27,7 +27,7 @@ class Authority:
         self.file.write_bytes(signed.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
     def server_context(self, host: str) -> ssl.SSLContext:
-        """TLS for a server that shows a certificate for a host."""
+        """Issue a certificate for a host, and return the TLS settings of a server with it."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
         named = x509.SubjectAlternativeName([x509.DNSName(host)])
@@ -49,18 +49,18 @@ class Authority:
         return builder.add_extension(own, critical=False)
 
 
-class Peer:
-    """Listens on loopback, and has a function talk on each connection, in a thread of its own."""
+class ScriptedServer:
+    """Listens on loopback. Runs a script on each connection, in a thread of its own, over TLS if given."""
 
-    def __init__(self, talk: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, script: Callable[[socket.socket], None], tls: ssl.SSLContext | None = None) -> None:
         self.accepted = 0
         self.stopped = threading.Event()
-        self._talk, self._tls = talk, tls
+        self._script, self._tls = script, tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://localhost:{self.port}"
 
-    def __enter__(self) -> "Peer":
+    def __enter__(self) -> "ScriptedServer":
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
@@ -79,11 +79,11 @@ class Peer:
         with contextlib.suppress(OSError), connection:
             secured = self._tls.wrap_socket(connection, server_side=True) if self._tls else connection
             with secured:
-                self._talk(secured)
+                self._script(secured)
 
 
-def request(connection: socket.socket) -> bytes:
-    """Receive a whole request; nothing if the other side has closed."""
+def receive_request(connection: socket.socket) -> bytes:
+    """Receive a whole request; nothing if the client has closed the connection."""
     received = b""
     while b"\r\n\r\n" not in received:
         received += (more := connection.recv(65536))
@@ -96,32 +96,32 @@ def request(connection: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-def answering(*answers: bytes) -> Callable[[socket.socket], None]:
-    """Talk: answer every request, the last answer for ever."""
+def responding(*responses: bytes) -> Callable[[socket.socket], None]:
+    """Return a script that sends these responses in turn, and then repeats the last one."""
 
-    def talk(connection: socket.socket) -> None:
+    def script(connection: socket.socket) -> None:
         for number in range(10_000):
-            if not request(connection):
+            if not receive_request(connection):
                 return
-            connection.sendall(answers[min(number, len(answers) - 1)])
+            connection.sendall(responses[min(number, len(responses) - 1)])
 
-    return talk
+    return script
 
 
-def tunnelling(asked: list[bytes], port: int) -> Callable[[socket.socket], None]:
-    """Talk: a proxy that takes CONNECT for any host, and connects to a port of this machine."""
+def tunnelling(requests: list[bytes], port: int) -> Callable[[socket.socket], None]:
+    """Return the script of a proxy that accepts CONNECT for any host, and connects to a port of this machine."""
 
-    def talk(connection: socket.socket) -> None:
-        asked.append(request(connection))
+    def script(connection: socket.socket) -> None:
+        requests.append(receive_request(connection))
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        with socket.create_connection(("127.0.0.1", port)) as other:
-            threading.Thread(target=_pump, args=(other, connection), daemon=True).start()
-            _pump(connection, other)
+        with socket.create_connection(("127.0.0.1", port)) as upstream:
+            threading.Thread(target=_copy, args=(upstream, connection), daemon=True).start()
+            _copy(connection, upstream)
 
-    return talk
+    return script
 
 
-def _pump(source: socket.socket, target: socket.socket) -> None:
+def _copy(source: socket.socket, target: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while received := source.recv(65536):
             target.sendall(received)
