@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.aws.client import RejectedError, ThrottledError
 from chalicelib.aws.secret import Secret, SecretInvalidError, SecretUnavailableError, SecretValue
-from tests.unit.fake_parameter_store import Clock, FakeParameterStore
+from tests.support.fake_parameter_store import Clock, FakeParameterStore
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from chalicelib.aws.client import RejectedError, ThrottledError, TransientError
 from chalicelib.aws.secret_read import SecretRead
 from chalicelib.aws.secret_value import SecretError, SecretInvalidError, SecretUnavailableError
 from chalicelib.aws.ssm import CALL_TIMEOUT, Parameter
-from tests.unit.fake_parameter_store import CANARY, Clock, FakeParameterStore
+from tests.support.fake_parameter_store import CANARY, Clock, FakeParameterStore
 
 
 @pytest.fixture
