@@ -6,7 +6,7 @@ CONTAINERS ?= 1000
 RUNS ?= 40
 
 .NOTPARALLEL:
-.PHONY: run test test-packaged test-all fuzz lint bench bench-fleet openapi setup package clean
+.PHONY: run test test-packaged test-all fuzz lint bench bench-fleet setup package clean
 
 run: setup
 	@.venv/bin/python -m devstack
@@ -34,9 +34,6 @@ bench: setup
 
 bench-fleet: setup
 	@.venv/bin/python -m benchmarks.fleet --containers $(CONTAINERS)
-
-openapi: setup
-	@.venv/bin/python -m devstack.openapi
 
 package: setup
 	@.venv/bin/python -m stagectl.packaging --stage $(STAGE)
