@@ -1,11 +1,12 @@
-# `make run` and `make test` set themselves up. PYTHON chooses the interpreter: make run PYTHON=python3.12
+# Every target makes .venv first where it is missing. PYTHON chooses the interpreter: make run PYTHON=python3.12
 
 PYTHON ?= python3
 STAGE ?= dev
 CONTAINERS ?= 1000
 RUNS ?= 40
 
-.PHONY: run test test-packaged fuzz lint bench bench-fleet setup package clean
+.NOTPARALLEL:
+.PHONY: run test test-packaged test-all fuzz lint bench bench-fleet setup package clean
 
 run: setup
 	@.venv/bin/python -m devstack
@@ -13,14 +14,20 @@ run: setup
 test: setup
 	@.venv/bin/python -m pytest -n 4 --dist loadgroup $(ARGS)
 
-# The same tests, of what is deployed: the package's files, unpacked, with the bytecode in it.
+# Run the same tests on what is deployed: the unpacked package, with its bytecode.
 test-packaged: setup
 	@PACKAGED="$$(.venv/bin/python -m tests.packaged)" .venv/bin/python -m pytest -n 4 --dist loadgroup $(ARGS)
+
+fuzz: setup
+	@.venv/bin/python -m tests.fuzz
+
+test-all: test test-packaged fuzz
 
 lint: setup
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo --no-cache
 
 bench: setup
 	@.venv/bin/python -m benchmarks --runs $(RUNS)
@@ -28,26 +35,20 @@ bench: setup
 bench-fleet: setup
 	@.venv/bin/python -m benchmarks.fleet --containers $(CONTAINERS)
 
-fuzz: setup
-	@.venv/bin/python -m tests.fuzz
-
 package: setup
-	@.venv/bin/python -m stagectl.package --stage $(STAGE)
+	@.venv/bin/python -m stagectl.packaging --stage $(STAGE)
 
 setup: .venv/.ready
 
-# stagectl begins as pip's scripts do, so that a path may have spaces: sh sees exec, Python a string.
-# The mark is set last, so that a set-up that was broken off is begun again.
-.venv/.ready: requirements.txt requirements-dev.txt
+# The mark comes last, so that an interrupted setup starts again. Every path is relative: the checkout's may have spaces.
+.venv/.ready: requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("notes-billing needs Python 3.10 or later: make $(MAKECMDGOALS) PYTHON=python3.12")'
 	@echo "Setting up .venv; this happens once and takes about half a minute."
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@printf "%s\n" "#!/bin/sh" "'''exec' '$(CURDIR)/.venv/bin/python' \"\$$0\" \"\$$@\"" "' '''" \
-		"import sys" "sys.path.insert(0, '$(CURDIR)')" "from stagectl.cli import main" "main()" > .venv/bin/stagectl
-	@chmod +x .venv/bin/stagectl
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
 	@touch $@
 
 clean:
-	rm -rf .venv build .chalice/deployments .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build *.egg-info .chalice/deployments .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

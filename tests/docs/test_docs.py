@@ -1,4 +1,4 @@
-"""The pages, followed to the letter: operators' commands in the tests' cloud, in their order, and what curl calls."""
+"""The commands of README and docs: they run as written, in their order, in the tests' cloud or against the API."""
 
 import json
 import re
@@ -16,19 +16,19 @@ from tests.support.stack import PROJECT, PURCHASE, Api, Stack
 
 
 def blocks_of(page: str) -> list[str]:
-    """A page's code blocks that name no language: what is typed into a terminal, and what it prints."""
-    found = re.findall(r"^ *```(\w*)\n(.*?)^ *```$", (PROJECT / page).read_text(), re.DOTALL | re.MULTILINE)
-    return [block for language, block in found if not language]
+    """Return a page's code blocks without a language: commands, and what they print."""
+    fenced = re.findall(r"^ *```(\w*)\n(.*?)^ *```$", (PROJECT / page).read_text(), re.DOTALL | re.MULTILINE)
+    return [block for language, block in fenced if not language]
 
 
 def commands_of(page: str) -> list[list[str]]:
-    """The commands in a page's code blocks, as a shell would split them."""
+    """Return the commands in a page's code blocks, split as a shell would."""
     lines = [line.strip() for block in blocks_of(page) for line in block.splitlines()]
     return [shlex.split(line) for line in lines if line.startswith(("stagectl", "chalice", "aws"))]
 
 
 def run(operator: Operator, command: list[str], *, key: str = "") -> None:
-    """Run a command of a page. What asks for a Stripe key gets the stage's, or the one given."""
+    """Run a command of a page. A prompt for a Stripe key gets ``key``, or else the stage's key."""
     program, *arguments = command
     stage = arguments[arguments.index("--stage") + 1] if "--stage" in arguments else "dev"
     if program == "stagectl":
@@ -40,7 +40,7 @@ def run(operator: Operator, command: list[str], *, key: str = "") -> None:
         tool = Path(sys.executable).with_name("chalice")
         account = operator.account_of(stage).environment()
         subprocess.run([tool, *arguments], cwd=operator.folder, env=account, check=True, capture_output=True)
-    else:  # AWS's own command line is not among what the project installs: its words are boto3's
+    else:  # the project does not install AWS's command line; boto3 has the same names
         service, action, *options = arguments
         names = ["".join(word.capitalize() for word in option.strip("-").split("-")) for option in options[::2]]
         client = operator.account_of(stage).client(service)
@@ -48,11 +48,10 @@ def run(operator: Operator, command: list[str], *, key: str = "") -> None:
 
 
 def follow(operator: Operator, page: str, *, key: str = "") -> list[list[str]]:
-    """Run a page's stagectl commands."""
-    commands = commands_of(page)
+    """Run a page's stagectl commands, and return them."""
+    commands = [command for command in commands_of(page) if command[0] == "stagectl"]
     for command in commands:
-        if command[0] == "stagectl":
-            run(operator, command, key=key)
+        run(operator, command, key=key)
     return commands
 
 
@@ -66,7 +65,7 @@ def test_rotating_a_key(operator: Operator):
     operator.deploys("prod")
     new = operator.issue_key("live")
     assert len(follow(operator, "docs/rotating.md", key=new)) == 4
-    operator.stack.stripe.keys.revoke(new)  # the page's rollback brought the first key back
+    operator.stack.stripe.keys.revoke(new)  # after the page's rollback, the first key is in use
     url = operator.url_of("prod")
     body = {"source": "tok_live_visa", "storage": 1}
     assert operator.cloud.request("POST", f"{url}/billing", operator.prod, json=body).status_code == 200
@@ -93,7 +92,7 @@ def test_a_stage_for_a_branch_serves_beside_dev_and_is_taken_down_without_a_trac
 
 
 def _deployed(operator: Operator) -> set[str]:
-    """The names of all that the development account has of the product, and Stripe of its webhook endpoints."""
+    """Return the names of the product's resources in the development account, and its webhook endpoints at Stripe."""
     clients = {name: operator.dev.client(name) for name in ("lambda", "apigateway", "iam", "ssm", "sns")}
     client = stripe.StripeClient(operator.test_key, base_addresses={"api": operator.stack.stripe.url})
     return {
@@ -106,14 +105,14 @@ def _deployed(operator: Operator) -> set[str]:
     }
 
 
-# The payment that an act of a block is about; any other is about one that succeeded.
+# The token of the payment that a block with this word acts on; other blocks act on a succeeded payment.
 _PAYMENTS = {"authenticate": "tok_threeDSecure2Required", "settle": "tok_processing"}
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize("page", ["README.md", "docs/http-api.md", "docs/running-locally.md"])
-def test_what_is_called_by_curl_answers(page: str, api: Api, stack: Stack):
-    """Each block in a shell, as it stands there; only the ports are those of this run, and pi_… is a payment's id."""
+def test_every_curl_succeeds(page: str, api: Api, stack: Stack):
+    """Run each block in a shell, with this run's ports, and a payment's id for pi_…."""
     blocks = blocks_of(page)
     assert "curl" in "".join(blocks)
     hosts = {"127.0.0.1:8000": api.url, "127.0.0.1:12111": stack.stripe.url, "127.0.0.1:4566": stack.aws.url}
@@ -128,15 +127,15 @@ def test_what_is_called_by_curl_answers(page: str, api: Api, stack: Stack):
         done = subprocess.run(["bash", "-e", "-c", script], capture_output=True, text=True, check=False)
         assert done.returncode == 0, block + done.stdout + done.stderr
         if page == "README.md":
-            assert _without_what_differs(done.stdout) == _without_what_differs(blocks[position + 1])
+            assert _without_id_and_time(done.stdout) == _without_id_and_time(blocks[position + 1])
 
 
-def _without_what_differs(payment: str) -> str:
-    """An answer as it was printed, but for the id and the time."""
+def _without_id_and_time(payment: str) -> str:
+    """Return a response as printed, without the id and the time."""
     return re.sub(r'"pi_\w+"|"created":\d+', "", payment).strip()
 
 
-def test_pages_name_only_commands_that_there_are(operator: Operator):
+def test_pages_name_only_commands_that_exist(operator: Operator):
     for page in ["README.md", *[f"docs/{file.name}" for file in (PROJECT / "docs").glob("*.md")]]:
         named = re.findall(r"`stagectl ((?:[a-z]+ ?){1,2})", (PROJECT / page).read_text())
         for words in {tuple(words.split()[: 2 if words.split()[0] in _GROUPS else 1]) for words in named}:

@@ -1,4 +1,4 @@
-"""docs/integrating*.md: their programs, run as they stand there, against the devstack and a deployed API."""
+"""The programs of docs/integrating*.md, run as written against the devstack and a deployed API."""
 
 import json
 import re
@@ -24,25 +24,25 @@ pytestmark = pytest.mark.xdist_group("dev")  # which has the deployed stage
 
 PAGES = "".join(file.read_text() for file in sorted((PROJECT / "docs").glob("integrating*.md")))
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```", PAGES, re.DOTALL | re.MULTILINE)
-SHOP = "http://127.0.0.1:8765"  # answered within the browser
+SHOP = "http://127.0.0.1:8765"  # the test responds inside the browser
 NPM = shutil.which("npm")
 
 
 def blocks(language: str) -> list[str]:
-    return [code for found, code in BLOCKS if found == language]
+    return [code for name, code in BLOCKS if name == language]
 
 
 def file(name: str) -> str:
-    """A program by the name in its first line."""
+    """Return the program that has this name in its first line."""
     return next(code for _, code in BLOCKS if code.startswith(f"// {name}\n"))
 
 
 def fragment(call: str) -> str:
-    """The few lines that contain a call."""
+    """Return the short block that contains a call."""
     return next(code for code in blocks("js") if f"await stripe.{call}(" in code and not code.startswith("//"))
 
 
-# Stripe.js, as far as the page uses it. The card is typed in by the test; what happens at Stripe, the stand-in does.
+# The part of Stripe.js that the page uses. The test chooses the card; the Stripe emulator does the rest.
 STRIPE_JS = """
 window.Stripe = (key) => ({
   elements: (options) => ({
@@ -54,21 +54,21 @@ window.Stripe = (key) => ({
   createConfirmationToken: async () => ({ confirmationToken: { id: "ctoken_visa" } }),
   createToken: async () => ({ token: { id: "tok_visa" } }),
   handleNextAction: async ({ clientSecret }) => {
-    const told = await window.atStripe("authenticate", clientSecret);
-    return told ? JSON.parse(told) : new Promise(() => {});
+    const result = await window.atStripe("authenticate", clientSecret);
+    return result ? JSON.parse(result) : new Promise(() => {});
   },
 });
 """
 
 
 class Shop:
-    """A web site made of the page's programs, in a browser."""
+    """A web site with the page's programs, in a browser."""
 
     def __init__(self, opened: Page, stack: Stack, api: str, folder: Path | None = None) -> None:
         self.page, self._stack, self._api, self._folder = opened, stack, api, folder
         self.card, self.outcome = "pm_card_visa", "succeed"
         opened.expose_function("atStripe", self._at_stripe)
-        opened.route(f"{SHOP}/**", self._answer)
+        opened.route(f"{SHOP}/**", self._respond)
         opened.route("https://js.stripe.com/v3/", lambda route: self._send(route, STRIPE_JS))
 
     def open(self, program: str = "") -> "Shop":
@@ -76,7 +76,7 @@ class Shop:
         return self
 
     def pays(self) -> str:
-        """Press the button, and return what the page says then."""
+        """Press the button, and return the text that the page shows then."""
         self.page.locator("#pay:enabled").click()
         return self.says()
 
@@ -99,7 +99,7 @@ class Shop:
             return ""
         return json.dumps({"error": {"message": "You did not authenticate."}} if outcome == "fail" else {})
 
-    def _answer(self, route: Route) -> None:
+    def _respond(self, route: Route) -> None:
         name = route.request.url.removeprefix(f"{SHOP}/")
         if name == "config.json":
             route.fulfill(json={"api": self._api, "publishableKey": "pk_test_shop"})
@@ -115,9 +115,11 @@ class Shop:
             self._send(route, file(name))
         elif (
             self._folder
-            and (found := self._folder / name if name == "client.js" else self._folder / "node_modules" / name).exists()
+            and (
+                module := self._folder / name if name == "client.js" else self._folder / "node_modules" / name
+            ).exists()
         ):
-            self._send(route, found.read_text())
+            self._send(route, module.read_text())
         else:
             route.fulfill(status=404)
 
@@ -128,7 +130,7 @@ class Shop:
 
 @pytest.fixture
 def shop(api: Api, stack: Stack, chromium: Browser) -> Iterator[Shop]:
-    """The front end, with the API of `make run`."""
+    """The front end with an API on `chalice local`."""
     with page(chromium) as opened:
         yield Shop(opened, stack, api.url).open()
 
@@ -164,7 +166,7 @@ def test_the_front_end_lets_the_customer_authenticate(shop: Shop):
 
 
 @needs_chromium
-def test_the_front_end_repeats_what_was_lost_with_the_same_key(shop: Shop, stack: Stack):
+def test_the_front_end_retries_a_lost_response_with_the_same_key(shop: Shop, stack: Stack):
     before = len(stack.stripe.payment_intents)
     stack.stripe.faults.add(count=4, match="/v1/payment_intents", cut="after")  # all attempts of one request: 502
     assert shop.pays() == "succeeded"
@@ -195,19 +197,19 @@ def test_a_reload_at_the_banks_page_finds_what_the_customer_did_there(shop: Shop
 
 
 @needs_chromium
-def test_another_try_after_no_answer_at_all_pays_once(shop: Shop, stack: Stack, api: Api):
+def test_another_try_without_any_response_pays_once(shop: Shop, stack: Stack, api: Api):
     before = len(stack.stripe.payment_intents)
     shop.page.evaluate("() => { const wait = setTimeout; window.setTimeout = (then, ms) => wait(then, ms / 100); }")
 
-    def lose_the_answer(route: Route) -> None:
+    def lose_the_response(route: Route) -> None:
         if route.request.method == "POST":
             route.fetch()
             route.abort()
         else:
             route.continue_()
 
-    shop.page.route(f"{api.url}/billing", lose_the_answer)
-    assert shop.pays() == "There was no answer. Try again: you pay once at most."
+    shop.page.route(f"{api.url}/billing", lose_the_response)
+    assert shop.pays() == "There was no response. Try again: you pay once at most."
     shop.page.unroute(f"{api.url}/billing")
     assert shop.pays() == "succeeded"
     assert payments_since(stack, before) == ["succeeded"]
@@ -215,7 +217,7 @@ def test_another_try_after_no_answer_at_all_pays_once(shop: Shop, stack: Stack, 
 
 @needs_chromium
 @pytest.mark.parametrize("call", ["createConfirmationToken", "createToken", "createPaymentMethod"])
-def test_each_way_to_say_what_pays(shop: Shop, api: Api, call: str):
+def test_each_way_to_pay(shop: Shop, api: Api, call: str):
     names = "{ stripe: Stripe('pk_test_shop'), elements: {}, card: {}, storage: '21' }"
     program = f"async ({{ stripe, elements, card, storage }}) => {{ {fragment(call)} return {{ error, purchase }}; }}"
     made = shop.runs(f"() => ({program})({names})")
@@ -230,7 +232,7 @@ def deployed(cloud: Cloud, _deployments: Deployments) -> Deployment:
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the page has npm install, the description, and the client that the page makes of both."""
+    """Return a folder with the page's npm packages, the contract, and the client that the page generates from it."""
     folder = tmp_path_factory.mktemp("web client")
     if NPM is None:
         pytest.skip("npm is not installed")
@@ -256,11 +258,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def of_a_user(account: Account) -> dict[str, str]:
-    """Credentials as a Cognito identity has them: a role's session, which may call what the page says and no more."""
+    """Return credentials like a Cognito identity's: a role's session that may call only the routes on the page."""
     iam = account.client("iam")
     if "Users" not in {role["RoleName"] for role in iam.list_roles()["Roles"]}:
         iam.create_role(RoleName="Users", AssumeRolePolicyDocument="{}")
-        allowed = [f"arn:aws:execute-api:*:*:*/*/{what}" for what in ("POST/billing", "GET/billing/*")]
+        allowed = [f"arn:aws:execute-api:*:*:*/*/{route}" for route in ("POST/billing", "GET/billing/*")]
         statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": allowed}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         iam.put_role_policy(RoleName="Users", PolicyName="billing", PolicyDocument=policy)
@@ -284,9 +286,9 @@ def test_javascript_that_signs_charges_at_a_deployed_api(deployed: Deployment, c
     }"""
     with page(chromium, deployed.cloud.internet.environment()["HTTPS_PROXY"]) as opened:
         shop = Shop(opened, deployed.cloud.stack, deployed.url, installed).open("empty")
-        payment, found = shop.runs(program, deployed.url, REGION, of_a_user(deployed.account))
+        payment, retrieved = shop.runs(program, deployed.url, REGION, of_a_user(deployed.account))
     assert payment["status"] == "succeeded"
-    assert found == payment
+    assert retrieved == payment
 
 
 @needs_chromium
@@ -310,7 +312,7 @@ def test_python_that_signs_charges_at_a_deployed_api(deployed: Deployment, tmp_p
     (tmp_path / "charge.py").write_text(code)
     environment = {**deployed.account.environment(), "BILLING_API": deployed.url}
     before = len(deployed.cloud.stack.stripe.payment_intents)
-    deployed.cloud.stack.stripe.faults.add(count=4, match="/v1/payment_intents", cut="after")  # 502: it is repeated
+    deployed.cloud.stack.stripe.faults.add(count=4, match="/v1/payment_intents", cut="after")  # 502: it is retried
     done = subprocess.run(
         [sys.executable, "charge.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""README and docs say what there is: links lead somewhere, and codes, doctor lines and messages are the code's."""
+"""README and docs match the code: links, paths, problem codes, doctor lines and messages."""
 
 import ast
 import re
@@ -12,12 +12,12 @@ from stagectl.doctor import runner
 from tests.support.stack import PROJECT
 
 DOCS = sorted((PROJECT / "docs").glob("*.md"))
-PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", PROJECT / "SECURITY.md", *DOCS]
+PAGES = [*(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")), *DOCS]
 TROUBLESHOOTING = (PROJECT / "docs" / "troubleshooting.md").read_text()
 
 
 def prose_of(page: Path) -> str:
-    """A page without its code blocks."""
+    """Return a page without its code blocks."""
     return re.sub(r"^ *```.*?^ *```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
 
 
@@ -26,7 +26,7 @@ def links_of(page: Path) -> list[str]:
 
 
 def anchors_of(page: Path) -> set[str]:
-    """The anchors that a code host makes of a page's headings."""
+    """Return the anchors that a code host creates for a page's headings."""
     headings = re.findall(r"^#+ (.+)$", prose_of(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -48,6 +48,15 @@ def test_the_readme_links_every_page():
     assert {f"docs/{page.name}" for page in DOCS} <= linked
 
 
+_SOURCES = ("benchmarks/", "chalicelib/", "devstack/", "infrastructure/", "operations/", "stagectl/", "tests/")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_of_the_project_exists(page: Path):
+    paths = {path for path in re.findall(r"`([\w./-]+)`", prose_of(page)) if path.startswith(_SOURCES)}
+    assert [path for path in sorted(paths) if not (PROJECT / path).exists()] == []
+
+
 def test_every_problem_of_the_api_is_on_the_pages_for_callers_and_operators():
     codes = {kind if kind != "card_error" else "card_declined": status for kind, (status, *_) in PROBLEMS.items()}
     rows = re.findall(r"^\| (\d+) \| `(\w+)`", TROUBLESHOOTING, re.MULTILINE)
@@ -62,16 +71,19 @@ def test_every_line_of_the_doctor_is_on_its_page():
 
 
 def test_the_messages_on_the_page_are_those_of_stagectl_and_make_run():
-    said = messages()
-    cells = re.findall(r"^\| (`.+?) \| ", TROUBLESHOOTING.partition("`stagectl` says")[2], re.MULTILINE)
-    quoted = [message for cell in cells for message in re.findall(r"`([^`]+)`", cell)]
-    assert len(quoted) > 30
-    patterns = [".*".join(map(re.escape, message.split("…"))) for message in quoted]
-    assert [pattern for pattern in patterns if not re.search(pattern, said)] == []
+    sections = re.findall(r"^## `(?:stagectl|make run)` .*?(?=^## |\Z)", TROUBLESHOOTING, re.DOTALL | re.MULTILINE)
+    assert len(sections) == 2
+    printed = messages()
+    for section in sections:
+        cells = re.findall(r"^\| (`.+?) \| ", section, re.MULTILINE)
+        quoted = [message for cell in cells for message in re.findall(r"`([^`]+)`", cell)]
+        assert quoted
+        patterns = [".*".join(map(re.escape, message.split("…"))) for message in quoted]
+        assert [pattern for pattern in patterns if not re.search(pattern, printed)] == []
 
 
 def messages() -> str:
-    """The texts in the sources, one a line, with … for what is filled in."""
+    """Return the texts in the sources, one per line, with … for a value."""
     sources = [*(PROJECT / "stagectl").rglob("*.py"), *(PROJECT / "devstack").glob("*.py"), PROJECT / "app.py"]
     texts = [(PROJECT / "Makefile").read_text()]
     for source in sources:

@@ -22,7 +22,10 @@ class Authority:
     def __init__(self, folder: Path, name: str = "authority") -> None:
         self._folder = folder
         self._key, self._name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string(f"CN={name}")
+        # From Python 3.13, ssl's default context rejects an authority without key usage or key identifier.
+        usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
         signed = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, None), critical=True)
+        signed = signed.add_extension(usage, critical=True)
         self.file = folder / f"{name}.pem"
         self.file.write_bytes(signed.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
@@ -46,6 +49,7 @@ class Authority:
         builder = builder.not_valid_before(now - datetime.timedelta(days=1))
         builder = builder.not_valid_after(now + datetime.timedelta(days=1))
         own = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         return builder.add_extension(own, critical=False)
 
 
