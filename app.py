@@ -29,7 +29,8 @@ try:
     if config.on_chalice_cli:
         from stagectl import project_check
 
-        project_check.check()
+        if problem := project_check.find_problem(app_config):
+            raise app_config.ConfigError(problem)
 except app_config.ConfigError as error:
     sys.exit(f"notes-billing: {error}")
 

@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from chalicelib.aws.tables import Mode, SecretSpec, StageSpec
-from chalicelib.key_formats import STRIPE_SECRET, validate_signing_secret, validate_stripe_key
+from chalicelib.key_formats import (
+    SIGNING_SECRET,
+    STRIPE_KEY,
+    STRIPE_SECRET,
+    validate_signing_secret,
+    validate_stripe_key,
+)
 
 STAGES = (
     StageSpec("prod", "live"),
@@ -17,16 +23,27 @@ STAGES = (
 )
 
 SECRETS = (
-    SecretSpec("stripe-key", "/stripeSecretKey/{mode}", "Stripe key", check=validate_stripe_key, verify="stripe"),
+    SecretSpec(
+        "stripe-key",
+        "/stripeSecretKey/{mode}",
+        "Stripe key",
+        check=validate_stripe_key,
+        verify="stripe",
+        pattern=STRIPE_KEY,
+    ),
     SecretSpec(
         "webhook-secret",
         "/stripeWebhookSecret/{stage}",
         "Signing secret of the webhook endpoint",
         check=validate_signing_secret,
+        pattern=SIGNING_SECRET,
     ),
 )
 
 STRIPE_API_BASE = "https://api.stripe.com"
+
+# The variables of an operator's shell that stagectl passes on to a test stage's configuration.
+OVERRIDABLE_VARIABLES = ("STRIPE_API_BASE",)
 
 
 class ConfigError(Exception):
@@ -98,6 +115,9 @@ _RULES = {
         "an https:// URL, or an http:// URL of 127.0.0.1 or localhost, without a path",
     ),
 }
+
+# What a stage may set in .chalice/config.json.
+VARIABLES = frozenset({"RESOURCES_STAGE", *_RULES})
 
 
 def load(environ: Mapping[str, str] = os.environ) -> StageConfig:

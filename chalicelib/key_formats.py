@@ -2,6 +2,9 @@
 
 import re
 
+STRIPE_KEY = r"(?:sk|rk)_(?:live|test)_\w+"
+SIGNING_SECRET = r"whsec_\w+"  # noqa: S105 - a pattern
+
 # The beginning of an API key or of a webhook signing secret.
 STRIPE_SECRET = re.compile(r"(?:sk|rk)_(?:live|test)_|whsec_")
 
@@ -16,6 +19,10 @@ def validate_stripe_key(value: str, mode: str) -> str | None:
     """
     if re.fullmatch(rf"[sr]k_{mode}_[A-Za-z0-9_]{{8,240}}", value):
         return None
+    if value.startswith("pk_"):
+        return "is a publishable key: copy the secret or restricted key, which begins with sk_ or rk_"
+    if re.match(r"[sr]k_(live|test)_", value) and value[3:7] != mode:
+        return f"is a {value[3:7]} key, but a {mode} key is required: it must begin with sk_{mode}_ or rk_{mode}_"
     return f"is not a {mode} key: it must begin with sk_{mode}_ or rk_{mode}_"
 
 

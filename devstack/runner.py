@@ -15,6 +15,7 @@ from urllib.request import urlopen
 
 from chalice.config import Config
 
+import chalicelib.config
 from chalicelib.config import ConfigError, load
 from devstack.aws_emulator import AwsServer, leave_own_accounts
 from devstack.child_process import PROJECT, Child
@@ -25,6 +26,7 @@ from devstack.ports import Ports, StartError
 from devstack.stage_setup import set_up
 from devstack.stripe.server import StripeServer
 from stagectl import project_check
+from stagectl.errors import OperatorError
 
 _READY_TIMEOUT = 30.0  # seconds
 # Lines of chalice and botocore that are of no use here.
@@ -61,9 +63,9 @@ class Runner:
             if signal.getsignal(number) is not signal.SIG_IGN or number != signal.SIGHUP:  # nohup ignores SIGHUP
                 signal.signal(number, lambda *_: self._stop.set())
         try:
-            project_check.check(PROJECT / ".chalice")
+            project_check.check(chalicelib.config, PROJECT / ".chalice")
             load()
-        except ConfigError as error:
+        except (ConfigError, OperatorError) as error:
             raise StartError(str(error)) from error
         leave_own_accounts()
         with contextlib.ExitStack() as cleanup:

@@ -1,15 +1,16 @@
-"""`stagectl smoke`: does the deployed API answer as it should."""
+"""`stagectl smoke`: sends requests to the deployed API and checks the responses."""
 
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import click
+from requests import RequestException
 
 from chalicelib.billing import pricing
 from operations import topic_probe
-from stagectl import deployed, signed_http
-from stagectl.context import Context, json_option, stage_option
+from stagectl import signed_http
+from stagectl.context import Context, deployed_url, example, json_option, stage_option
 from stagectl.errors import OperatorError
 from stagectl.signed_http import Response
 from stagectl.target import Target
@@ -19,98 +20,117 @@ _NOTES = 1
 
 @dataclass(frozen=True)
 class Probe:
-    """``remedy``: what to do, empty where it is well."""
+    """The result of a request. ``remedy``, ``command``: empty if it is ok."""
 
     probe: str
     ok: bool
     text: str
     remedy: str = ""
+    command: str = ""
 
 
-@click.command("smoke", epilog="Example:  stagectl smoke --stage dev")
+@click.command("smoke", epilog=example("stagectl smoke --stage dev"))
 @stage_option
-@click.option("--url", metavar="URL", help="The API's address, where it has a domain of its own.")
-@click.option("--wait", type=float, default=60, metavar="SECONDS", help="How long Stripe's webhook may take (60).")
+@click.option("--url", metavar="URL", help="The API's address, if it has a domain of its own.")
+@click.option(
+    "--wait", type=float, default=60, show_default=True, metavar="SECONDS", help="Longest wait for Stripe's webhook."
+)
 @json_option
 @click.pass_obj
 def command(context: Context, stage: str, url: str | None, wait: float, as_json: bool) -> int:
-    """Ask the deployed API: health, quote, an unsigned purchase (refused); on test stages also for a purchase.
+    """Send requests to the deployed API; buy on test stages.
 
-    The purchase is paid with Stripe's test card and followed to the topic; the admin's phone gets its text. On prod
-    no card is charged.
+    The requests are for health, a quote, and an unsigned purchase, which must be refused. On a test stage a purchase is
+    paid with Stripe's test card and followed to the topic; the admin's phone gets its text. On a live stage no card is
+    charged.
     """
     target = context.target(stage)
-    address = url or deployed.url(target)
-    if address is None:
-        raise OperatorError(f"{stage} is not deployed.", f"stagectl deploy --stage {stage}")
+    address = url or deployed_url(target)
     return 0 if run(context, target, address.rstrip("/"), wait=wait, as_json=as_json) else 1
 
 
+def deploy(context: Context, target: Target) -> None:
+    """Send the requests as a step of `stagectl deploy`."""
+    if not run(context, target, deployed_url(target)):
+        raise OperatorError(f"{target.stage} is deployed, but does not respond as it should.", "See the lines above.")
+
+
 def run(context: Context, target: Target, url: str, *, wait: float = 60, as_json: bool = False) -> bool:
-    """Make the probes and show each.
+    """Send the requests and show each result.
 
     :param wait: seconds for a purchase to reach the topic; Stripe usually calls within a few.
-    :return: whether all were well.
+    :return: whether all results are ok.
+    :raises OperatorError: the API cannot be reached.
     """
     probes, remaining = [], _probes(target, url, wait)
-    while True:
-        with context.output.working("Asking the API", piped=False):
-            probe = next(remaining, None)
-        if probe is None:
-            break
+    while probe := _next(context, remaining):
         probes.append(probe)
         if not as_json:
-            context.output.mark("ok" if probe.ok else "fail", f"{probe.probe:<20} {probe.text}", probe.remedy)
-    well = all(probe.ok for probe in probes)
+            text = f"{probe.probe:<20} {probe.text}"
+            context.output.mark("ok" if probe.ok else "fail", text, probe.remedy, probe.command)
+    is_ok = all(probe.ok for probe in probes)
     if as_json:
-        context.output.json({"stage": target.stage, "url": url, "ok": well, "probes": [asdict(it) for it in probes]})
-    return well
+        context.output.json({"stage": target.stage, "url": url, "ok": is_ok, "probes": [asdict(it) for it in probes]})
+    return is_ok
+
+
+def _next(context: Context, remaining: Iterator[Probe]) -> Probe | None:
+    with context.output.working("Calling the API", piped=False):
+        try:
+            return next(remaining, None)
+        except RequestException as error:
+            what = f"The API can't be reached ({type(error).__name__})."
+            raise OperatorError(what, "Check the network, then repeat.") from error
 
 
 def _probes(target: Target, url: str, wait: float) -> Iterator[Probe]:
-    logs = f"aws logs tail /aws/lambda/{target.function_name} --since 5m"
+    logs = "See the function's log:", f"aws logs tail /aws/lambda/{target.function_name} --since 5m"
     health = signed_http.call(target, "GET", f"{url}/health")
-    yield _probe(
-        "health", health, health.status == 200 and health.body == {**_of(health), "stage": target.config.stage}, logs
-    )
+    is_healthy = health.status == 200 and health.body == {**_fields(health), "stage": target.config.stage}
+    yield _probe("health", health, is_healthy, *logs)
     quote = signed_http.call(target, "GET", f"{url}/billing/quote?storage={_NOTES}")
-    right = quote.status == 200 and _of(quote).get("amount") == pricing.calculate_amount(_NOTES)
-    yield _probe("quote", quote, right, logs)
+    is_right = quote.status == 200 and _fields(quote).get("amount") == pricing.calculate_amount(_NOTES)
+    yield _probe("quote", quote, is_right, *logs)
     body = {"source": "tok_visa", "storage": _NOTES}
-    refused = signed_http.call(target, "POST", f"{url}/billing", body, sign=False)
+    unsigned = signed_http.call(target, "POST", f"{url}/billing", body, sign=False)
     yield _probe(
         "unsigned purchase",
-        refused,
-        refused.status == 403,
-        "Anybody can charge cards: the route lacks its authorizer. Undo the change to app.py, and deploy.",
+        unsigned,
+        unsigned.status == 403,
+        "Anybody can charge cards: the route lacks its authorizer. Undo the change to app.py, then deploy:",
+        f"stagectl deploy --stage {target.stage}",
     )
     if not target.config.livemode:
         yield from _purchase(target, url, body, logs, wait)
 
 
-def _purchase(target: Target, url: str, body: object, logs: str, wait: float) -> Iterator[Probe]:
-    topic = f"arn:aws:sns:{target.region}:{target.home.account}:{target.config.note_purchased_topic}"
-    with topic_probe.listening(target, topic) as listener:
+def _purchase(target: Target, url: str, body: object, logs: tuple[str, str], wait: float) -> Iterator[Probe]:
+    home = target.account_region
+    topic = f"arn:aws:sns:{home.region}:{home.account}:{target.config.note_purchased_topic}"
+    with topic_probe.subscribed(target, topic) as queue_url:
         paid = signed_http.call(target, "POST", f"{url}/billing", body, Idempotency_Key=str(uuid.uuid4()))
-        yield _probe("purchase", paid, paid.status == 200 and _of(paid).get("status") == "succeeded", logs)
+        yield _probe("purchase", paid, paid.status == 200 and _fields(paid).get("status") == "succeeded", *logs)
         if paid.status != 200:
             return
-        payment = str(_of(paid)["id"])
-        told = listener.wait_for(payment, wait)
-        if told is None:
-            remedy = (
-                f"stagectl doctor --stage {target.stage} checks the webhook; Stripe's dashboard shows its attempts."
+        payment = str(_fields(paid)["id"])
+        message = topic_probe.wait_for(target, queue_url, payment, wait)
+        if message is None:
+            yield Probe(
+                "announced",
+                False,
+                f"{payment} did not reach the topic.",
+                "Stripe's dashboard shows its attempts to call the webhook. To check the webhook:",
+                f"stagectl doctor --stage {target.stage}",
             )
-            yield Probe("announced", False, f"{payment} did not reach the topic.", remedy)
         else:
-            yield Probe("announced", True, f"{payment} reached the topic as {told['event']}.")
+            yield Probe("announced", True, f"{payment} reached the topic as {message['event']}.")
 
 
-def _probe(name: str, answer: Response, well: bool, remedy: str) -> Probe:
-    code = _of(answer).get("code") or _of(answer).get("message") or ""
-    text = f"{answer.status}{f' {code}' if code else ''} in {answer.milliseconds:.0f} ms"
-    return Probe(name, well, text, "" if well else remedy)
+def _probe(name: str, response: Response, is_ok: bool, remedy: str, command: str) -> Probe:
+    code = _fields(response).get("code") or _fields(response).get("message") or ""
+    text = f"{response.status}{f' {code}' if code else ''} in {response.milliseconds:.0f} ms"
+    return Probe(name, True, text) if is_ok else Probe(name, False, text, remedy, command)
 
 
-def _of(answer: Response) -> dict[str, object]:
-    return answer.body if isinstance(answer.body, dict) else {}
+def _fields(response: Response) -> dict[str, object]:
+    return response.body if isinstance(response.body, dict) else {}

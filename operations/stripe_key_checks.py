@@ -1,172 +1,168 @@
-"""The stage's Stripe key: in Parameter Store, at Stripe, and for the function's role."""
+"""Whether the stage's Stripe key is stored, valid at Stripe, and readable by the API's function."""
 
 import json
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from operations import stripe_account
 from stagectl.ages import age
+from stagectl.aws.secret import SecretValue
 from stagectl.deployed import Function
 from stagectl.doctor.checks import iam
-from stagectl.doctor.context import CheckContext, Verdict, fail, ok, warn
-
-_HIGH_THROUGHPUT = "/ssm/parameter-store/high-throughput-enabled"
+from stagectl.doctor.context import CheckContext, Verdict, fail, fetch_once, ok, warn
 
 
-def stored(examined: CheckContext) -> Verdict:
-    """Check that the parameter exists."""
-    name, key = examined.config.parameter("stripe-key"), examined.key
+def _key_of_mode(context: CheckContext) -> SecretValue | None:
+    """Return the Stripe key if it is stored, these credentials may decrypt it, and its mode is the stage's."""
+    stored = context.secret("stripe-key")
+    secret = stored.secret if stored else None
+    return None if secret is None or context.config.validate("stripe-key", secret.reveal()) else secret
+
+
+@fetch_once
+def usable_key(context: CheckContext) -> SecretValue | None:
+    """Return the Stripe key if Stripe accepts it too."""
+    key = _key_of_mode(context)
     if key is None:
-        return fail(f"{name} is not stored.", f"Make a key at Stripe, then: {examined.stagectl('secrets put')}")
+        return None
+    try:
+        stripe_account.verify(context.config, key)
+    except stripe_account.KeyRejectedError:
+        return None
+    return key
+
+
+def stored(context: CheckContext) -> Verdict:
+    """Check that the parameter exists."""
+    name, key = context.config.parameter("stripe-key"), context.secret("stripe-key")
+    if key is None:
+        return fail(f"{name} is not stored.", "Create a key at Stripe, then store it:", context.stagectl("secrets put"))
     return ok(f"{name} is version {key.number}, stored {age(key.modified)} by {key.who}.")
 
 
-def encrypted(examined: CheckContext) -> Verdict | None:
+def encrypted(context: CheckContext) -> Verdict | None:
     """Check that the parameter is encrypted."""
-    name, key = examined.config.parameter("stripe-key"), examined.key
+    name, key = context.config.parameter("stripe-key"), context.secret("stripe-key")
     if key is None:
         return None
     if key.type != "SecureString":
-        delete = examined.aws(f"ssm delete-parameter --name {name}")
+        delete = context.aws(f"ssm delete-parameter --name {name}")
         return fail(
-            f"{name} is a {key.type}, which whoever lists parameters can read.",
-            f"Make a new key at Stripe, revoke this one, then: {delete} && {examined.stagectl('secrets put')}",
+            f"{name} is a {key.type}, which is not encrypted.",
+            "Create a new key at Stripe and revoke this one. Then replace the parameter:",
+            f"{delete} && {context.stagectl('secrets put')}",
         )
     return ok(f"{name} is a SecureString ({key.kms_key or 'alias/aws/ssm'}).")
 
 
-def mode(examined: CheckContext) -> Verdict | None:
+def mode(context: CheckContext) -> Verdict | None:
     """Check that the key's mode, live or test, is the stage's."""
-    if examined.key is None:
+    key = context.secret("stripe-key")
+    if key is None:
         return None
-    if examined.key.secret is None:
+    if key.secret is None:
         return warn(
-            "These credentials may not decrypt the key, so what is about the key itself was not checked.",
+            "These credentials may not decrypt the key, so the key itself was not checked.",
             "Choose credentials that may ssm:GetParameter (and kms:Decrypt) with --profile.",
         )
-    misfit = examined.config.validate("stripe-key", examined.key.secret.reveal())
-    if misfit:
-        return fail(f"The stored key {misfit}.", f"Take the right key, then: {examined.stagectl('secrets put')}")
-    return ok(f"The stored key is a {'live' if examined.config.livemode else 'test'} key.")
+    if invalid := context.config.validate("stripe-key", key.secret.reveal()):
+        return fail(f"The stored key {invalid}.", "Store the right key:", context.stagectl("secrets put"))
+    return ok(f"The stored key is a {'live' if context.config.livemode else 'test'} key.")
 
 
-def accepted(examined: CheckContext) -> Verdict | None:
+def accepted(context: CheckContext) -> Verdict | None:
     """Check that Stripe accepts the key."""
-    if examined.fitting_key is None:
+    if _key_of_mode(context) is None:
         return None
-    if examined.usable_key is None:
+    if usable_key(context) is None:
         return fail(
-            "Stripe does not accept the stored key: it was revoked, or mistyped.",
-            f"Make a new one at Stripe, then: {examined.stagectl('secrets rotate')}",
+            "Stripe does not accept the stored key: it was revoked or mistyped.",
+            "Create a new key at Stripe, then replace the stored one:",
+            context.stagectl("secrets rotate"),
         )
     return ok("Stripe accepts the stored key.")
 
 
-def permissions(examined: CheckContext) -> Verdict | None:
-    """Check that the key, if it is a restricted one, may do what the API does."""
-    key = examined.usable_key
+def permissions(context: CheckContext) -> Verdict | None:
+    """Check that a restricted key has the permissions that the API needs."""
+    key = usable_key(context)
     if key is None:
         return None
-    missing = stripe_account.missing_permissions(examined.config, key)
-    if missing:
-        keys = "https://dashboard.stripe.com/" + ("apikeys" if examined.config.livemode else "test/apikeys")
-        lacking = " and ".join(f"{lack.name} (for {lack.needed_for})" for lack in missing)
+    if missing := stripe_account.missing_permissions(context.config, key):
+        keys = stripe_account.keys_page(context.config)
+        names = " and ".join(f"{permission.name} (for {permission.needed_for})" for permission in missing)
         return fail(
-            f"The restricted key lacks {lacking}.", f"Edit the key; nothing needs to be stored or deployed: {keys}"
+            f"The restricted key lacks {names}.", f"Edit the key at {keys}. Nothing needs to be stored or deployed."
         )
     if key.reveal().startswith("sk_"):
-        return ok("The key may do everything; a restricted key would do with less.")
+        return ok("The key has every permission; a restricted key would need fewer.")
     return ok("The restricted key may charge and look up payments.")
 
 
-def readable(examined: CheckContext) -> Verdict | None:
-    """Check, by IAM's own simulation, that the function's role may read and decrypt both secrets."""
-    function = examined.api_function
-    if function is None or examined.key is None:
+def readable(context: CheckContext) -> Verdict | None:
+    """Check, with IAM's policy simulator, that the API's role may read and decrypt the stage's secrets."""
+    function, target = context.function(context.target.function_name), context.target
+    if function is None or context.secret("stripe-key") is None:
         return None
     unread = [
-        arn for arn in _secrets(examined) if not iam.may(examined.target, function.role_arn, "ssm:GetParameter", arn)
+        arn for _, arn in _secrets(context) if not iam.is_allowed(target, function.role_arn, "ssm:GetParameter", arn)
     ]
-    if unread and not _said_by_roles(examined, function):
+    statements = [] if unread else _missing_statements(context, function)
+    if unread and not _is_reported_by_roles(context, function):
         return fail(
-            f"The role {function.role} may not ssm:GetParameter on {', '.join(unread)}, though it has the policy of "
-            ".chalice/: that does not allow it, or a permissions boundary or the organization forbids it.",
-            f"See which: {examined.aws(_simulate(function, unread[0]))}",
+            f"The role {function.role} may not ssm:GetParameter on {', '.join(unread)}, although it has the policy of "
+            ".chalice/. That policy does not allow it, or a permissions boundary or the organization denies it.",
+            "See which:",
+            context.aws(
+                f"iam simulate-principal-policy --policy-source-arn {function.role_arn} "
+                f"--action-names ssm:GetParameter --resource-arns {unread[0]}"
+            ),
         )
-    undecrypted = {} if unread else _undecrypted(examined, function)
-    if undecrypted and not _said_by_roles(examined, function, lacking=True):
+    if statements and not _is_reported_by_roles(context, function, only_lacking=True):
+        keys = ", ".join(dict.fromkeys(statement["Resource"] for statement in statements))
         return fail(
-            f"The role {function.role} may not kms:Decrypt with {', '.join(undecrypted)}, "
-            "which the stage's secrets are encrypted with.",
-            f"Add to .chalice/policy-{examined.config.resources_stage}.json: {_statements(undecrypted)}, then: "
-            f"{examined.stagectl('deploy')}",
+            f"The role {function.role} may not kms:Decrypt with {keys}, which encrypts the stage's secrets.",
+            f"Add to .chalice/policy-{context.config.resources_stage}.json, then deploy: "
+            f"{', '.join(map(json.dumps, statements))}",
+            context.stagectl("deploy"),
         )
-    if unread or undecrypted:
+    if unread or statements:
         return None
     return ok(f"The role {function.role} may read and decrypt the stage's secrets.")
 
 
-def throughput(examined: CheckContext) -> Verdict:
-    """Say what a burst of cold starts would meet at Parameter Store."""
-    setting = examined.client("ssm").get_service_setting(SettingId=_HIGH_THROUGHPUT)["ServiceSetting"]
-    if setting["SettingValue"] == "true":
-        return ok("Parameter Store takes high throughput: thousands of cold starts a second.")
-    raised = examined.aws(f"ssm update-service-setting --setting-id {_HIGH_THROUGHPUT} --setting-value true")
-    return warn(
-        # Measured: docs/fleet.md.
-        "Parameter Store allows 40 reads a second in this account and region: of 200 containers that start within a "
-        "second, the last purchase is answered after 8 s; of 1,000 within ten seconds, after 21 s.",
-        f"If such bursts come (AWS charges for it): {raised}",
-    )
+def _secrets(context: CheckContext) -> list[tuple[str, str]]:
+    """Return the names of the secrets that the function reads, and the ARNs of their parameters."""
+    current = context.target.account_region
+    return [
+        (name, f"arn:aws:ssm:{current.region}:{current.account}:parameter{context.config.parameter(name)}")
+        for name in ("stripe-key", "webhook-secret")
+    ]
 
 
-def _secrets(examined: CheckContext) -> list[str]:
-    """Return the ARNs of the parameters that the function reads."""
-    names = examined.config.parameter("stripe-key"), examined.config.parameter("webhook-secret")
-    return [iam.parameter_arn(examined.target, name) for name in names]
-
-
-def _undecrypted(examined: CheckContext, function: Function) -> dict[str, list[str]]:
-    """Return the customer-managed keys that the role may not decrypt secrets with, and the secrets' ARNs."""
-    found: dict[str, list[str]] = {}
-    target = examined.target
-    for arn, version in zip(_secrets(examined), (examined.key, examined.webhook_secret), strict=True):
-        own_key = iam.customer_key(target, version.kms_key) if version else None
+def _missing_statements(context: CheckContext, function: Function) -> list[dict[str, Any]]:
+    """Return the statements that let the role decrypt the secrets under customer-managed keys that it may not use."""
+    target, statements = context.target, []
+    for name, arn in _secrets(context):
+        version = context.secret(name)
+        kms_key = iam.customer_key(target, version.kms_key) if version else None
         # What Parameter Store decrypts with: https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
-        context = {"kms:EncryptionContext:PARAMETER_ARN": arn, "kms:ViaService": f"ssm.{target.region}.amazonaws.com"}
-        if own_key and not iam.may(target, function.role_arn, "kms:Decrypt", own_key, context):
-            found.setdefault(own_key, []).append(arn)
-    return found
+        bound = {"kms:EncryptionContext:PARAMETER_ARN": arn}
+        request = {**bound, "kms:ViaService": f"ssm.{target.region}.amazonaws.com"}
+        if kms_key and not iam.is_allowed(target, function.role_arn, "kms:Decrypt", kms_key, request):
+            condition = {"StringEquals": bound}
+            statement = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": kms_key, "Condition": condition}
+            statements.append(statement)
+    return statements
 
 
-def _said_by_roles(examined: CheckContext, function: Function, *, lacking: bool = False) -> bool:
-    """Tell whether the line on the roles says why already: one cause, one line.
+def _is_reported_by_roles(context: CheckContext, function: Function, *, only_lacking: bool = False) -> bool:
+    """Tell whether the line `roles` names the cause already.
 
-    :param lacking: only what the role lacks can be why.
+    :param only_lacking: count only permissions that the role lacks.
     """
     try:
-        found = iam.differences(examined, function, "api_handler")
+        return any(it.lacks or not only_lacking for it in iam.differences(context, function, "api_handler"))
     except ClientError:
-        return False  # these credentials may not look
-    return any(it.lacks or not lacking for it in found)
-
-
-def _simulate(function: Function, resource: str) -> str:
-    return (
-        f"iam simulate-principal-policy --policy-source-arn {function.role_arn} --action-names ssm:GetParameter "
-        f"--resource-arns {resource}"
-    )
-
-
-def _statements(undecrypted: dict[str, list[str]]) -> str:
-    return ", ".join(
-        json.dumps(
-            {
-                "Effect": "Allow",
-                "Action": "kms:Decrypt",
-                "Resource": own_key,
-                "Condition": {"StringEquals": {"kms:EncryptionContext:PARAMETER_ARN": arns}},
-            }
-        )
-        for own_key, arns in undecrypted.items()
-    )
+        return False  # these credentials may not read the role

@@ -1,4 +1,4 @@
-"""A queue on the topic for as long as somebody listens, to see what arrives there."""
+"""A temporary queue that is subscribed to the topic, to see the messages that arrive there."""
 
 import json
 import secrets
@@ -10,34 +10,17 @@ from typing import Any
 from stagectl.target import Target
 
 _PREFIX = "notes-billing-smoke-"
-_POLL = 2  # seconds that one question waits
-
-
-class Listener:
-    """What arrives on a topic."""
-
-    def __init__(self, sqs: Any, queue: str) -> None:
-        """:param queue: its URL."""
-        self._sqs = sqs
-        self._queue = queue
-
-    def wait_for(self, payment_id: str, seconds: float) -> dict[str, Any] | None:
-        """Return the message of a payment, or None if none comes in time."""
-        give_up = time.monotonic() + seconds
-        while time.monotonic() < give_up:
-            got = self._sqs.receive_message(QueueUrl=self._queue, WaitTimeSeconds=_POLL, MaxNumberOfMessages=10)
-            for message in got.get("Messages", []):
-                told = json.loads(json.loads(message["Body"])["Message"])
-                if told.get("payment_id") == payment_id:
-                    return dict(told)
-        return None
+_POLL = 2  # seconds that one ReceiveMessage waits
 
 
 @contextmanager
-def listening(target: Target, topic_arn: str) -> Iterator[Listener]:
-    """Subscribe a queue to a topic, and take both away again. What an interrupted run left is taken away first."""
+def subscribed(target: Target, topic_arn: str) -> Iterator[str]:
+    """Subscribe a queue to a topic, and delete both at the end. First delete those of an interrupted run.
+
+    :return: the queue's URL.
+    """
     sns, sqs = target.client("sns"), target.client("sqs")
-    _sweep(sns, sqs, topic_arn)
+    _delete_queues(sns, sqs, topic_arn)
     url = sqs.create_queue(QueueName=_PREFIX + secrets.token_hex(4))["QueueUrl"]
     try:
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -53,12 +36,24 @@ def listening(target: Target, topic_arn: str) -> Iterator[Listener]:
         }
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
         sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=arn)
-        yield Listener(sqs, url)
+        yield url
     finally:
-        _sweep(sns, sqs, topic_arn)
+        _delete_queues(sns, sqs, topic_arn)
 
 
-def _sweep(sns: Any, sqs: Any, topic_arn: str) -> None:
+def wait_for(target: Target, queue_url: str, payment_id: str, seconds: float) -> dict[str, Any] | None:
+    """Return the message of a payment, or None if none arrives in time."""
+    sqs, deadline = target.client("sqs"), time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        received = sqs.receive_message(QueueUrl=queue_url, WaitTimeSeconds=_POLL, MaxNumberOfMessages=10)
+        for record in received.get("Messages", []):
+            message = json.loads(json.loads(record["Body"])["Message"])
+            if message.get("payment_id") == payment_id:
+                return dict(message)
+    return None
+
+
+def _delete_queues(sns: Any, sqs: Any, topic_arn: str) -> None:
     for page in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn):
         for subscription in page["Subscriptions"]:
             if f":{_PREFIX}" in subscription["Endpoint"]:

@@ -1,24 +1,25 @@
-"""`stagectl webhook down`: Stripe's events no longer reach the stage."""
+"""`stagectl webhook down`: deletes the stage's webhook endpoint at Stripe."""
 
 import click
 
 from operations import webhook_endpoint
+from operations.stripe_account import ask_key_option, key_for
 from stagectl import prompt
-from stagectl.context import Context, key_option, stage_option, stripe_key
+from stagectl.context import Context, example, stage_option, yes_option
 
 
-@click.command("down", epilog="Example:  stagectl webhook down --stage featureX")
+@click.command("down", epilog=example("stagectl webhook down --stage featureX"))
 @stage_option
-@key_option
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@ask_key_option
+@yes_option
 @click.pass_obj
 def command(context: Context, stage: str, ask_key: bool, yes: bool) -> None:
-    """Delete the endpoint that was made for a stage: its purchases are announced no more."""
+    """Delete the endpoint, so that purchases are not announced."""
     target = context.target(stage)
     if not yes:
-        prompt.confirm(f"Delete {stage}'s webhook endpoint? Its purchases are announced no more")
-    key = stripe_key(target, ask_key)
-    context.claimed(stage)
-    with context.output.working("Asking Stripe to delete the endpoint"):
+        prompt.confirm(f"Delete {stage}'s webhook endpoint? Without it, its purchases are not announced")
+    key = key_for(target, ask_key)
+    context.ensure_pinned(stage)
+    with context.output.working("Calling Stripe"):
         ids = webhook_endpoint.down(target, key)
     context.output.mark("ok", f"Deleted {', '.join(ids)}." if ids else f"{stage} has no webhook endpoint.")

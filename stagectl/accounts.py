@@ -1,17 +1,16 @@
-"""Which AWS account and region a stage belongs to, so that nobody mixes them up.
+"""Pins stages to an AWS account and region, so that no command works on a stage with another account's credentials.
 
-The first command that changes something of a stage pins it; from then on every command stops where the credentials
-are another account's. Stages of one kind (dev, and all that use its resources) have one pin. The file has account ids,
-so git ignores it.
+The first command that changes something of a stage pins it. From then on every command stops if the credentials are
+another account's. Stages that share resources share a pin. The file contains account ids, so git ignores it.
 """
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
+from stagectl import project
 from stagectl.errors import OperatorError
-from stagectl.stages import CHALICE, write_json
-
-_FILE = CHALICE / "accounts.json"
+from stagectl.stages import write_json
 
 
 @dataclass(frozen=True)
@@ -23,59 +22,56 @@ class AccountRegion:
 
 
 def pinned(resources_stage: str) -> AccountRegion | None:
-    """Return where the stages that use these resources live, or None if that is not decided yet.
+    """Return the account and region of the stages that use these resources, or None if they are not pinned.
 
     :raises OperatorError: the file is damaged.
     """
-    return _read().get(resources_stage)
+    return read().get(resources_stage)
 
 
-def pin(resources_stage: str, home: AccountRegion) -> None:
-    """Decide where the stages that use these resources live."""
-    homes = {**_read(), resources_stage: home}
-    write_json(_FILE, {name: asdict(value) for name, value in sorted(homes.items())})
+def pin(resources_stage: str, account_region: AccountRegion) -> None:
+    """Pin the stages that use these resources."""
+    pins = {**read(), resources_stage: account_region}
+    write_json(_file(), {name: asdict(value) for name, value in sorted(pins.items())})
 
 
-def check(resources_stage: str, seen: AccountRegion, *, holds_other_key: bool) -> None:
-    """Check that credentials are of the account, and the region is the one, that a stage belongs to.
+def check_pin(resources_stage: str, pin: AccountRegion, actual: AccountRegion) -> None:
+    """Check the account of the credentials and the region in use against a pin.
 
-    :param seen: the account that AWS says the credentials are of, and the region in use.
-    :param holds_other_key: whether that account has the Stripe key of the other mode in Parameter Store.
-    :raises OperatorError: they are not; it says what was seen and what was wanted.
+    :raises OperatorError: they differ.
     """
-    homes = _read()
-    wanted = homes.get(resources_stage)
-    other = "dev" if resources_stage == "prod" else "prod"
-    if wanted is None and (holds_other_key or (other in homes and homes[other].account == seen.account)):
+    if pin.account != actual.account:
         raise OperatorError(
-            f"The credentials are of account {seen.account}, which is {other}'s: {resources_stage} wants another.",
-            f"Sign in to {resources_stage}'s account (--profile); if one account is meant to hold both, say so first: "
-            f"stagectl stages pin --stage {resources_stage}",
+            f"The credentials are of account {actual.account}, but {resources_stage} is pinned to {pin.account}.",
+            f"Nothing was changed. Sign in to {pin.account} (--profile, AWS_PROFILE).",
         )
-    if wanted is None:
-        return
-    if wanted.account != seen.account:
+    if pin.region != actual.region:
         raise OperatorError(
-            f"The credentials are of account {seen.account}, but {resources_stage} is pinned to {wanted.account}.",
-            f"Sign in to {wanted.account} (--profile, AWS_PROFILE); nothing was changed.",
-        )
-    if wanted.region != seen.region:
-        raise OperatorError(
-            f"The region is {seen.region}, but {resources_stage} is pinned to {wanted.region}.",
-            f"Give --region {wanted.region}; nothing was changed.",
+            f"The region is {actual.region}, but {resources_stage} is pinned to {pin.region}.",
+            f"Nothing was changed. Add --region {pin.region}.",
         )
 
 
-def _read() -> dict[str, AccountRegion]:
-    if not _FILE.exists():
+def read() -> dict[str, AccountRegion]:
+    """Return all pins, by the name of the stage whose resources are used.
+
+    :raises OperatorError: the file is damaged.
+    """
+    if not _file().exists():
         return {}
     try:
-        homes = {name: AccountRegion(**home) for name, home in json.loads(_FILE.read_text(encoding="utf-8")).items()}
-        if not all(isinstance(text, str) for home in homes.values() for text in asdict(home).values()):
+        pins = {name: AccountRegion(**pin) for name, pin in json.loads(_file().read_text(encoding="utf-8")).items()}
+        if not all(isinstance(text, str) for pin in pins.values() for text in asdict(pin).values()):
             raise TypeError("an account id and a region are strings")
-        return homes
+        return pins
     except (OSError, ValueError, TypeError, AttributeError) as error:
+        commands = [f"stagectl stages pin --stage {row.name}" for row in project.current().config.STAGES]
         raise OperatorError(
             f".chalice/accounts.json can't be read: {error}.",
-            "Delete it and pin the stages again: stagectl stages pin --stage prod",
+            "Delete it and pin each stage again, with its own credentials:",
+            "\n".join(commands),
         ) from error
+
+
+def _file() -> Path:
+    return project.current().chalice / "accounts.json"

@@ -1,4 +1,4 @@
-"""How long ago something was, for people."""
+"""The age of a moment, for people."""
 
 from datetime import datetime, timezone
 
@@ -6,9 +6,9 @@ _UNITS = ((86400 * 2, 86400, "days"), (7200, 3600, "hours"), (120, 60, "minutes"
 
 
 def age(moment: datetime, now: datetime | None = None) -> str:
-    """Return how long ago a moment was, such as ``3 days ago``.
+    """Return the age of a moment, such as ``3 days ago``.
 
-    :param moment: with a time zone, as boto3 gives it.
+    :param moment: with a time zone, as boto3 returns it.
     :param now: the current moment if left out.
     """
     seconds = ((now or datetime.now(timezone.utc)) - moment).total_seconds()

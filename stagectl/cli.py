@@ -2,13 +2,12 @@
 
 import sys
 import traceback
+from functools import cache
 from typing import Any
 
 import click
 
-from chalicelib import __version__
-from chalicelib.key_formats import STRIPE_SECRET
-from operations import smoke, webhook_down, webhook_up
+from stagectl import project
 from stagectl.commands import (
     deploy,
     doctor,
@@ -23,106 +22,104 @@ from stagectl.commands import (
     stages_list,
     stages_pin,
 )
-from stagectl.context import Context
-from stagectl.errors import explain
+from stagectl.context import Context, json_option
+from stagectl.errors import OperatorError, explain
 from stagectl.output import Output, redacted
 
 _USED_WRONGLY = 2
-_INTERRUPTED = 130  # what a shell shows of a program that Ctrl-C ended
+_INTERRUPTED = 130  # a shell's exit code for a program that Ctrl-C ended
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.option("--profile", metavar="NAME", help="Profile of the AWS configuration; the environment's if left out.")
+@click.option("--profile", metavar="NAME", help="Profile of the AWS configuration.")
 @click.option("--region", metavar="REGION", help="AWS region, such as us-east-1.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.version_option(package_name=None, version=__version__, prog_name="stagectl")
 @click.pass_context
 def cli(context: click.Context, profile: str | None, region: str | None, debug: bool) -> None:
-    """Operate the stages of notes-billing: their secrets, resources, deploys and checks.
-
-    \b
-    From nothing to production:
+    """\b
+    Operate the stages of a Chalice app. From nothing to production:
       stagectl --profile prod secrets put --stage prod
       stagectl --profile prod deploy --stage prod
 
     \b
-    Shell completion, for bash (zsh and fish are alike):
+    Shell completion for bash; zsh and fish are similar:
       eval "$(_STAGECTL_COMPLETE=bash_source stagectl)"
     """
     context.obj = Context(profile, region, debug, Output())
 
 
 @cli.group("stages", invoke_without_command=True)
-@stages_list.options
+@json_option
 @click.pass_context
-def stages_group(context: click.Context, /, **given: Any) -> None:
-    """Show the stages, or declare, pin one."""
+def stages_group(context: click.Context, /, **options: Any) -> None:
+    """List, declare or pin stages."""
     if context.invoked_subcommand is None:
-        stages_list.run(context.obj, **given)
+        stages_list.run(context.obj, **options)
 
 
 @cli.group("secrets")
 def secrets_group() -> None:
-    """Set, read, rotate and roll back a stage's secrets in Parameter Store."""
+    """Store, show, rotate or roll back a stage's secrets."""
 
 
 @cli.group("resources")
 def resources_group() -> None:
-    """Make or delete what a stage needs beside its functions: topic, alarms, dashboard."""
+    """Make or delete a stage's topic, alarms and dashboard."""
 
 
-@cli.group("webhook")
-def webhook_group() -> None:
-    """Make or delete the stage's webhook endpoint at Stripe."""
-
-
-for _group, _command in (
-    (stages_group, stages_add.command),
-    (stages_group, stages_pin.command),
-    (secrets_group, secrets_put.command),
-    (secrets_group, secrets_list.command),
-    (secrets_group, secrets_history.command),
-    (secrets_group, secrets_rotate.command),
-    (secrets_group, secrets_rollback.command),
-    (resources_group, resources_up.command),
-    (resources_group, resources_down.command),
-    (webhook_group, webhook_up.command),
-    (webhook_group, webhook_down.command),
-    (cli, doctor.command),
-    (cli, deploy.command),
-    (cli, smoke.command),
+for _group, _commands in (
+    (stages_group, (stages_list, stages_add, stages_pin)),
+    (secrets_group, (secrets_put, secrets_list, secrets_history, secrets_rotate, secrets_rollback)),
+    (resources_group, (resources_up, resources_down)),
+    (cli, (doctor, deploy)),
 ):
-    _group.add_command(_command)
+    for _module in _commands:
+        _group.add_command(_module.command)
+
+
+@cache
+def with_commands_of_project() -> click.Group:
+    """Add the project's own commands and version, and return the whole command line.
+
+    :raises OperatorError: there is no project.
+    """
+    for name, commands in project.hook("COMMANDS").items():
+        group = cli.commands[name] if name else cli
+        assert isinstance(group, click.Group)
+        for command in commands:
+            group.add_command(command)
+    version = getattr(sys.modules["chalicelib"], "__version__", "unknown")
+    return click.version_option(version, prog_name="stagectl")(cli)
 
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 used wrongly, 130 interrupted."""
-    debug = "--debug" in sys.argv
     output = Output()
-    if any(STRIPE_SECRET.search(argument) for argument in sys.argv[1:]):
+    if any(argument != redacted(argument) for argument in sys.argv[1:]):
         output.error(
-            "A secret was given as an argument: it is in the shell's history now, and was in the process list.",
-            "Revoke it at Stripe, and give the new one at the prompt or through a pipe.",
+            "An argument contains a secret: the shell's history and the process list may have recorded it.",
+            "Revoke it at its issuer. Enter the new one at the prompt, or pipe it in.",
         )
         sys.exit(_USED_WRONGLY)
     try:
-        code = cli.main(prog_name="stagectl", standalone_mode=False)
+        code = with_commands_of_project().main(prog_name="stagectl", standalone_mode=False)
     except click.Abort:
-        output.note("\nInterrupted. Repeat the command to go on.", "")
+        output.note("\nInterrupted. Repeat the command to continue.", "")
         sys.exit(_INTERRUPTED)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(error.exit_code)
+        sys.exit(_USED_WRONGLY)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "stagectl"
+        output.error(error.format_message(), "To see all options:", f"{path} --help")
+        sys.exit(_USED_WRONGLY)
     except Exception as error:  # noqa: BLE001 - the last place where it can be shown
-        if debug:
+        if "--debug" in sys.argv:
             sys.stderr.write(redacted(traceback.format_exc()))
-        known = explain(error)
-        if known:
-            output.error(known.what, known.remedy, known.command)
-        else:
-            output.error(
-                f"Something unforeseen happened: {type(error).__name__}.",
-                "Repeat with `stagectl --debug ...` and report what it shows.",
-            )
+        explained = explain(error) or OperatorError(
+            f"An unexpected error occurred: {type(error).__name__}.",
+            "Repeat the command with --debug after stagectl, and report the output.",
+        )
+        output.error(explained.what, explained.remedy, explained.command)
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

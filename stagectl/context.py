@@ -1,4 +1,4 @@
-"""What the commands share: the credentials that were chosen, the output, and the option --stage."""
+"""The credentials, the output and the options that the commands share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from chalicelib.aws.secret import SecretValue
-from chalicelib.config import ConfigError
-from stagectl import prompt, secrets_store, stages, target
+from stagectl import deployed, project, stages, target
+from stagectl.aws.secret import SecretValue
 from stagectl.errors import OperatorError
 from stagectl.output import Output
 from stagectl.target import Target
@@ -28,72 +27,99 @@ class Context:
 
         :raises OperatorError: they are not, or there is no such stage.
         """
-        found = target.of(stage, self.profile, self.region)
-        found.check_account()
-        return found
+        checked = target.of(stage, self.profile, self.region)
+        checked.check_account()
+        return checked
 
-    def claimed(self, stage: str) -> Target:
-        """Do the same for a command that changes something: a stage that is not pinned yet is pinned."""
-        found = target.of(stage, self.profile, self.region)
-        if found.claim():
-            resources = found.config.resources_stage
-            self.output.note(f"{resources} is now pinned to account {found.home.account}, {found.home.region}.")
-        return found
+    def ensure_pinned(self, stage: str) -> Target:
+        """Return a stage as :meth:`target` does, for a command that changes something, and pin it if needed."""
+        checked = self.target(stage)
+        if checked.ensure_pinned():
+            pin = checked.account_region
+            self.output.note(f"{checked.config.resources_stage} is now pinned to account {pin.account}, {pin.region}.")
+        return checked
 
+    def verify(self, config: Any, name: str, secret: SecretValue) -> None:
+        """Have the issuer verify a secret, if the app has a check for it (VERIFY in operations).
 
-def _complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    try:
-        return [name for name in stages.declared() if name.startswith(incomplete)]
-    except ConfigError:
-        return []  # a shell that completes is no place for an error
-
-
-def stage_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the option --stage."""
-    return click.option(
-        "--stage", required=True, metavar="STAGE", shell_complete=_complete, help="A stage of .chalice/config.json."
-    )(function)
+        :param name: the name of a row of SECRETS.
+        :raises OperatorError: the issuer does not accept it.
+        """
+        row = project.current().secret(name)
+        check = project.hook("VERIFY").get(row.verify)
+        if check:
+            with self.output.working(f"Verifying the {row.label} with its issuer"):
+                check(config, secret)
 
 
-def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the option --json, as ``as_json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")(function)
+@dataclass(frozen=True)
+class Step:
+    """A step of a deploy. ``before``, ``after``: of an app's step, the name of the core step that it is next to."""
+
+    name: str
+    about: str
+    run: Callable[[Context, Target], None]
+    before: str = ""
+    after: str = ""
 
 
-def wait_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the option --wait."""
-    return click.option(
-        "--wait",
-        type=click.FloatRange(min=0),
-        default=60.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="How long to wait for each function to be seen using the key.",
-    )(function)
+class Names(click.Choice[str]):
+    """A choice of names that the project defines. They are unknown until a project is loaded."""
+
+    def __init__(self, names: Callable[[], list[str]], *, is_checked: bool = True) -> None:
+        """:param is_checked: whether click rejects another name; if not, the command does."""
+        self._names, self._is_checked, self.case_sensitive = names, is_checked, True
+
+    @property
+    def choices(self) -> list[str]:  # type: ignore[override]
+        """The names; none without a valid project, so that --help and completion work there too."""
+        try:
+            return self._names()
+        except OperatorError:
+            return []
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, if it is one of the choices."""
+        return super().convert(value, param, ctx) if self._is_checked else value
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        """Return the choices on one line."""
+        return (super().get_missing_message(param, ctx) or "").replace("\n\t", " ")
 
 
-def key_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the option --ask-key, for what the stage's own key should not be allowed to do."""
-    return click.option(
-        "--ask-key", is_flag=True, help="Use another Stripe key of the account, asked for and not stored."
-    )(function)
+def _secret_names() -> list[str]:
+    return [row.name for row in project.current().config.SECRETS]
 
 
-def stripe_key(target: Target, ask: bool) -> SecretValue:
-    """Return the Stripe key to work with: the stage's, or one that is asked for.
+# Options and arguments that several commands share. Without KIND a command works on the first secret.
+stage_option = click.option(
+    "--stage", required=True, type=Names(stages.declared, is_checked=False), help="A stage of .chalice/config.json."
+)
+secret_argument = click.argument("kind", type=Names(_secret_names), default=lambda: _secret_names()[0])
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+no_verify_option = click.option("--no-verify", is_flag=True, help="Don't verify the value with its issuer.")
+yes_option = click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
+wait_option = click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest wait for each function to use the new version.",
+)
 
-    :raises OperatorError: it is not stored, may not be read, or does not fit the stage.
+
+def example(*commands: str) -> str:
+    """Return the end of a command's --help: commands, each on a line of its own."""
+    return "\n".join(("\b", "Example:", *(f"  {command}" for command in commands)))
+
+
+def deployed_url(target: Target) -> str:
+    """Return the address of the stage's API.
+
+    :raises OperatorError: it is not deployed.
     """
-    name = target.config.parameter("stripe-key")
-    if ask:
-        value = prompt.secret(f"Stripe key of {target.stage}'s account, used once")
-        secrets_store.check(target.config, "stripe-key", value)
-        return value
-    found = secrets_store.current(target.client("ssm"), name)
-    if found is None:
-        raise OperatorError(f"{name} is not stored.", f"stagectl secrets put --stage {target.stage}")
-    if found.secret is None:
-        raise OperatorError(
-            f"These credentials may not read {name}.", "Let an administrator allow ssm:GetParameter, or give --ask-key."
-        )
-    return found.secret
+    url = deployed.url(target)
+    if url is None:
+        raise OperatorError(f"{target.stage} is not deployed.", "Deploy it:", f"stagectl deploy --stage {target.stage}")
+    return url

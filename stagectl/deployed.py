@@ -1,11 +1,11 @@
-"""What of a stage runs on AWS: its functions, and the API in front of them."""
+"""What AWS runs of a stage: its functions, and the REST API that calls them."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from stagectl import stages
+from stagectl import project
 from stagectl.errors import code_of
 from stagectl.target import Target
 
@@ -39,52 +39,51 @@ class Api:
 
 
 def function(target: Target, name: str) -> Function | None:
-    """Return a function's configuration, or None if there is no such function."""
+    """Fetch a function's configuration; None if there is no such function."""
     try:
-        found = target.client("lambda").get_function_configuration(FunctionName=name)
+        configuration = target.client("lambda").get_function_configuration(FunctionName=name)
     except ClientError as error:
         if code_of(error) == "ResourceNotFoundException":
             return None
         raise
     return Function(
         name=name,
-        arn=found["FunctionArn"],
-        role=found["Role"].rpartition("/")[2],
-        role_arn=found["Role"],
-        environment=found.get("Environment", {}).get("Variables", {}),
-        timeout=found["Timeout"],
-        memory=found["MemorySize"],
-        tracing=found.get("TracingConfig", {}).get("Mode", "PassThrough"),
-        runtime=found.get("Runtime", ""),
+        arn=configuration["FunctionArn"],
+        role=configuration["Role"].rpartition("/")[2],
+        role_arn=configuration["Role"],
+        environment=configuration.get("Environment", {}).get("Variables", {}),
+        timeout=configuration["Timeout"],
+        memory=configuration["MemorySize"],
+        tracing=configuration.get("TracingConfig", {}).get("Mode", "PassThrough"),
+        runtime=configuration.get("Runtime", ""),
     )
 
 
 def apis(target: Target) -> list[Api]:
-    """Return the REST APIs whose routes call the stage's function: one, unless a deploy was done from two places.
+    """Fetch the REST APIs whose routes call the stage's function: one, unless two checkouts deployed the stage.
 
-    AWS is asked, not ``.chalice/deployed``, which only the checkout that deployed has.
+    ``.chalice/deployed`` is not used, because only the checkout that deployed has it.
     """
     gateway = target.client("apigateway")
-    called = f":function:{target.function_name}/invocations"
+    integration = f":function:{target.function_name}/invocations"
     return [
-        Api(found["id"], f"https://{found['id']}.execute-api.{target.region}.amazonaws.com/{_API_STAGE}")
+        Api(api["id"], f"https://{api['id']}.execute-api.{target.region}.amazonaws.com/{_API_STAGE}")
         for page in gateway.get_paginator("get_rest_apis").paginate()
-        for found in page["items"]
-        if found["name"] == stages.APP_NAME and _calls(gateway, found["id"], called)
+        for api in page["items"]
+        if api["name"] == project.current().app_name and _calls(gateway, api["id"], integration)
     ]
 
 
 def url(target: Target) -> str | None:
-    """Return the address of the stage's API, or None if it is not deployed."""
-    found = apis(target)
-    return found[0].url if found else None
+    """Fetch the URL of the stage's API; None if it is not deployed."""
+    return next((api.url for api in apis(target)), None)
 
 
-def _calls(gateway: Any, api: str, called: str) -> bool:
-    """Tell whether a method of an API is integrated with a function."""
-    for page in gateway.get_paginator("get_resources").paginate(restApiId=api, embed=["methods"]):
-        for resource in page["items"]:
-            for method in resource.get("resourceMethods", {}).values():
-                if called in method.get("methodIntegration", {}).get("uri", ""):
-                    return True
-    return False
+def _calls(gateway: Any, api: str, integration: str) -> bool:
+    """Tell whether the URI of a method's integration contains a text."""
+    return any(
+        integration in method.get("methodIntegration", {}).get("uri", "")
+        for page in gateway.get_paginator("get_resources").paginate(restApiId=api, embed=["methods"])
+        for resource in page["items"]
+        for method in resource.get("resourceMethods", {}).values()
+    )

@@ -1,11 +1,11 @@
-"""Builds what is deployed: the app, its dependencies, and bytecode of exactly these, the same bytes for the same input.
+"""Builds the deployment package: the app, its dependencies and their bytecode; the same bytes for the same sources.
 
-Chalice ships sources alone, so that every cold start compiles every import again, since Lambda's file system can't be
-written to; and all that pip resolves, which is more than the app can reach. Chalice does take a package that is in its
-cache already, under a name that is a hash of what goes in. So the package is put there: ``chalice deploy`` and
-``chalice package`` ship it as it is, until a source changes. ::
+Chalice packages sources only, so every cold start would compile every import again, because Lambda's file system is
+read-only. It also packages everything that pip resolves, which is more than the app imports. But Chalice uses a package
+that is in its cache already, under a name that is a hash of the sources. This module puts the package there: ``chalice
+deploy`` and ``chalice package`` ship it until a source changes. ::
 
-    python -m stagectl.package --stage prod     # build/prod/deployment.zip, and sam.json beside it
+    python -m stagectl.packaging --stage prod   # build/prod/deployment.zip and sam.json
     chalice deploy --stage prod                 # uploads the same bytes
 """
 
@@ -21,52 +21,64 @@ import sys
 import tempfile
 import zipfile
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import chalice.app
 from chalice.deploy.packager import LambdaDeploymentPackager
 from chalice.utils import UI, OSUtils
 
+from stagectl.errors import OperatorError
+from stagectl.project import hook
+
 PROJECT = Path(__file__).resolve().parent.parent
 
-# Where Lambda unpacks the package: it goes into the bytecode, so that tracebacks name no path of this machine.
+# Where Lambda unpacks the package. Bytecode contains it, so that tracebacks show no path of this machine.
 _IN_LAMBDA = "/var/task"
 
-# Not reached by a request or an event: of stripe-python, which imports these when they are named, the types of
-# parameters, the events of Stripe's API v2, and the services. raw_request needs none of them.
-_LEFT_OUT = re.compile(r"stripe/(params|events)/.*|stripe/(?!_stripe_service|_oauth_service)(\w+/)*\w+_service\.py")
-_DATA = {"stripe/data/ca-certificates.crt", "chalicelib/aws/amazon_roots.pem"}
 
+class PackageError(OperatorError):
+    """The package can't be built."""
 
-class PackageError(Exception):
-    """The package can't be built; the message says what to do."""
+    def __init__(self, reason: str, remedy: str, command: str = "") -> None:
+        super().__init__(f"The package can't be built: {reason}.", f"Nothing was deployed. {remedy}", command)
 
 
 def build(stage: str, out: Path, project: Path = PROJECT) -> Path:
-    """Build a stage's package and template, and put the package where Chalice finds it.
+    """Build a stage's package and template.
 
     :param stage: the stage; the package is the same for all, the template is not.
     :param out: the folder for ``deployment.zip`` and ``sam.json``, made if needed.
     :param project: the folder of app.py.
     :return: the path of ``deployment.zip``.
-    :raises PackageError: a dependency is not installed as ``requirements.txt`` pins it, or Chalice fails.
+    :raises PackageError: see :func:`prepare`, or ``chalice package`` fails.
     """
     cached = prepare(project)
     content = cached.read_bytes()
-    _chalice_package(stage, out, project)
+    # Chalice requires a region, although the template contains none.
+    environment = {"AWS_DEFAULT_REGION": "us-east-1", **os.environ}
+    arguments = [
+        "-c",
+        "import sys; from chalice.cli import main; sys.exit(main())",
+        "package",
+        "--stage",
+        stage,
+        str(out.resolve()),
+    ]
+    _run_python(arguments, environment, "chalice package failed", project)
     built = out / "deployment.zip"
     if built.read_bytes() != content:
-        raise PackageError(f"Chalice has not taken {cached.name} from its cache: a source changed meanwhile, repeat")
+        raise PackageError("a source changed during the build", "Repeat the command.")
     return built
 
 
 def prepare(project: Path = PROJECT) -> Path:
-    """Put the package where Chalice looks for it before it builds one, unless it is there.
+    """Put the package into Chalice's cache, unless it is there.
 
     :param project: the folder of app.py.
     :return: the package's path.
-    :raises PackageError: a dependency is not installed as ``requirements.txt`` pins it.
+    :raises PackageError: a dependency is not installed as ``requirements.txt`` pins it, a file of the app is neither a
+        source nor declared, or a source does not compile.
     """
     files = sorted(_files(project))
     inputs = _digest(files)
@@ -87,7 +99,7 @@ def prepare(project: Path = PROJECT) -> Path:
 
 
 def _digest(files: list[tuple[str, Path]]) -> bytes:
-    """Return a hash of all that the package is made of: the sources, how they are packed, and the Python."""
+    """Hash everything that determines the package: the sources, this module and the Python."""
     digest = hashlib.sha256(sys.version.encode() + Path(__file__).read_bytes())
     for name, file in files:
         digest.update(f"{name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
@@ -96,42 +108,50 @@ def _digest(files: list[tuple[str, Path]]) -> bytes:
 
 def _comment(archive: Path) -> bytes:
     try:
-        with zipfile.ZipFile(archive) as packed:
-            return packed.comment
+        with zipfile.ZipFile(archive) as package:
+            return package.comment
     except (OSError, zipfile.BadZipFile):
-        return b""  # not ours, or half written: it is built again
+        return b""  # written by Chalice, or incomplete: it is built again
 
 
 def _files(project: Path) -> Iterator[tuple[str, Path]]:
-    """Yield every source, and what is read beside it: its name in the package, and where it is here."""
+    """Yield every source and data file: its name in the package, and its path here."""
+    data, excludes = hook("PACKAGE_DATA"), hook("PACKAGE_EXCLUDES")
+
+    def is_needed(name: str) -> bool:
+        return (name.endswith(".py") or name in data) and not any(re.fullmatch(pattern, name) for pattern in excludes)
+
     yield "app.py", project / "app.py"
     for file in (project / "chalicelib").rglob("*"):
         name = file.relative_to(project).as_posix()
-        if file.suffix == ".py" or name in _DATA:
+        if is_needed(name):
             yield name, file
-    runtime = Path(chalice.app.__file__).parent  # of chalice, the rest is for deploying
+        # An error, because a file that is missing in Lambda is noticed only when a request needs it.
+        elif file.is_file() and file.suffix != ".pyc" and not file.name.startswith("."):
+            remedy = "Add it to PACKAGE_DATA in operations/package_contents.py, or remove it."
+            raise PackageError(f"{name} is neither a Python source nor declared", remedy)
+    runtime = Path(chalice.app.__file__).parent  # chalice's other modules are for deploying
     yield from ((f"chalice/{name}", runtime / name) for name in ("__init__.py", "app.py"))
     for line in (PROJECT / "requirements.txt").read_text(encoding="utf-8").splitlines():
         if pinned := re.match(r"([A-Za-z0-9._-]+)==([^ ;#]+)", line):
-            yield from _files_of(*pinned.groups())
+            yield from _files_of(pinned[1], pinned[2], is_needed)
 
 
-def _files_of(distribution: str, version: str) -> Iterator[tuple[str, Path]]:
-    """Yield an installed distribution's files, as they were when it was installed."""
-    try:
-        installed = importlib.metadata.distribution(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        raise PackageError(f"{distribution} is not installed: make setup") from None
-    if installed.version != version:
-        raise PackageError(f"{distribution} {version} is required, {installed.version} is installed: make setup")
+def _files_of(distribution: str, version: str, is_needed: Callable[[str], bool]) -> Iterator[tuple[str, Path]]:
+    """Yield an installed distribution's needed files, checked against the hashes recorded at its installation."""
+    installed = next(iter(importlib.metadata.distributions(name=distribution)), None)
+    if installed is None or installed.version != version:
+        reason = f"{distribution} {version} is required, but {installed.version if installed else 'none'} is installed"
+        raise PackageError(reason, "Install it:", "make setup")
     if "Root-Is-Purelib: true" not in (installed.read_text("WHEEL") or ""):
-        raise PackageError(f"{distribution} is not pure Python: what is installed here may not run in Lambda")
+        reason = f"{distribution} is not pure Python, so what is installed here may not run in Lambda"
+        raise PackageError(reason, "Use another library, or a version of it that is pure Python.")
     for file in installed.files or []:
-        name = file.as_posix()
-        if (file.suffix == ".py" or name in _DATA) and not name.startswith("..") and not _LEFT_OUT.fullmatch(name):
-            path = Path(str(file.locate()))
+        name, path = file.as_posix(), Path(str(file.locate()))
+        if is_needed(name) and not name.startswith(".."):
             if file.hash and file.hash.value != _record_hash(path):
-                raise PackageError(f"{name} is not what {distribution} installed: make clean setup")
+                reason = f"{name} was changed after {distribution} was installed"
+                raise PackageError(reason, "Install it again:", "make clean setup")
             yield name, path
 
 
@@ -141,65 +161,55 @@ def _record_hash(file: Path) -> str:
 
 
 def _compile(contents: Path) -> None:
-    """Write bytecode beside every source, marked as never to be checked against it: they are shipped together.
+    """Write bytecode beside every source. Python never compares the two, because they are shipped together.
 
-    In a process of its own, with the hash seed that the order of sets in the bytecode depends on until Python 3.11.
+    A separate process has the hash seed that the order of sets in the bytecode depends on until Python 3.11.
     """
-    command = [sys.executable, "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
-    command += ["-s", str(contents), "-p", _IN_LAMBDA, str(contents)]
+    arguments = ["-q", "-f", "--invalidation-mode", "unchecked-hash", "-s", str(contents), "-p", _IN_LAMBDA]
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONOPTIMIZE": "", "PYTHONPYCACHEPREFIX": ""}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode != 0:
-        raise PackageError(f"The sources do not compile: {done.stdout}{done.stderr}")
+    _run_python(["-m", "compileall", *arguments, str(contents)], environment, "the sources do not compile", contents)
+
+
+def _run_python(arguments: list[str], environment: dict[str, str], failure: str, folder: Path) -> None:
+    command = [sys.executable, *arguments]
+    process = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    if process.returncode != 0:
+        output = (process.stdout + process.stderr).strip().rstrip(".")
+        if "Traceback" in output:
+            output = output.splitlines()[-1]
+        raise PackageError(f"{failure}: {output}", "Fix the error, then repeat the command.")
 
 
 def _zip(contents: Path, archive: Path, inputs: bytes) -> None:
-    """Pack files such that the same contents are the same bytes: sorted, without times and owners."""
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
-        packed.comment = inputs  # says what it was made of
+    """Pack files reproducibly: sorted, without times and owners."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as package:
+        package.comment = inputs  # what it was built from
         for file in sorted(file for file in contents.rglob("*") if file.is_file()):
             entry = zipfile.ZipInfo(file.relative_to(contents).as_posix(), (1980, 1, 1, 0, 0, 0))
             entry.external_attr = 0o100644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
-            packed.writestr(entry, file.read_bytes(), compresslevel=9)
+            package.writestr(entry, file.read_bytes(), compresslevel=9)
 
 
 def _place_in_cache(project: Path) -> Path:
-    """Return where Chalice looks for the package of these sources before it builds one."""
-    # The name depends on all of chalicelib, caches too; Chalice imports app.py first, which writes what is not there.
+    """Return the path at which Chalice looks for the package of these sources before it builds one."""
+    # The name depends on all of chalicelib, bytecode included. Chalice imports app.py first, which writes the bytecode.
     compileall.compile_dir(project / "chalicelib", quiet=1)
     packager = LambdaDeploymentPackager(OSUtils(), None, UI())  # type: ignore[arg-type]
     python = f"python{sys.version_info.major}.{sys.version_info.minor}"
     return Path(packager.deployment_package_filename(str(project), python))
 
 
-def _chalice_package(stage: str, out: Path, project: Path) -> None:
-    command = [
-        sys.executable,
-        "-c",
-        "from chalice.cli import main; main()",
-        "package",
-        "--stage",
-        stage,
-        str(out.resolve()),
-    ]
-    # Chalice wants a region to be set; the template names none.
-    environment = {"AWS_DEFAULT_REGION": "us-east-1", **os.environ}
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode != 0:
-        raise PackageError(f"chalice package failed: {done.stdout}{done.stderr}")
-
-
 def main() -> None:
     """Build a stage's package from the command line."""
-    parser = argparse.ArgumentParser(prog="stagectl.package", description="Build what is deployed to a stage.")
+    parser = argparse.ArgumentParser(prog="stagectl.packaging", description="Build a stage's deployment package.")
     parser.add_argument("--stage", default="dev")
-    parser.add_argument("--out", type=Path, help="the folder to write to; build/STAGE if left out")
+    parser.add_argument("--out", type=Path, help="the output folder; build/STAGE by default")
     arguments = parser.parse_args()
     try:
         built = build(arguments.stage, arguments.out or PROJECT / "build" / arguments.stage)
     except PackageError as error:
-        sys.exit(f"notes-billing: {error}")
+        sys.exit(f"notes-billing: {error.what} {error.remedy}\n{error.command}".rstrip())
     size = built.stat().st_size
     print(f"{built}: {size / 1e6:.1f} MB, sha256 {hashlib.sha256(built.read_bytes()).hexdigest()}")
 

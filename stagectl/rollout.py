@@ -1,106 +1,85 @@
-"""Has the deployed functions take a new Stripe key, and sees that they did.
+"""Gives the deployed functions new containers, which read a new version of a secret, and waits until they use it.
 
-A container keeps the key that it read when it started. Changing a function's configuration gives every later
+A container keeps the value that it read when it started. Changing a function's configuration gives every later
 invocation a new container, once Lambda reports the update as done (Lambda API reference, UpdateFunctionConfiguration).
-The version of the key in use is in the log line of each request.
+The app's PROBES fetch the version that a function uses.
 """
 
-import base64
-import json
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-from stagectl import deployed, stages
+from stagectl import deployed, project, stages
 from stagectl import target as targets
 from stagectl.context import Context
 from stagectl.errors import OperatorError
 from stagectl.target import Target
 
-# One answer may come from a container that was started a moment before the update ended.
+# One response may come from a container that started a moment before the update ended.
 _SEEN_IN_A_ROW = 3
 _PAUSE = 1.0  # seconds
-_DESCRIPTION = "Stripe key: version "
 
-_HEALTH = {
-    "resource": "/health",
-    "path": "/health",
-    "httpMethod": "GET",
-    "headers": {},
-    "multiValueHeaders": {},
-    "queryStringParameters": None,
-    "multiValueQueryStringParameters": None,
-    "pathParameters": None,
-    "stageVariables": None,
-    "requestContext": {"resourcePath": "/health", "httpMethod": "GET", "path": "/api/health", "identity": {}},
-    "body": None,
-    "isBase64Encoded": False,
-}
+Probe = Callable[[Any, str], int | None]  # called with boto3's Lambda client and the function's name
 
 
-def everywhere(context: Context, target: Target, version: int, wait: float) -> None:
-    """Have every deployed function that reads the stage's key use a version of it.
+def has_probe(secret: str) -> bool:
+    """Return whether the app can fetch the version of a secret that a function uses."""
+    return secret in project.hook("PROBES")
 
-    :param target: a stage; the stages of branches share dev's key, so their functions are among them.
-    :param version: of the key parameter.
+
+def roll_out(context: Context, target: Target, secret: str, version: int, wait: float) -> None:
+    """Have every deployed function that reads the stage's secret use a version of it.
+
+    :param target: a stage. The functions of other stages that read the same parameter are included.
+    :param secret: a secret with a probe.
+    :param version: the parameter's.
     :param wait: seconds to wait for each function.
     :raises OperatorError: a function was not seen using it.
     """
+    probe, label = project.hook("PROBES")[secret], project.current().secret(secret).label
     readers = [
         targets.of(stage, context.profile, context.region)
         for stage in stages.declared()
-        if stages.config_of(stage).parameter("stripe-key") == target.config.parameter("stripe-key")
+        if stages.config_of(stage).parameter(secret) == target.config.parameter(secret)
     ]
     names = [reader.function_name for reader in readers if deployed.function(target, reader.function_name)]
     if not names:
         context.output.mark("ok", "No function is deployed yet: the next deploy uses it.")
+    functions = target.client("lambda")
     for name in names:
+        description = f"{label}: version {version},"
         with context.output.working(f"Having {name} use version {version}"):
-            if not _was_replaced_for(target.client("lambda"), name, version):
-                _replace_containers(target.client("lambda"), name, version)
-            _wait_until_used(target.client("lambda"), name, version, wait)
+            if not _is_replaced(functions, name, description, version, probe):
+                _replace_containers(functions, name, description)
+            _wait_until_used(functions, name, version, wait, probe)
         context.output.mark("ok", f"{name} uses version {version}.")
 
 
-def _was_replaced_for(functions: Any, name: str, version: int) -> bool:
-    """Tell whether an earlier run gave the function new containers, and they could read the key."""
+def _is_replaced(functions: Any, name: str, description: str, version: int, probe: Probe) -> bool:
+    """Return whether an earlier run replaced the containers, and they could read the secret."""
     functions.get_waiter("function_updated_v2").wait(FunctionName=name)
-    said = str(functions.get_function_configuration(FunctionName=name).get("Description", ""))
-    return said.startswith(f"{_DESCRIPTION}{version},") and (_key_version(functions, name) or 0) >= version
+    current = str(functions.get_function_configuration(FunctionName=name).get("Description", ""))
+    return current.startswith(description) and (probe(functions, name) or 0) >= version
 
 
-def _replace_containers(functions: Any, name: str, version: int) -> None:
-    """Give the function new containers. A description that is another one each time is a change for certain."""
-    description = f"{_DESCRIPTION}{version}, since {datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S.%f} UTC"
+def _replace_containers(functions: Any, name: str, description: str) -> None:
+    """Give the function new containers. The time makes each description another one, so it is always a change."""
+    description = f"{description} since {datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S.%f} UTC"
     functions.update_function_configuration(FunctionName=name, Description=description)
     functions.get_waiter("function_updated_v2").wait(FunctionName=name)
 
 
-def _wait_until_used(functions: Any, name: str, version: int, wait: float) -> None:
-    give_up, seen, last = time.monotonic() + wait, 0, "nothing of a key"
+def _wait_until_used(functions: Any, name: str, version: int, wait: float, probe: Probe) -> None:
+    deadline, seen, last = time.monotonic() + wait, 0, "no version"
     while seen < _SEEN_IN_A_ROW:
-        said = _key_version(functions, name)
-        seen = seen + 1 if said is not None and said >= version else 0
-        last = last if said is None else f"version {said}"
-        if time.monotonic() > give_up:
+        used = probe(functions, name)
+        seen = seen + 1 if used is not None and used >= version else 0
+        last = last if used is None else f"version {used}"
+        if time.monotonic() > deadline:
             raise OperatorError(
-                f"{name} was not seen using version {version} of the key; its log says {last}.",
-                f"Don't revoke the old key. Look at the log of {name}, deploy if it is an old release, and repeat.",
+                f"{name} was not seen using version {version} of the secret; its log shows {last}.",
+                f"Don't revoke the old value. Check the log of {name}, deploy if its release is old, then repeat.",
             )
         if not seen:
             time.sleep(_PAUSE)
-
-
-def _key_version(functions: Any, name: str) -> int | None:
-    """Ask a container for its health, past API Gateway, and return the key's version that its log line names."""
-    answer = functions.invoke(FunctionName=name, LogType="Tail", Payload=json.dumps(_HEALTH).encode())
-    log = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
-    for line in reversed(log.splitlines()):
-        _, brace, rest = line.partition("{")
-        try:
-            said = json.loads(brace + rest)
-        except ValueError:
-            continue
-        if isinstance(said.get("key_version"), int):
-            return int(said["key_version"])
-    return None

@@ -1,51 +1,49 @@
-"""A stage's secrets in Parameter Store: versions, who wrote them, when. Values stay inside `SecretValue`."""
+"""A stage's secrets in Parameter Store: versions, authors and times. Values stay inside `SecretValue`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.aws.secret import SecretValue
-from chalicelib.config import StageConfig
+from stagectl import project
+from stagectl.aws.secret import SecretValue
 from stagectl.errors import OperatorError, code_of
 
-Kind = Literal["stripe-key", "webhook-secret"]
-
-ROLLED_BACK = "Rolled back to version "  # how the description of such a version begins
+ROLLED_BACK = "Rolled back to version "  # the beginning of the description of such a version
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What storing a secret did. ``before``: the version that was current, None if there was none."""
+    """The result of storing a secret. ``before``: the version that was current, None if it is the first."""
 
     parameter: str
     before: "Version | None"
     now: "Version"
 
     @property
-    def changed(self) -> bool:
-        """Say whether a version was written."""
+    def is_changed(self) -> bool:
+        """Whether a version was written."""
         return self.before is None or self.before.number != self.now.number
 
     @property
-    def said(self) -> str:
-        """Say it to a person."""
-        is_now = f"{self.parameter} is version {self.now.number} ({self.now.last4})"
-        if not self.changed:
-            return f"{is_now} already; nothing was changed."
+    def message(self) -> str:
+        """The result in a sentence."""
+        current = f"{self.parameter} is version {self.now.number} ({self.now.last4})"
+        if not self.is_changed:
+            return f"{current} already; nothing was changed."
         if self.before is None:
-            return f"{is_now}, the first."
-        return f"{is_now}; it was version {self.before.number} ({self.before.last4})."
+            return f"{current}, the first."
+        return f"{current}; it was version {self.before.number} ({self.before.last4})."
 
 
 @dataclass(frozen=True)
 class Version:
     """One version of a SecureString.
 
-    ``by``: the ARN of who wrote it. ``description``: what was written beside it. ``kms_key``: as it was given.
-    ``secret``: None where these credentials may not decrypt it, or it is no SecureString.
+    ``by``: the ARN of its author. ``kms_key``: as PutParameter received it.
+    ``secret``: None where these credentials may not decrypt it, or where the parameter is not a SecureString.
     """
 
     number: int
@@ -58,56 +56,39 @@ class Version:
 
     @property
     def last4(self) -> str:
-        """What of the value may be shown."""
+        """The part of the value that may be shown."""
         value = self.secret.reveal() if self.secret else ""
         return f"…{value[-4:]}" if len(value) > 12 else "…"
 
     @property
     def who(self) -> str:
-        """The name in the ARN, which is what people know each other by."""
+        """The author's name, from the ARN."""
         return self.by.rpartition(":")[2]
 
 
-def parameter_of(config: StageConfig, kind: Kind) -> str:
-    """Return the name of the parameter that holds a secret of a stage."""
-    return config.parameter(kind)
+def validate(config: Any, name: str, secret: SecretValue) -> None:
+    """Check that a value has the form of a secret of a stage.
 
-
-def check(config: StageConfig, kind: Kind, secret: SecretValue) -> None:
-    """Check that a value can be this secret of this stage.
-
-    :raises OperatorError: it can't; the value is not quoted.
+    :param config: the stage's configuration.
+    :param name: the name of a row of SECRETS.
+    :raises OperatorError: it has not. The message does not quote the value.
     """
-    value = secret.reveal()
-    if kind == "stripe-key" and value.startswith("pk_"):
+    problem = config.validate(name, secret.reveal())
+    if problem:
         raise OperatorError(
-            "That is a publishable key.", "Copy the secret or restricted key, which begins with sk_ or rk_."
+            f"{project.current().secret(name).label} for {config.stage}: the value {problem}.",
+            "Nothing was stored. Copy the right value from its issuer, or choose another --stage.",
         )
-    if kind == "stripe-key" and value.startswith(_OTHER_MODE[config.livemode]):
-        is_, wants = ("test", "live") if config.livemode else ("live", "test")
-        raise OperatorError(
-            f"That is a {is_} key, and {config.stage} takes {wants} keys alone.",
-            f"Nothing was stored; copy the {wants} key from Stripe's dashboard, or give another --stage.",
-        )
-    misfit = config.validate(kind, value)
-    if misfit:
-        raise OperatorError(f"The value {misfit}.", "Nothing was stored; copy the right one from Stripe's dashboard.")
-
-
-# By whether the stage is a live one.
-_OTHER_MODE = {True: ("sk_test_", "rk_test_"), False: ("sk_live_", "rk_live_")}
 
 
 def current(ssm: Any, name: str) -> Version | None:
     """Return a parameter's current version, or None if there is no such parameter."""
-    found = list(_metadata(ssm, name))
-    if not found:
-        return None
-    return _version(found[0], _value(ssm, name))
+    entry = next(_metadata(ssm, name), None)
+    return _version(entry, _value(ssm, name)) if entry else None
 
 
 def history(ssm: Any, name: str) -> list[Version]:
-    """Return a parameter's versions, newest first (Parameter Store keeps a hundred); empty if there is none."""
+    """Return a parameter's versions, newest first (Parameter Store keeps 100); empty if it is not stored."""
     try:
         pages = ssm.get_paginator("get_parameter_history").paginate(Name=name, WithDecryption=True)
         entries = [entry for page in pages for entry in page["Parameters"]]
@@ -122,15 +103,16 @@ def history(ssm: Any, name: str) -> list[Version]:
 def store(ssm: Any, name: str, secret: SecretValue, kms_key: str | None, description: str) -> Stored:
     """Store a secret as a new version, unless it is the current one already.
 
-    :param kms_key: a customer-managed key; None for the one it is encrypted with, at first the AWS-managed one.
-    :param description: shown beside it, to whoever may list parameters.
-    :raises OperatorError: the parameter is there and is no SecureString.
+    :param kms_key: a customer-managed key; None for the current version's, or for the AWS-managed one at first.
+    :param description: is stored in clear text beside it.
+    :raises OperatorError: the parameter exists and is not a SecureString.
     """
     before = current(ssm, name)
     if before and before.type != "SecureString":
         raise OperatorError(
-            f"{name} is a {before.type}: whoever may list parameters can have read it.",
-            f"Delete it (aws ssm delete-parameter --name {name}) and repeat, with a new secret.",
+            f"{name} is a {before.type}: everybody who may list parameters may have read it.",
+            "Delete it, then repeat the command with a new secret:",
+            f"aws ssm delete-parameter --name {name}",
         )
     same_key = before is not None and kms_key in (None, before.kms_key)
     if before and before.secret == secret and same_key:
@@ -157,8 +139,8 @@ def replaced(versions: list[Version]) -> Version | None:
     return next((version for version in versions[1:] if version.secret != versions[0].secret), None)
 
 
-def shown(version: Version) -> dict[str, Any]:
-    """Return what may be shown of a version, for programs."""
+def as_json(version: Version) -> dict[str, Any]:
+    """Return what programs may see of a version."""
     return {
         "version": version.number,
         "value": version.last4,
@@ -180,7 +162,7 @@ def _value(ssm: Any, name: str) -> SecretValue | None:
         return SecretValue(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
     except ClientError as error:
         if code_of(error) == "AccessDeniedException":
-            return None  # whoever may not read it can still be told of its version and age
+            return None  # its version and age are known all the same
         raise
 
 

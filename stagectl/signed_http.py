@@ -1,4 +1,4 @@
-"""Calls the deployed API as a client does: signed with SigV4, or not."""
+"""Requests to the deployed API, signed with SigV4 or unsigned."""
 
 import json
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from botocore.awsrequest import AWSRequest
 
 from stagectl.target import Target
 
-_TIMEOUT = (5, 30)  # seconds to connect, and to answer: API Gateway itself gives up after 29
+_TIMEOUT = (5, 30)  # seconds to connect and to respond; API Gateway itself gives up after 29
 
 
 @dataclass(frozen=True)
 class Response:
-    """``body``: what JSON it is, or None."""
+    """``body``: parsed JSON, or None if it is not JSON."""
 
     status: int
     body: Any
@@ -23,24 +23,24 @@ class Response:
 
 
 def call(target: Target, method: str, url: str, body: object = None, *, sign: bool = True, **headers: str) -> Response:
-    """Make a request of the API.
+    """Send a request to the API.
 
-    :param body: sent as JSON; None for none.
-    :param sign: whether to sign it with the operator's credentials (IAM authorization of API Gateway).
+    :param body: sent as JSON; None for no body.
+    :param sign: sign with the operator's credentials, which API Gateway's IAM authorization requires.
     :param headers: names with _ for -.
-    :raises requests.RequestException: there is no answer.
+    :raises requests.RequestException: the API can't be reached.
     """
     data = None if body is None else json.dumps(body).encode()
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
     if data is not None:
-        given["Content-Type"] = "application/json"
+        sent["Content-Type"] = "application/json"
     if sign:
-        request = AWSRequest(method=method, url=url, data=data, headers=given)
+        request = AWSRequest(method=method, url=url, data=data, headers=sent)
         SigV4Auth(target.session.get_credentials(), "execute-api", target.region).add_auth(request)
-        given = dict(request.headers.items())
-    answer = requests.request(method, url, data=data, headers=given, timeout=_TIMEOUT, allow_redirects=False)
+        sent = dict(request.headers.items())
+    response = requests.request(method, url, data=data, headers=sent, timeout=_TIMEOUT, allow_redirects=False)
     try:
-        content = answer.json()
+        content = response.json()
     except ValueError:
         content = None
-    return Response(answer.status_code, content, answer.elapsed.total_seconds() * 1000)
+    return Response(response.status_code, content, response.elapsed.total_seconds() * 1000)

@@ -6,56 +6,59 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from stagectl import project
 from stagectl.errors import OperatorError, code_of
-from stagectl.stages import APP_NAME, FOLDER
 
-_TEMPLATE = FOLDER / "infrastructure" / f"{APP_NAME}.yaml"
-_PAUSE = 2.0  # seconds between two looks at the stack's events
-_GIVE_UP = 900.0
+_PAUSE = 2.0  # seconds between two requests
+_TIMEOUT = 900.0  # seconds
 
-# An attempt that failed leaves a stack that can only be deleted (CloudFormation user guide, stack status codes).
-_DEAD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
-
-Progress = Callable[[str], None]
+# After a failed attempt the stack can only be deleted (CloudFormation user guide, stack status codes).
+_UNUSABLE = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 
 
 class Stack:
     """The stack of the stages that use one stage's resources."""
 
-    def __init__(self, cloudformation: Any, resources_stage: str, progress: Progress) -> None:
-        """Nothing is asked yet.
+    def __init__(self, cloudformation: Any, resources_stage: str, progress: Callable[[str], None]) -> None:
+        """Make no request.
 
         :param cloudformation: boto3's client.
         :param resources_stage: prod or dev.
-        :param progress: gets a line for each resource that is made, changed or deleted.
+        :param progress: gets a line for each resource that is created, changed or deleted.
         """
-        self.name = f"{APP_NAME}-{resources_stage}"
+        self._app_name = project.current().app_name
+        self.name = f"{self._app_name}-{resources_stage}"
         self._cloudformation = cloudformation
         self._resources_stage = resources_stage
         self._progress = progress
-        self._told: set[str] | None = None
-        self._old: set[str] = set()
+        self._earlier: set[str] | None = None  # the ids of the events before this change
+        self._reported: set[str] = set()
 
     def status(self) -> str | None:
-        """Return the stack's status, such as CREATE_COMPLETE, or None if there is no stack."""
-        found = self._described()
-        return str(found["StackStatus"]) if found else None
+        """Fetch the stack's status, such as CREATE_COMPLETE; None if there is no stack."""
+        try:
+            (stack,) = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"]
+        except ClientError as error:
+            if code_of(error) == "ValidationError" and "does not exist" in str(error):
+                return None
+            raise
+        return None if stack["StackStatus"] == "DELETE_COMPLETE" else str(stack["StackStatus"])
 
     def up(self, alarm_email: str | None) -> bool:
-        """Make the stack as the template has it.
+        """Create or update the stack from the template.
 
-        :param alarm_email: who is told of alarms; None for whoever is told now.
+        :param alarm_email: receives the alarms; None keeps the address in use.
         :return: whether anything was changed.
-        :raises OperatorError: it could not be made; CloudFormation takes back what was begun.
+        :raises OperatorError: it failed; CloudFormation rolls back.
         """
-        before = self._settled()
-        if before in _DEAD:
-            self._progress(f"deleting what an attempt left that failed ({before})")
-            before = self._deleted()
+        before = self._wait()
+        if before in _UNUSABLE:
+            self._progress(f"deleting the remains of a failed attempt ({before})")
+            before = self._delete()
             if before is not None:
                 raise OperatorError(
                     f"The stack {self.name} can't be deleted: {self._reason() or before}.",
-                    "Delete it in CloudFormation's console, where you can keep what does not go; then repeat.",
+                    "Delete it in CloudFormation's console, where you can retain what can't be deleted. Then repeat.",
                 )
         arguments = self._arguments(alarm_email, exists=before is not None)
         try:
@@ -67,83 +70,73 @@ class Stack:
             if "No updates are to be performed" in str(error):
                 return False
             raise
-        after = self._settled()
+        after = self._wait()
         if after not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             raise OperatorError(
                 f"The stack {self.name} was not made: {self._reason() or after}.",
-                "If a topic or alarm of that name exists already, delete it; then "
+                "If a topic or alarm of that name exists already, delete it. Then repeat:",
                 f"stagectl resources up --stage {self._resources_stage}",
             )
         return True
 
     def down(self) -> bool:
-        """Delete the stack and what it made.
+        """Delete the stack and its resources.
 
-        :return: whether there was one.
+        :return: whether it existed.
         :raises OperatorError: CloudFormation could not delete it.
         """
-        if self._settled() is None:
+        if self._wait() is None:
             return False
-        after = self._deleted()
+        after = self._delete()
         if after is not None:
             raise OperatorError(
-                f"The stack {self.name} was not deleted: {self._reason() or after}.", "Mend that, and repeat."
+                f"The stack {self.name} was not deleted: {self._reason() or after}.", "Fix the cause, then repeat."
             )
         return True
-
-    def _described(self) -> dict[str, Any] | None:
-        try:
-            (found,) = self._cloudformation.describe_stacks(StackName=self.name)["Stacks"]
-        except ClientError as error:
-            if code_of(error) == "ValidationError" and "does not exist" in str(error):
-                return None
-            raise
-        return None if found["StackStatus"] == "DELETE_COMPLETE" else dict(found)
 
     def _arguments(self, alarm_email: str | None, *, exists: bool) -> dict[str, Any]:
         keep = alarm_email is None and exists
         email = {"UsePreviousValue": True} if keep else {"ParameterValue": alarm_email or ""}
+        template = project.current().folder / "infrastructure" / f"{self._app_name}.yaml"
         return {
             "StackName": self.name,
-            "TemplateBody": _TEMPLATE.read_text(encoding="utf-8"),
+            "TemplateBody": template.read_text(encoding="utf-8"),
             "Parameters": [
                 {"ParameterKey": "Stage", "ParameterValue": self._resources_stage},
                 {"ParameterKey": "AlarmEmail", **email},
             ],
-            "Tags": [{"Key": "service", "Value": APP_NAME}, {"Key": "stage", "Value": self._resources_stage}],
+            "Tags": [{"Key": "service", "Value": self._app_name}, {"Key": "stage", "Value": self._resources_stage}],
         }
 
-    def _deleted(self) -> str | None:
+    def _delete(self) -> str | None:
         self._cloudformation.delete_stack(StackName=self.name)
-        return self._settled()
+        return self._wait()
 
-    def _settled(self) -> str | None:
-        """Wait until nothing is under way, telling what happens, and return the stack's status."""
-        give_up = time.monotonic() + _GIVE_UP
+    def _wait(self) -> str | None:
+        """Wait until no change is in progress, reporting what happens, and return the stack's status."""
+        deadline = time.monotonic() + _TIMEOUT
         while True:
-            now = self.status()
-            self._tell()
-            if now is None or not now.endswith("_IN_PROGRESS"):
-                return now
-            if time.monotonic() > give_up:
-                raise OperatorError(
-                    f"The stack is still {now} after {_GIVE_UP / 60:.0f} minutes.", "Repeat; it goes on."
-                )
+            status = self.status()
+            self._report()
+            if status is None or not status.endswith("_IN_PROGRESS"):
+                return status
+            if time.monotonic() > deadline:
+                text = f"The stack is still {status} after {_TIMEOUT / 60:.0f} minutes."
+                raise OperatorError(text, "CloudFormation continues. Repeat the command to wait for it.")
             time.sleep(_PAUSE)
 
-    def _tell(self) -> None:
-        """Tell of what happened since the last time; the first time, of nothing: that was before."""
+    def _report(self) -> None:
+        """Report the events since the last call. The first call reports none: they happened before this change."""
         events = self._events()
-        if self._told is not None:
-            for event in reversed(events):
-                if event["EventId"] not in self._told and event["LogicalResourceId"] != self.name:
-                    self._progress(f"  {event['LogicalResourceId']}: {event['ResourceStatus']}")
-        else:
-            self._old = {event["EventId"] for event in events}
-        self._told = (self._told or set()) | {event["EventId"] for event in events}
+        if self._earlier is None:
+            self._earlier = {event["EventId"] for event in events}
+        for event in reversed(events):
+            if event["EventId"] not in self._earlier | self._reported and event["LogicalResourceId"] != self.name:
+                self._progress(f"  {event['LogicalResourceId']}: {event['ResourceStatus']}")
+                self._reported.add(event["EventId"])
 
     def _events(self) -> list[dict[str, Any]]:
-        """Return the stack's events, newest first."""
+        """Fetch the stack's events, newest first."""
         try:
             return list(self._cloudformation.describe_stack_events(StackName=self.name)["StackEvents"])
         except ClientError as error:
@@ -152,12 +145,12 @@ class Stack:
             raise
 
     def _reason(self) -> str:
-        """Return why this change failed: the oldest reason of its events, which the others follow from."""
-        failed = [
+        """Return why this change failed: the oldest reason of its events, which caused the others."""
+        reasons = [
             f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
             for event in self._events()
-            if event["EventId"] not in self._old
+            if event["EventId"] not in (self._earlier or ())
             and event["ResourceStatus"].endswith("_FAILED")
             and "ResourceStatusReason" in event
         ]
-        return failed[-1].rstrip(".") if failed else ""
+        return reasons[-1].rstrip(".") if reasons else ""

@@ -1,5 +1,6 @@
-"""A stage in its AWS account: what every command works on."""
+"""A stage in its AWS account, with the credentials to work on it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -8,27 +9,24 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from chalicelib.config import StageConfig
-from stagectl import accounts, stages
+from stagectl import accounts, project, stages
 from stagectl.accounts import AccountRegion
 from stagectl.errors import OperatorError, code_of
 
 # Seconds. Operators wait at a terminal, and every command can be repeated.
 _CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 5, "mode": "standard"})
 
-_OTHER_KEY = {"prod": "/stripeSecretKey/test", "dev": "/stripeSecretKey/live"}
-
 
 @dataclass
 class Target:
-    """A declared stage and the credentials to work on it with.
+    """A declared stage and the credentials to work on it.
 
-    ``stage``: its name. ``config``: as its functions see it. ``session``: boto3's, of the chosen profile.
-    ``profile``: None if none was chosen and the environment decides.
+    ``stage``: its name. ``config``: the app's StageConfig. ``session``: boto3's, of the chosen profile.
+    ``profile``: None if the environment decides.
     """
 
     stage: str
-    config: StageConfig
+    config: Any
     session: Any
     profile: str | None = None
     _clients: dict[str, Any] = field(default_factory=dict)
@@ -41,7 +39,7 @@ class Target:
     @property
     def function_name(self) -> str:
         """The Lambda function of the routes, as Chalice names it."""
-        return f"{stages.APP_NAME}-{self.stage}"
+        return f"{project.current().app_name}-{self.stage}"
 
     @property
     def notify_name(self) -> str:
@@ -51,12 +49,12 @@ class Target:
     @cached_property
     def identity(self) -> dict[str, str]:
         """Whose credentials these are: Account and Arn."""
-        answer = self.client("sts").get_caller_identity()
-        return {"Account": str(answer["Account"]), "Arn": str(answer["Arn"])}
+        response = self.client("sts").get_caller_identity()
+        return {"Account": str(response["Account"]), "Arn": str(response["Arn"])}
 
     @property
-    def home(self) -> AccountRegion:
-        """The account and region in use."""
+    def account_region(self) -> AccountRegion:
+        """The account of the credentials and the region in use."""
         return AccountRegion(self.identity["Account"], self.region)
 
     def client(self, service: str) -> Any:
@@ -70,47 +68,62 @@ class Target:
 
         :raises OperatorError: they are not.
         """
-        unpinned = accounts.pinned(self.config.resources_stage) is None
-        accounts.check(self.config.resources_stage, self.home, holds_other_key=unpinned and self._holds_other_key())
+        resources, actual = self.config.resources_stage, self.account_region
+        pin = accounts.pinned(resources)
+        if pin:
+            accounts.check_pin(resources, pin, actual)
+        elif other := self._stage_of_other_mode(actual.account):
+            raise OperatorError(
+                f"The credentials are of account {actual.account}, which is {other}'s: "
+                f"{resources} requires another account.",
+                f"Sign in to {resources}'s account (--profile). If one account holds both stages, pin it first:",
+                f"stagectl stages pin --stage {resources}",
+            )
 
-    def claim(self) -> bool:
-        """Do the same before something is changed, and pin the stage if it is not pinned.
-
-        :return: whether the stage was pinned just now.
-        :raises OperatorError: the credentials are another account's.
-        """
-        self.check_account()
+    def ensure_pinned(self) -> bool:
+        """Pin the stage if it is not pinned, and return whether this call did so."""
         if accounts.pinned(self.config.resources_stage) is not None:
             return False
-        accounts.pin(self.config.resources_stage, self.home)
+        accounts.pin(self.config.resources_stage, self.account_region)
         return True
 
-    def _holds_other_key(self) -> bool:
-        name = _OTHER_KEY[self.config.resources_stage]
-        filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
+    def _stage_of_other_mode(self, account: str) -> str | None:
+        """Return a row of STAGES of the other mode that is pinned to the account, or whose secrets it holds."""
+        tables = project.current().config
+        others = [row for row in tables.STAGES if row.mode != self.config.mode]
+        pins = accounts.read()
+        pinned = [row.name for row in others if row.name in pins and pins[row.name].account == account]
+        names = {
+            spec.path.format(mode=row.mode, stage=row.name, resources=row.name): row.name
+            for row in others
+            for spec in tables.SECRETS
+        }
+        return next(iter(pinned), None) or next((names[name] for name in self._stored(list(names))), None)
+
+    def _stored(self, names: list[str]) -> Iterator[str]:
+        """Yield those of some parameters that the account holds; none if the credentials may not list them."""
+        filters = [{"Key": "Name", "Option": "Equals", "Values": names}]
         try:
-            pages = self.client("ssm").get_paginator("describe_parameters").paginate(ParameterFilters=filters)
-            return any(page["Parameters"] for page in pages)  # a page can be empty and not the last
+            for page in self.client("ssm").get_paginator("describe_parameters").paginate(ParameterFilters=filters):
+                yield from (parameter["Name"] for parameter in page["Parameters"])
         except ClientError as error:
-            if code_of(error) == "AccessDeniedException":
-                return False  # whoever may not look is told of the parameters that the command itself needs
-            raise
+            if code_of(error) != "AccessDeniedException":
+                raise
 
 
 def of(stage: str, profile: str | None = None, region: str | None = None) -> Target:
-    """Return a stage with the credentials to work on it. Calls nothing yet.
+    """Return a stage with the credentials to work on it. Calls nothing.
 
     :param stage: a declared stage.
     :param profile: of the AWS configuration; the environment's credentials if left out.
-    :param region: the profile's, or the one the stage is pinned to, if left out.
-    :raises OperatorError: there is no such stage, or no region.
-    :raises ConfigError: the configuration makes no sense.
+    :param region: the profile's, or the pinned one, if left out.
+    :raises OperatorError: there is no such stage or no region, or the configuration is invalid.
     """
     config = stages.config_of(stage)
     session = boto3.session.Session(profile_name=profile, region_name=region)
     if session.region_name is None:
-        home = accounts.pinned(config.resources_stage)
-        if home is None:
-            raise OperatorError("No AWS region is set.", "Set AWS_DEFAULT_REGION, or give --region us-east-1.")
-        session = boto3.session.Session(profile_name=profile, region_name=home.region)
+        pin = accounts.pinned(config.resources_stage)
+        if pin is None:
+            raise OperatorError("No AWS region is set.", "Set AWS_DEFAULT_REGION, or add --region us-east-1.")
+        session = boto3.session.Session(profile_name=profile, region_name=pin.region)
     return Target(stage, config, session, profile)

@@ -1,7 +1,7 @@
-"""Unpacks the package for the tests to run on, and says where: `make test-packaged`.
+"""Unpacks the package for `make test-packaged`, and prints the folder.
 
-`chalice local`, which the tests talk to, needs what Lambda does not have: .chalice, the check of it, and the rest of
-chalice, whose runtime in the package is the same file as the installed one.
+The tests use `chalice local`, which needs files that the package lacks: .chalice, the check of it, and all of chalice.
+The package's chalice/app.py is compared with the installed one.
 """
 
 import shutil
@@ -17,18 +17,18 @@ def main() -> None:
     shutil.rmtree(folder, ignore_errors=True)
     with zipfile.ZipFile(package) as packed:
         packed.extractall(folder)
-    _must_be_the_same(folder / "chalice" / "app.py")
+    _check_is_installed(folder / "chalice" / "app.py")
     shutil.rmtree(folder / "chalice")
     shutil.copytree(PROJECT / ".chalice", folder / ".chalice", ignore=shutil.ignore_patterns("deploy*", "accounts*"))
     shutil.copytree(PROJECT / "stagectl", folder / "stagectl", ignore=shutil.ignore_patterns("__pycache__"))
     print(folder)
 
 
-def _must_be_the_same(shipped: Path) -> None:
+def _check_is_installed(packaged: Path) -> None:
     import chalice.app
 
-    if shipped.read_bytes() != Path(chalice.app.__file__).read_bytes():
-        raise AssertionError("the package has another chalice than .venv: make clean setup")
+    if packaged.read_bytes() != Path(chalice.app.__file__).read_bytes():
+        raise AssertionError("the package contains another chalice than .venv: run make clean setup")
 
 
 if __name__ == "__main__":

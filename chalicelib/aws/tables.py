@@ -24,6 +24,7 @@ class SecretSpec(NamedTuple):
     ``label``: what a prompt calls the value.
     ``check``: returns what is wrong with a value for a mode, without quoting it, or None.
     ``verify``: the name of a check by the issuer, in ``operations.VERIFY``.
+    ``pattern``: a regular expression that finds values, for redaction.
     """
 
     name: str
@@ -31,3 +32,4 @@ class SecretSpec(NamedTuple):
     label: str
     check: Callable[[str, Mode], str | None]
     verify: str | None = None
+    pattern: str | None = None

@@ -1,112 +1,86 @@
-"""`stagectl deploy`: everything, in order, safe to repeat."""
-
-from collections.abc import Callable
-from dataclasses import dataclass
+"""`stagectl deploy`: deploys everything in order. It can be repeated."""
 
 import click
 
-from operations import smoke, webhook_endpoint
-from stagectl import chalice_deploy, deployed, packaging, stages
+from stagectl import chalice_deploy, packaging, project
 from stagectl.commands import doctor, resources_up
-from stagectl.context import Context, stage_option, stripe_key
+from stagectl.context import Context, Names, Step, deployed_url, example, stage_option
 from stagectl.doctor import runner
 from stagectl.errors import OperatorError
 from stagectl.target import Target
 
 
-@dataclass(frozen=True)
-class _Step:
-    name: str
-    about: str
-    run: Callable[[Context, Target], None]
-
-
 def _preflight(context: Context, target: Target) -> None:
-    findings = doctor.run(context, target, runner.PREFLIGHT)
-    failed = [finding for finding in findings if finding.level == "fail"]
-    if failed:
-        raise OperatorError(
-            f"{target.stage} can't be deployed: {failed[0].text}", f"{failed[0].remedy} Nothing was made."
-        )
-
-
-def _resources(context: Context, target: Target) -> None:
-    resources_up.run(context, target)
+    _check(context, target, runner.preflight(), f"{target.stage} can't be deployed: ", "Nothing was made. ")
 
 
 def _package(context: Context, _target: Target) -> None:
+    folder = project.current().folder
     with context.output.working("Building the package"):
-        built = packaging.prepare(stages.FOLDER)
-    context.output.mark("ok", f"{built.relative_to(stages.FOLDER)}: {built.stat().st_size / 1e6:.1f} MB.")
+        built = packaging.prepare(folder)
+    context.output.mark("ok", f"{built.relative_to(folder)}: {built.stat().st_size / 1e6:.1f} MB.")
 
 
 def _chalice(context: Context, target: Target) -> None:
     chalice_deploy.run(target, context.output, debug=context.debug)
-    context.output.mark("ok", f"{target.stage} is deployed at {_url(target)}.")
-
-
-def _webhook(context: Context, target: Target) -> None:
-    with context.output.working("Asking Stripe for the webhook endpoint"):
-        try:
-            done = webhook_endpoint.up(target, stripe_key(target, ask=False), _url(target))
-        except webhook_endpoint.NotPermittedError as error:
-            go_on = f"Then stagectl deploy --stage {target.stage} --skip webhook"
-            raise OperatorError(error.what, f"{error.remedy} {go_on}") from error
-    context.output.mark("ok", f"Webhook endpoint {done}")
+    context.output.mark("ok", f"{target.stage} is deployed at {deployed_url(target)}.")
 
 
 def _doctor(context: Context, target: Target) -> None:
-    findings = doctor.run(context, target, runner.AFTERWARDS)
-    failed = [finding for finding in findings if finding.level == "fail"]
+    _check(context, target, runner.after_deploy(), f"{target.stage} is deployed, but: ")
+
+
+def _check(context: Context, target: Target, checks: runner.Checks, what: str, result: str = "") -> None:
+    failed = [verdict for verdict in doctor.run(context, target, checks) if verdict.level == "fail"]
     if failed:
-        raise OperatorError(f"{target.stage} is deployed, but: {failed[0].text}", failed[0].remedy)
+        remedy = f"{result}{failed[0].remedy}".strip()
+        raise OperatorError(what + failed[0].text, remedy, failed[0].command)
 
 
-def _smoke(context: Context, target: Target) -> None:
-    if not smoke.run(context, target, _url(target)):
-        raise OperatorError(f"{target.stage} is deployed, but does not answer as it should.", "See the lines above.")
-
-
-_STEPS = (
-    _Step("preflight", "checks before anything is made", _preflight),
-    _Step("resources", "topic, alarms, dashboard", _resources),
-    _Step("package", "the app, its dependencies, bytecode", _package),
-    _Step("chalice", "functions, roles, API", _chalice),
-    _Step("webhook", "Stripe's events reach the API", _webhook),
-    _Step("doctor", "checks of what is there now", _doctor),
-    _Step("smoke", "requests to the API", _smoke),
+_CORE_STEPS = (
+    Step("preflight", "checks before anything is made", _preflight),
+    Step("resources", "topic, alarms, dashboard", resources_up.run),
+    Step("package", "the app, its dependencies, bytecode", _package),
+    Step("chalice", "functions, roles, API", _chalice),
+    Step("doctor", "checks of what is deployed", _doctor),
 )
 
 
-@click.command("deploy", epilog="Example:  stagectl --profile prod deploy --stage prod")
+def _steps() -> list[Step]:
+    """Return the core steps and the app's, in order."""
+    added: list[Step] = list(project.hook("DEPLOY_STEPS"))
+    return [
+        step
+        for core in _CORE_STEPS
+        for step in (
+            *(step for step in added if step.before == core.name),
+            core,
+            *(step for step in added if step.after == core.name),
+        )
+    ]
+
+
+@click.command("deploy", epilog=example("stagectl --profile prod deploy --stage prod"))
 @stage_option
 @click.option(
     "--skip",
     multiple=True,
-    metavar="STEP",
-    type=click.Choice([step.name for step in _STEPS]),
-    help=f"Leave a step out, can be given several times: {', '.join(step.name for step in _STEPS)}.",
+    type=Names(lambda: [step.name for step in _steps()]),
+    help="Leave out a step. Can be repeated.",
 )
 @click.pass_obj
 def command(context: Context, stage: str, skip: tuple[str, ...]) -> None:
-    """Deploy a stage: checks, topic and alarms, functions and API, webhook, checks again, requests to the API.
+    """Deploy a stage, with checks before and after.
 
-    Its Stripe key must be stored (secrets put). Interrupted or failed, repeat it: what is there already stays.
+    Its secrets must be stored. After an interruption or a failure, repeat the command: it keeps what is deployed.
     """
-    target = context.target(stage)
-    for number, step in enumerate(_STEPS, 1):
-        context.output.line(f"{number}/{len(_STEPS)} {step.name}: {step.about}", "bold")
+    target, steps = context.target(stage), _steps()
+    for number, step in enumerate(steps, 1):
+        context.output.line(f"{number}/{len(steps)} {step.name}: {step.about}", "bold")
         if step.name in skip:
             context.output.line("  skipped")
             continue
         if step.name != "preflight":
-            context.claimed(stage)
+            context.ensure_pinned(stage)
         step.run(context, target)
-    context.output.mark("ok", f"{stage} is up: {_url(target)}")
-
-
-def _url(target: Target) -> str:
-    url = deployed.url(target)
-    if url is None:
-        raise OperatorError(f"{target.stage} is not deployed.", "Leave the step chalice in.")
-    return url
+    context.output.mark("ok", f"{stage} is deployed: {deployed_url(target)}")

@@ -1,28 +1,27 @@
-"""`stagectl secrets history`: who changed a secret, and when."""
+"""`stagectl secrets history`: shows who changed a secret, and when."""
 
 import click
 
 from stagectl import secrets_store
-from stagectl.context import Context, json_option, stage_option
+from stagectl.context import Context, example, json_option, secret_argument, stage_option
 from stagectl.errors import OperatorError
-from stagectl.secrets_store import Kind
 
 
-@click.command("history", epilog="Example:  stagectl secrets history --stage prod")
+@click.command("history", epilog=example("stagectl secrets history --stage prod"))
 @stage_option
-@click.argument("kind", type=click.Choice(["stripe-key", "webhook-secret"]), default="stripe-key")
+@secret_argument
 @json_option
 @click.pass_obj
-def command(context: Context, stage: str, kind: Kind, as_json: bool) -> None:
-    """Show a secret's versions, newest first: who, when, and the last four characters."""
+def command(context: Context, stage: str, kind: str, as_json: bool) -> None:
+    """Show a secret's versions: author, time, last four characters."""
     target = context.target(stage)
-    name = secrets_store.parameter_of(target.config, kind)
-    with context.output.working("Asking Parameter Store"):
+    name = target.config.parameter(kind)
+    with context.output.working("Reading Parameter Store"):
         versions = secrets_store.history(target.client("ssm"), name)
     if not versions:
-        raise OperatorError(f"{name} is not stored.", f"stagectl secrets put --stage {stage} {kind}")
+        raise OperatorError(f"{name} is not stored.", "Store it:", f"stagectl secrets put --stage {stage} {kind}")
     if as_json:
-        context.output.json([secrets_store.shown(version) for version in versions])
+        context.output.json([secrets_store.as_json(version) for version in versions])
         return
     context.output.table(
         ("VERSION", "VALUE", "WHEN", "BY", "HOW"),

@@ -1,42 +1,39 @@
-"""`stagectl secrets list`: which secrets a stage has."""
+"""`stagectl secrets list`: shows a stage's secrets."""
 
 import click
 
-from stagectl import secrets_store
+from stagectl import project, secrets_store
 from stagectl.ages import age
-from stagectl.context import Context, json_option, stage_option
-from stagectl.secrets_store import Kind
-
-_KINDS: tuple[Kind, ...] = ("stripe-key", "webhook-secret")
+from stagectl.context import Context, example, json_option, stage_option
 
 
-@click.command("list", epilog="Example:  stagectl secrets list --stage prod")
+@click.command("list", epilog=example("stagectl secrets list --stage prod"))
 @stage_option
 @json_option
 @click.pass_obj
 def command(context: Context, stage: str, as_json: bool) -> None:
-    """Show a stage's secrets: parameter, version, when, who. Of a value, the last four characters at most."""
+    """Show a stage's secrets: parameter, version, age, author.
+
+    Of a value, at most the last four characters are shown.
+    """
     target = context.target(stage)
-    with context.output.working("Asking Parameter Store"):
-        found = [
-            (kind, name, secrets_store.current(target.client("ssm"), name))
-            for kind in _KINDS
-            for name in [secrets_store.parameter_of(target.config, kind)]
-        ]
+    parameters = {row.name: target.config.parameter(row.name) for row in project.current().config.SECRETS}
+    with context.output.working("Reading Parameter Store"):
+        versions = {name: secrets_store.current(target.client("ssm"), path) for name, path in parameters.items()}
     if as_json:
         context.output.json(
             [
-                {"secret": kind, "parameter": name, **(secrets_store.shown(version) if version else {})}
-                for kind, name, version in found
+                {"secret": name, "parameter": parameters[name], **(secrets_store.as_json(version) if version else {})}
+                for name, version in versions.items()
             ]
         )
         return
     context.output.table(
         ("SECRET", "PARAMETER", "VERSION", "VALUE", "AGE", "BY"),
         [
-            (kind, name, version.number, version.last4, age(version.modified), version.who)
+            (name, parameters[name], version.number, version.last4, age(version.modified), version.who)
             if version
-            else (kind, name, None, None, "not stored", None)
-            for kind, name, version in found
+            else (name, parameters[name], None, None, "not stored", None)
+            for name, version in versions.items()
         ],
     )

@@ -1,44 +1,39 @@
-"""`stagectl secrets put`: a secret into Parameter Store."""
+"""`stagectl secrets put`: stores a secret in Parameter Store."""
 
 import click
 
-from operations import stripe_account
-from stagectl import prompt, secrets_store
-from stagectl.context import Context, stage_option
-from stagectl.secrets_store import Kind
-
-_NAMES = {"stripe-key": "Stripe key", "webhook-secret": "Signing secret of the webhook endpoint"}
+from stagectl import project, prompt, rollout, secrets_store
+from stagectl.context import Context, example, no_verify_option, secret_argument, stage_option
 
 
 @click.command(
     "put",
-    epilog="""\b
-    Examples:  stagectl secrets put --stage prod
-               pass stripe | stagectl secrets put --stage prod""",
+    epilog=example("stagectl secrets put --stage prod", "pass stripe | stagectl secrets put --stage prod"),
 )
 @stage_option
-@click.argument("kind", type=click.Choice(["stripe-key", "webhook-secret"]), default="stripe-key")
+@secret_argument
 @click.option("--kms-key", metavar="KEY", help="Customer-managed KMS key (id, ARN or alias) to encrypt with.")
-@click.option("--no-verify", is_flag=True, help="Don't ask Stripe whether it accepts the key.")
+@no_verify_option
 @click.pass_obj
-def command(context: Context, stage: str, kind: Kind, kms_key: str | None, no_verify: bool) -> None:
-    """Store a stage's secret, from a hidden prompt or from standard input.
+def command(context: Context, stage: str, kind: str, kms_key: str | None, no_verify: bool) -> None:
+    """Store a secret, from a hidden prompt or a pipe.
 
-    A Stripe key whose mode does not fit the stage, that Stripe refuses or that lacks a permission is not stored.
+    A value that has the wrong form for the stage, or that its issuer does not accept, is not stored.
     """
     target = context.target(stage)
-    output, config, ssm = context.output, target.config, target.client("ssm")
-    value = prompt.secret(f"{_NAMES[kind]} for {stage} (account {target.home.account}, {target.region})")
-    secrets_store.check(config, kind, value)
-    if kind == "stripe-key" and not no_verify:
-        with output.working("Asking Stripe whether it accepts the key"):
-            stripe_account.check(config, value)
-    context.claimed(stage)
-    name = secrets_store.parameter_of(config, kind)
+    output, config = context.output, target.config
+    where = f"{stage} (account {target.account_region.account}, {target.region})"
+    value = prompt.secret(f"{project.current().secret(kind).label} for {where}")
+    secrets_store.validate(config, kind, value)
+    if not no_verify:
+        context.verify(config, kind, value)
+    context.ensure_pinned(stage)
     with output.working("Storing it"):
-        stored = secrets_store.store(ssm, name, value, kms_key, "Stored by stagectl secrets put")
-    output.mark("ok", stored.said)
-    if stored.changed and stored.before:
-        output.line(
-            "  Running containers take it when Stripe refuses the old one; `stagectl secrets rotate` replaces them."
+        stored = secrets_store.store(
+            target.client("ssm"), config.parameter(kind), value, kms_key, "Stored with secrets put"
         )
+    if stored.is_changed and stored.before and rollout.has_probe(kind):
+        remedy = "Running containers read it when the old value is refused. To replace the containers now:"
+        output.mark("ok", stored.message, remedy, f"stagectl secrets rotate --stage {stage}")
+    else:
+        output.mark("ok", stored.message)

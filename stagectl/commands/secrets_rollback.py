@@ -1,54 +1,52 @@
-"""`stagectl secrets rollback`: an earlier version of a secret again."""
+"""`stagectl secrets rollback`: stores an earlier version of a secret again."""
 
 import click
 
-from operations import stripe_account
 from stagectl import rollout, secrets_store
-from stagectl.context import Context, stage_option, wait_option
+from stagectl.context import Context, example, no_verify_option, secret_argument, stage_option, wait_option
 from stagectl.errors import OperatorError
-from stagectl.secrets_store import Kind, Version
+from stagectl.secrets_store import Version
 
 
-@click.command("rollback", epilog="Example:  stagectl secrets rollback --stage prod")
+@click.command("rollback", epilog=example("stagectl secrets rollback --stage prod"))
 @stage_option
-@click.argument("kind", type=click.Choice(["stripe-key", "webhook-secret"]), default="stripe-key")
+@secret_argument
 @click.option(
     "--to",
     "number",
     type=click.IntRange(min=1),
     metavar="VERSION",
-    help="The version; if left out, the last one with another value, or the one that was rolled back to already.",
+    help="By default the last version with another value, or the current one if a rollback made it.",
 )
-@click.option("--no-verify", is_flag=True, help="Don't ask Stripe whether it accepts the key.")
+@no_verify_option
 @wait_option
 @click.pass_obj
-def command(context: Context, stage: str, kind: Kind, number: int | None, no_verify: bool, wait: float) -> None:
-    """Store an earlier version of a secret again, as a new version, and have the functions use it."""
+def command(context: Context, stage: str, kind: str, number: int | None, no_verify: bool, wait: float) -> None:
+    """Store an earlier version again, and have functions use it."""
     target = context.target(stage)
-    output, config, ssm = context.output, target.config, target.client("ssm")
-    name = secrets_store.parameter_of(config, kind)
-    wanted = _wanted(secrets_store.history(ssm, name), number)
-    if wanted is None or wanted.secret is None:
+    config, ssm, name = target.config, target.client("ssm"), target.config.parameter(kind)
+    earlier = _earlier(secrets_store.history(ssm, name), number)
+    if earlier is None or earlier.secret is None:
         raise OperatorError(
             f"{name} has no version {number}." if number else f"{name} has no earlier value.",
-            f"See which there are: stagectl secrets history --stage {stage} {kind}",
+            "To see its versions:",
+            f"stagectl secrets history --stage {stage} {kind}",
         )
-    secrets_store.check(config, kind, wanted.secret)
-    if kind == "stripe-key" and not no_verify:
-        with output.working("Asking Stripe whether it accepts the key"):
-            stripe_account.check(config, wanted.secret)
-    context.claimed(stage)
-    stored = secrets_store.store(ssm, name, wanted.secret, None, secrets_store.ROLLED_BACK + str(wanted.number))
-    output.mark("ok", stored.said)
-    if kind == "stripe-key":
-        rollout.everywhere(context, target, stored.now.number, wait)
+    secrets_store.validate(config, kind, earlier.secret)
+    if not no_verify:
+        context.verify(config, kind, earlier.secret)
+    context.ensure_pinned(stage)
+    stored = secrets_store.store(ssm, name, earlier.secret, None, secrets_store.ROLLED_BACK + str(earlier.number))
+    context.output.mark("ok", stored.message)
+    if rollout.has_probe(kind):
+        rollout.roll_out(context, target, kind, stored.now.number, wait)
 
 
-def _wanted(versions: list[Version], number: int | None) -> Version | None:
-    """Return the version to go back to.
+def _earlier(versions: list[Version], number: int | None) -> Version | None:
+    """Return the version to roll back to.
 
-    A rollback that is repeated, since it was interrupted say, stays where it is: to go back to what it replaced would
-    bring the bad key again.
+    A rollback that is repeated, for example after an interruption, keeps its version: the version before it is the bad
+    one.
     """
     if number is not None:
         return next((version for version in versions if version.number == number), None)

@@ -1,84 +1,67 @@
-"""`stagectl stages`: every stage on a line."""
+"""`stagectl stages list`, or `stagectl stages`: one line per stage."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
-from stagectl import accounts, deployed, secrets_store, stages, target
+import click
+
+from stagectl import accounts, deployed, project, secrets_store, stages, target
 from stagectl.ages import age
-from stagectl.context import Context, json_option
+from stagectl.context import Context, example, json_option
 from stagectl.errors import explain
 
 
-@dataclass(frozen=True)
-class Row:
-    """What is known of a stage. ``note``: why the rest is not."""
-
-    stage: str
-    resources_stage: str
-    parameter: str
-    mode: str
-    account: str | None
-    region: str | None
-    version: int | None = None
-    age: str | None = None
-    url: str | None = None
-    note: str | None = None
-
-
-def options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the group the options of this command."""
-    return json_option(function)
+@click.command("list", epilog=example("stagectl stages list"))
+@json_option
+@click.pass_obj
+def command(context: Context, as_json: bool) -> None:
+    """Show every stage: resources, account, key, address."""
+    run(context, as_json)
 
 
 def run(context: Context, as_json: bool) -> None:
-    """Show the stages. Of those whose account the credentials are not of, only what the repository knows."""
-    with context.output.working("Asking AWS"):
+    """Show the stages. A stage of another account than the credentials' is shown as the repository declares it."""
+    with context.output.working("Calling AWS"):
         rows = [_row(context, stage) for stage in stages.declared()]
     if as_json:
-        context.output.json([asdict(row) for row in rows])
+        context.output.json(rows)
         return
     context.output.table(
         ("STAGE", "RESOURCES", "KEY PARAMETER", "MODE", "ACCOUNT", "SECRET", "URL"),
         [
             (
-                row.stage,
-                row.resources_stage,
-                row.parameter,
-                row.mode,
-                f"{row.account} {row.region}" if row.account else None,
-                f"version {row.version}, {row.age}" if row.version else row.note,
-                row.url,
+                *(row[name] for name in ("stage", "resources_stage", "parameter", "mode")),
+                f"{row['account']} {row['region']}" if row["account"] else None,
+                f"version {row['version']}, {row['age']}" if row["version"] else row["note"],
+                row["url"],
             )
             for row in rows
         ],
     )
 
 
-def _row(context: Context, stage: str) -> Row:
+def _row(context: Context, stage: str) -> dict[str, Any]:
+    """Return what is known of a stage and its first secret. ``note``: why the rest is not."""
     config = stages.config_of(stage)
-    home = accounts.pinned(config.resources_stage)
-    row = Row(
-        stage,
-        config.resources_stage,
-        config.parameter("stripe-key"),
-        "live" if config.livemode else "test",
-        home.account if home else None,
-        home.region if home else None,
-    )
+    parameter = config.parameter(project.current().config.SECRETS[0].name)
+    pin = accounts.pinned(config.resources_stage)
+    row = {"stage": stage, "resources_stage": config.resources_stage, "parameter": parameter, "mode": config.mode}
+    row |= asdict(pin) if pin else {"account": None, "region": None}
+    row |= {"version": None, "age": None, "url": None, "note": None}
     try:
-        found = target.of(stage, context.profile, context.region)
-        if home is None:
-            return Row(**{**asdict(row), "note": "not pinned"})
-        if found.home != home:
-            return Row(**{**asdict(row), "note": f"other credentials ({found.home.account} {found.home.region})"})
-        secret = secrets_store.current(found.client("ssm"), config.parameter("stripe-key"))
-        url = deployed.url(found)
+        declared = target.of(stage, context.profile, context.region)
+        if pin is None:
+            return row | {"note": "not pinned"}
+        actual = declared.account_region
+        if actual != pin:
+            return row | {"note": f"other credentials ({actual.account} {actual.region})"}
+        version = secrets_store.current(declared.client("ssm"), parameter)
+        row["url"] = deployed.url(declared)
     except Exception as error:
-        known = explain(error)
-        if known is None:
+        explained = explain(error)
+        if explained is None:
             raise
-        return Row(**{**asdict(row), "note": known.what})
-    if secret is None:
-        return Row(**{**asdict(row), "url": url, "note": "not stored"})
-    return Row(**{**asdict(row), "url": url, "version": secret.number, "age": age(secret.modified)})
+        return row | {"note": explained.what}
+    if version is None:
+        return row | {"note": "not stored"}
+    return row | {"version": version.number, "age": age(version.modified)}

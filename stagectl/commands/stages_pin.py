@@ -1,25 +1,26 @@
-"""`stagectl stages pin`: which account a stage belongs to."""
+"""`stagectl stages pin`: pins a stage to an AWS account."""
 
 import click
 
 from stagectl import accounts, target
 from stagectl.accounts import AccountRegion
-from stagectl.context import Context, stage_option
+from stagectl.context import Context, example, stage_option
 from stagectl.errors import OperatorError
 
 
-@click.command("pin", epilog="Example:  stagectl --profile prod stages pin --stage prod")
+@click.command("pin", epilog=example("stagectl --profile prod stages pin --stage prod"))
 @stage_option
-@click.option("--account", metavar="ID", help="Twelve digits; the account of the credentials if left out.")
+@click.option("--account", metavar="ID", help="Twelve digits; by default the account of the credentials.")
 @click.pass_obj
 def command(context: Context, stage: str, account: str | None) -> None:
-    """Pin a stage to an AWS account and the region in use: with others, every command stops.
+    """Pin a stage to an AWS account and the region in use.
 
-    The first command that changes something of a stage pins it as well; this is for pinning another one.
+    With credentials of another account, every command then stops. The first command that changes something of a stage
+    pins it, so this command is for pinning it to another account.
     """
-    found = target.of(stage, context.profile, context.region)
+    pinned = target.of(stage, context.profile, context.region)
     if account is not None and not (account.isascii() and account.isdigit() and len(account) == 12):
-        raise OperatorError(f"{account!r} is not an account id.", "Give its twelve digits: --account 111122223333")
-    home = AccountRegion(account, found.region) if account else found.home
-    accounts.pin(found.config.resources_stage, home)
-    context.output.mark("ok", f"{found.config.resources_stage} is pinned to account {home.account}, {home.region}.")
+        raise OperatorError(f"{account!r} is not an account id.", "Add its twelve digits: --account 111122223333")
+    pin = AccountRegion(account, pinned.region) if account else pinned.account_region
+    accounts.pin(pinned.config.resources_stage, pin)
+    context.output.mark("ok", f"{pinned.config.resources_stage} is pinned to account {pin.account}, {pin.region}.")

@@ -1,102 +1,84 @@
-"""A stage under examination: what several checks look at is asked for once."""
+"""What checks look at and return. AWS is asked for each fact once, when a check first needs it."""
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial, wraps
+from typing import Any, TypeVar, cast
 
-import stripe
-
-from chalicelib.aws.secret import SecretValue
-from operations import stripe_account, webhook_endpoint
-from operations.webhook_endpoint import Endpoint
 from stagectl import deployed, secrets_store
 from stagectl.deployed import Api, Function
-from stagectl.errors import OperatorError
 from stagectl.output import Level
 from stagectl.secrets_store import Version
 from stagectl.stack import Stack
 from stagectl.target import Target
 
-T = TypeVar("T")
+Fetch = TypeVar("Fetch", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of a check. ``remedy``: what to do, empty if nothing is wrong. ``command``: to paste, if any."""
+    """The result of a check.
 
+    ``check``: its name, which the runner adds. ``remedy``: what to do; empty if nothing is wrong, or if ``command`` is
+    enough. ``command``: to paste. Lines are alternatives; steps are joined by ``&&`` on one line, because a step that
+    prompts would read a second pasted line as its input.
+    """
+
+    check: str = field(default="", kw_only=True)
     level: Level
     text: str
     remedy: str = ""
     command: str = ""
 
 
-def ok(text: str) -> Verdict:
-    """Return a verdict: nothing is wrong."""
-    return Verdict("ok", text)
+# "warn": purchases work, but the operator should look at it.
+ok, warn, fail = partial(Verdict, "ok"), partial(Verdict, "warn"), partial(Verdict, "fail")
 
 
-def warn(text: str, remedy: str, command: str = "") -> Verdict:
-    """Return a verdict: something needs a look, but purchases go on."""
-    return Verdict("warn", text, remedy, command)
+def fetch_once(fetch: Fetch) -> Fetch:
+    """Fetch a fact of a context at the first call, and return or raise the same at each later one.
 
-
-def fail(text: str, remedy: str, command: str = "") -> Verdict:
-    """Return a verdict: something is wrong."""
-    return Verdict("fail", text, remedy, command)
-
-
-class Once(Generic[T]):
-    """A property that asks at the first question, and gives the same answer ever after, an error too.
-
-    Whoever can't be reached is waited for once, and not by every check.
+    An error counts too, so that only one check waits for an unreachable service.
     """
 
-    def __init__(self, ask: Callable[["CheckContext"], T]) -> None:
-        self._ask = ask
-        self.__doc__ = ask.__doc__
-
-    def __get__(self, examined: "CheckContext", _owner: object = None) -> T:
-        """Return the answer, or raise the error that it was."""
-        if self not in examined.answers:
+    @wraps(fetch)
+    def fact(context: "CheckContext", *arguments: Any) -> Any:
+        key = (fetch, *arguments)
+        if key not in context.facts:
+            context.facts[key] = Future()
             try:
-                examined.answers[self] = self._ask(examined)
-            except Exception as error:  # noqa: BLE001 - raised below, each time it is asked
-                examined.answers[self] = _Raised(error)
-        answer: T | _Raised = examined.answers[self]
-        if isinstance(answer, _Raised):
-            raise answer.error
-        return answer
+                context.facts[key].set_result(fetch(context, *arguments))
+            except Exception as error:  # noqa: BLE001 - result() raises it
+                context.facts[key].set_exception(error)
+        return context.facts[key].result()
 
-
-@dataclass(frozen=True)
-class _Raised:
-    error: Exception
+    return cast(Fetch, fact)
 
 
 class CheckContext:
-    """Asks AWS and Stripe at the first question, and remembers."""
+    """A stage, its configuration, and the facts that several checks need."""
 
     def __init__(self, target: Target) -> None:
-        """Nothing is asked yet."""
         self.target = target
         self.config = target.config
-        self.answers: dict[object, Any] = {}
+        self.facts: dict[object, Future[Any]] = {}
 
     def client(self, service: str) -> Any:
         """Return boto3's client of a service."""
         return self.target.client(service)
 
     def stagectl(self, command: str, *, stage: str | None = None) -> str:
-        """Return a command line that does something about the stage with the same credentials.
+        """Return a `stagectl` command line that uses the same credentials.
 
         :param command: such as ``secrets put``.
-        :param stage: another one than that under examination.
+        :param stage: the stage under check if left out.
         """
         return f"stagectl{self._profile} {command} --stage {stage or self.target.stage}"
 
     def aws(self, command: str) -> str:
-        """Return a command line of the AWS CLI, for the same account and region."""
+        """Return a command line of the AWS CLI for the same account and region."""
         return f"aws{self._profile} --region {self.target.region} {command}"
 
     @property
@@ -104,71 +86,34 @@ class CheckContext:
         profile = self.target.profile
         return f" --profile {shlex.quote(profile)}" if profile else ""
 
-    @Once
-    def key(self) -> Version | None:
-        """The stored Stripe key."""
-        return secrets_store.current(self.client("ssm"), self.config.parameter("stripe-key"))
+    @fetch_once
+    def secret(self, name: str) -> Version | None:
+        """Fetch the current version of a secret, named as in SECRETS; None if it is not stored."""
+        return secrets_store.current(self.client("ssm"), self.config.parameter(name))
 
-    @Once
-    def webhook_secret(self) -> Version | None:
-        """The stored signing secret."""
-        return secrets_store.current(self.client("ssm"), self.config.parameter("webhook-secret"))
-
-    @Once
-    def fitting_key(self) -> SecretValue | None:
-        """The Stripe key, if it is stored, may be read, and is of the stage's mode."""
-        secret = self.key.secret if self.key else None
-        if secret is None or self.config.validate("stripe-key", secret.reveal()):
-            return None
-        return secret
-
-    @Once
-    def usable_key(self) -> SecretValue | None:
-        """The fitting key, if Stripe accepts it."""
-        if self.fitting_key is None:
-            return None
-        try:
-            stripe_account.verify(self.config, self.fitting_key)
-        except OperatorError:
-            return None
-        return self.fitting_key
-
-    @Once
-    def api_function(self) -> Function | None:
-        """The function of the routes."""
-        return deployed.function(self.target, self.target.function_name)
-
-    @Once
-    def notify_function(self) -> Function | None:
-        """The function that texts the admin."""
-        return deployed.function(self.target, self.target.notify_name)
+    @fetch_once
+    def function(self, name: str) -> Function | None:
+        """Fetch a Lambda function's configuration; None if it is not deployed."""
+        return deployed.function(self.target, name)
 
     @property
     def functions(self) -> list[tuple[Function, str]]:
-        """The functions that are deployed, each with Chalice's name for it."""
-        named = ((self.api_function, "api_handler"), (self.notify_function, "notify"))
-        return [(function, name) for function, name in named if function]
+        """The deployed functions, each with Chalice's name for it."""
+        names = ((self.target.function_name, "api_handler"), (self.target.notify_name, "notify"))
+        fetched = [(self.function(name), chalice_name) for name, chalice_name in names]
+        return [(function, chalice_name) for function, chalice_name in fetched if function]
 
-    @Once
+    @fetch_once
     def apis(self) -> list[Api]:
-        """The REST APIs in front of the function."""
+        """Fetch the REST APIs that call the stage's function."""
         return deployed.apis(self.target)
 
     @property
     def stack(self) -> Stack:
-        """The stack of the topic, the alarms and the dashboard."""
+        """The CloudFormation stack of the stage's resources."""
         return Stack(self.client("cloudformation"), self.config.resources_stage, lambda _line: None)
 
-    @Once
+    @fetch_once
     def stack_status(self) -> str | None:
-        """What CloudFormation says of that stack; None if there is none."""
+        """Fetch the stack's status; None if there is no stack."""
         return self.stack.status()
-
-    @Once
-    def endpoints(self) -> list[Endpoint] | None:
-        """The stage's webhook endpoints at Stripe; None if the key may not look at them."""
-        assert self.usable_key
-        try:
-            return webhook_endpoint.of_stage(self.target, self.usable_key, self.apis[0].url if self.apis else None)
-        except stripe.PermissionError:
-            return None

@@ -1,101 +1,74 @@
-"""All checks in order, and what to make of a check that can't be made."""
+"""Runs the checks in order, and turns the error of a check that could not be made into a verdict."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
-import stripe
 from botocore.exceptions import ClientError
 
-from operations import stripe_key_checks
-from stagectl.doctor.checks import account, announcing, configuration, functions, iam
-from stagectl.doctor.context import CheckContext, Verdict
-from stagectl.errors import denied_action, explain, is_denial
-from stagectl.output import Level
+from stagectl import project
+from stagectl.doctor.checks import account, functions, iam
+from stagectl.doctor.context import CheckContext, Verdict, fail, warn
+from stagectl.errors import PermissionDeniedError, denied_action, explain, is_denial
 from stagectl.target import Target
 
-# By the name that begins its line. None is the verdict where a check does not apply, such as on the policy of a
-# function that is not there, or where the line of another check has said why: one cause, one line.
+# By the name that begins its line. A check returns None where it does not apply, such as to the policy of a function
+# that is not deployed, or where another line names the cause already: one cause, one line.
 Checks = Mapping[str, Callable[[CheckContext], Verdict | None]]
 
-# Without these nothing else can be asked, or what is asked is asked of the wrong account.
+# After a failed gate no other check is made: it could not be made, or would look at the wrong account.
 GATES: Checks = {
     "credentials": account.credentials,
     "account": account.account,
     "region": account.region,
 }
 
-# What must be right before anything is deployed.
-PREFLIGHT: Checks = {
-    "variables": configuration.variables,
-    "placeholders": configuration.placeholders,
-    "key-stored": stripe_key_checks.stored,
-    "key-encrypted": stripe_key_checks.encrypted,
-    "key-mode": stripe_key_checks.mode,
-    "key-accepted": stripe_key_checks.accepted,
-    "key-permissions": stripe_key_checks.permissions,
-}
 
-AFTERWARDS: Checks = {
-    "deployed": functions.deployed,
-    "environment": functions.environment,
-    "environment-secrets": functions.secrets,
-    "limits": functions.limits,
-    "tracing": functions.tracing,
-    "roles": iam.roles,
-    "key-readable": stripe_key_checks.readable,
-    "resources": announcing.resources,
-    "topic": announcing.topic,
-    "subscription": announcing.subscription,
-    "webhook": announcing.webhook,
-    "webhook-secret": announcing.webhook_secret,
-    "throughput": stripe_key_checks.throughput,
-}
+def preflight() -> Checks:
+    """Return the checks of what must be right before a deploy."""
+    return {"variables": functions.variables, **_checks_of_app("preflight")}
 
 
-@dataclass(frozen=True)
-class Finding:
-    """The result of a check. ``remedy``: what to do, empty if nothing is wrong. ``command``: to paste, if any."""
+def after_deploy() -> Checks:
+    """Return the checks of what is deployed."""
+    return {
+        "deployed": functions.deployed,
+        "environment": functions.environment,
+        "environment-secrets": functions.secrets,
+        "limits": functions.limits,
+        "tracing": functions.tracing,
+        "roles": iam.roles,
+        **_checks_of_app("after"),
+    }
 
-    check: str
-    level: Level
-    text: str
-    remedy: str = ""
-    command: str = ""
+
+def _checks_of_app(phase: str) -> Checks:
+    """Return the app's own checks. One that has the name of a core check replaces it, in its place."""
+    checks: Mapping[str, Checks] = project.hook("CHECKS")
+    return checks.get(phase, {})
 
 
-def examine(target: Target, checks: Checks) -> Iterator[Finding]:
-    """Make the checks, one after the other. What does not apply is left out.
+def run(target: Target, checks: Checks) -> Iterator[Verdict]:
+    """Make the gates' checks, then the others.
 
-    :param checks: those after the gates: PREFLIGHT, AFTERWARDS, or both.
-    :return: the findings. After a failed gate there are no others.
+    :param checks: :func:`preflight`, :func:`after_deploy` or both.
+    :return: the verdicts of the checks that apply. A cause that several checks share has one verdict.
     """
-    examined, said = CheckContext(target), set[str]()
+    context, causes = CheckContext(target), set[str]()
     for name, check in {**GATES, **checks}.items():
         try:
-            verdict = check(examined)
+            verdict = check(context)
         except Exception as error:
-            verdict, cause = _not_made(error, gate=name in GATES)
-            if verdict is None:
+            explained = explain(error)
+            if explained is None:
                 raise
-            if cause in said:
+            cause = denied_action(error) if isinstance(error, ClientError) and is_denial(error) else explained.what
+            if cause in causes:
                 continue
-            said.add(cause)
+            causes.add(cause)
+            make = warn if isinstance(explained, PermissionDeniedError) and name not in GATES else fail
+            verdict = make(f"It could not be checked: {explained.what}", explained.remedy, explained.command)
         if verdict is None:
             continue
-        yield Finding(name, verdict.level, verdict.text, verdict.remedy, verdict.command)
+        yield replace(verdict, check=name)
         if name in GATES and verdict.level == "fail":
             return
-
-
-def _not_made(error: Exception, *, gate: bool) -> tuple[Verdict | None, str]:
-    """Return the verdict on a check that could not be made, and the cause, which other checks may have in common.
-
-    There is no verdict on an error that only a programmer can explain.
-    """
-    known = explain(error)
-    if known is None:
-        return None, ""
-    denied = isinstance(error, ClientError) and is_denial(error)
-    level: Level = "warn" if not gate and (denied or isinstance(error, stripe.PermissionError)) else "fail"
-    cause = denied_action(error) if isinstance(error, ClientError) and denied else known.what
-    return Verdict(level, f"It could not be checked: {known.what}", known.remedy), cause

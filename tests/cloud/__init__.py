@@ -1,11 +1,11 @@
-"""The cloud on one machine: AWS accounts, Lambda and API Gateway that work, Stripe, and an internet between them. ::
+"""An emulated cloud for the tests: AWS accounts, Lambda, API Gateway, Stripe, and an internet between them. ::
 
     with Cloud(stack) as cloud:
         production = cloud.account("111111111111")
         subprocess.run(["chalice", "deploy", "--stage", "prod"], env=production.environment())
         cloud.request("GET", f"{url}/health")
 
-moto has the state; what it lacks is added to it for as long as the cloud is open.
+moto has the state. The features that it lacks are added while the cloud is open.
 """
 
 import os
@@ -17,7 +17,7 @@ from typing import Any
 
 import requests
 
-from tests.cloud import events, gaps, rest_apis
+from tests.cloud import gaps, invocations, rest_apis
 from tests.cloud.accounts import Account
 from tests.cloud.functions import Functions, scratch
 from tests.cloud.gateway import HOSTS, Gateway
@@ -29,21 +29,20 @@ from tests.support.stack import Stack, logs, transcript
 
 __all__ = ["Account", "Cloud"]
 
-# Of a shell's environment, what would lead a command to another stage, account or Stripe.
+# Variables of the shell that would make a command use another stage, account or Stripe.
 _NOT_INHERITED = re.compile(
     r"AWS_|STAGE$|RESOURCES_STAGE$|STRIPE_|SSL_CERT|REQUESTS_CA|PYTHONPATH$|.*_proxy$", re.IGNORECASE
 )
 
 
 class Cloud:
-    """All of it, over a stack's AWS and Stripe."""
+    """The emulated cloud, on a stack's AWS and Stripe."""
 
     def __init__(self, stack: Stack) -> None:
-        """Bind the ports."""
         self.stack = stack
         self._folder = scratch()
         folder = Path(self._folder.name)
-        self.functions = Functions(folder, self._in_a_container, logs.append, transcript.append)
+        self.functions = Functions(folder, self._container_environment, logs.append, transcript.append)
         self.gateway = Gateway(self.functions)
         stripe = "127.0.0.1", stack.stripe.port
         self.internet = Internet(folder, {r"api\.stripe\.com": stripe, HOSTS: self.gateway.address})
@@ -53,7 +52,7 @@ class Cloud:
     def __enter__(self) -> "Cloud":
         gaps.fill(self._replacements)
         rest_apis.fill(self._replacements)
-        events.connect(self._replacements, self.functions)
+        invocations.connect(self._replacements, self.functions)
         self.stacks.connect(
             self._replacements, lambda account, region, service: self.account(account).client(service, region)
         )
@@ -73,7 +72,7 @@ class Cloud:
         self._folder.cleanup()
 
     def reset(self) -> None:
-        """Forget what happened; what is deployed stays, and so do the accounts."""
+        """Delete the records of earlier requests. Deployments and accounts stay."""
         self.stack.reset()
         self.stack.published.clear()
         self.functions.invoked.clear()
@@ -81,7 +80,7 @@ class Cloud:
         self.stacks.pace = 0.0
 
     def account(self, account_id: str | None = None) -> Account:
-        """Return an AWS account; twelve digits are all it takes to have one. Without an id, it is a new one."""
+        """Return the AWS account of an id, twelve digits; a new account without one."""
         inherited = {name: value for name, value in os.environ.items() if not _NOT_INHERITED.match(name)}
         environment = {
             **inherited,
@@ -100,9 +99,9 @@ class Cloud:
         spoiled: Mapping[str, Any] | None = None,
         **arguments: Any,
     ) -> requests.Response:
-        """Make a request over the internet, signed by an account's operator if there is one.
+        """Send a request over the emulated internet, signed by an account's operator if one is given.
 
-        :param spoiled: what is wrong with the signature; see :class:`Signer`.
+        :param spoiled: errors of the signature; see :class:`Signer`.
         """
         internet = self.internet.environment()
         with requests.Session() as session:
@@ -112,5 +111,5 @@ class Cloud:
             auth = Signer(signed_by, **spoiled or {}) if signed_by else None
             return session.request(method, url, auth=auth, timeout=60, **arguments)
 
-    def _in_a_container(self) -> dict[str, str]:
+    def _container_environment(self) -> dict[str, str]:
         return {**self.internet.environment(), "AWS_ENDPOINT_URL": self.stack.aws.url}

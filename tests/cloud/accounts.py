@@ -15,13 +15,13 @@ _EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 
 
 class Account:
-    """An AWS account, with an operator who may do everything but what :meth:`deny` says."""
+    """An AWS account with an operator who may do everything except what :meth:`deny` denies."""
 
     def __init__(self, account_id: str, url: str, environment: dict[str, str]) -> None:
-        """Make the operator and an access key in moto, which tells accounts apart by it.
+        """Create the operator and an access key, by which moto finds the account.
 
-        :param url: where moto is.
-        :param environment: what a process finds, but for credentials.
+        :param url: moto's.
+        :param environment: of the operator's processes, without credentials.
         """
         self.id = account_id
         self._url, self._environment = url, environment
@@ -58,7 +58,7 @@ class Account:
         return [text for _, text in list(sns_backends[self.id][REGION].sms_messages.values())]
 
     def deny(self, *actions: str) -> None:
-        """Let the operator do everything but these, such as ``ssm:PutParameter`` or ``cloudformation:*``."""
+        """Deny the operator actions, such as ``ssm:PutParameter`` or ``cloudformation:*``, and allow all others."""
         denied = [{"Effect": "Deny", "Action": [*actions], "Resource": "*"}] if actions else []
         document = {"Version": "2012-10-17", "Statement": [_EVERYTHING, *denied]}
         self._iam.put_user_policy("operator", "operator", json.dumps(document))

@@ -1,4 +1,4 @@
-"""Stages that were deployed by `chalice deploy`, and what they need to serve anybody."""
+"""Stages deployed by `chalice deploy`, with the resources that they need."""
 
 import contextlib
 import json
@@ -43,7 +43,7 @@ def deploy(account: Account, folder: Path, stage: str) -> subprocess.CompletedPr
 
 @dataclass(frozen=True)
 class Deployment:
-    """A stage in an account of its own. ``output`` is what deploying it printed."""
+    """A stage in a separate account. ``output``: of the deploy command."""
 
     cloud: Cloud
     account: Account
@@ -62,12 +62,12 @@ class Deployment:
 
     @property
     def purchase(self) -> dict[str, Any]:
-        """A purchase that this stage's mode of Stripe takes."""
+        """A purchase that Stripe accepts in this stage's mode."""
         return {"source": "tok_live_visa" if self.mode == "live" else "tok_visa", "storage": 21}
 
     @cached_property
     def url(self) -> str:
-        """The API's address, without a slash at its end."""
+        """The API's URL, without a trailing slash."""
         return str(self._deployed("rest_api")["rest_api_url"]).rstrip("/")
 
     def function(self, name: str = "api_handler") -> Any:
@@ -76,7 +76,7 @@ class Deployment:
         return self.account.client("lambda").get_function_configuration(FunctionName=arn)
 
     def policies(self, function: str = "api_handler") -> list[Any]:
-        """Return the policies of a function's role, as they are in AWS."""
+        """Return the policies of a function's role in AWS."""
         iam, role = self.account.client("iam"), self.function(function)["Role"].rpartition("/")[2]
         assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
         names = iam.list_role_policies(RoleName=role)["PolicyNames"]
@@ -84,7 +84,7 @@ class Deployment:
 
     @contextlib.contextmanager
     def webhook(self) -> Iterator[None]:
-        """Let Stripe's events come here for a while, with the endpoint's secret in Parameter Store."""
+        """Send Stripe's events to this stage, with the endpoint's signing secret in Parameter Store."""
         stack = self.cloud.stack
         endpoints = stripe.StripeClient(self.key, base_addresses={"api": stack.stripe.url}).v1.webhook_endpoints
         endpoint = endpoints.create({"url": f"{self.url}/stripe/webhook", "enabled_events": WEBHOOK_EVENTS})
@@ -100,15 +100,15 @@ class Deployment:
 
     @property
     def _resources(self) -> list[Any]:
-        written = (self.folder / ".chalice" / "deployed" / f"{self.stage}.json").read_text()
-        return list(json.loads(written)["resources"])
+        record = (self.folder / ".chalice" / "deployed" / f"{self.stage}.json").read_text()
+        return list(json.loads(record)["resources"])
 
     def _deployed(self, kind: str) -> Any:
         return next(resource for resource in self._resources if resource["resource_type"] == kind)
 
 
 class Deployments:
-    """A deployment a stage, each made when it is asked for first."""
+    """One deployment per stage, made at its first use."""
 
     def __init__(self, cloud: Cloud, folder: Path) -> None:
         self._cloud, self._folder = cloud, folder
@@ -127,7 +127,7 @@ class Deployments:
         key = stack.issue_key(mode=mode)
         account.client("ssm").put_parameter(Name=f"/stripeSecretKey/{mode}", Value=key, Type="SecureString")
         before = stack.reads()
-        done = deploy(account, folder, stage)
-        assert done.returncode == 0, done.stderr
-        assert stack.reads() == before  # app.py was imported, and no secret was read
-        return Deployment(self._cloud, account, folder, stage, key, done.stdout + done.stderr)
+        deployed = deploy(account, folder, stage)
+        assert deployed.returncode == 0, deployed.stderr
+        assert stack.reads() == before  # the deploy imports app.py, which must read no secret
+        return Deployment(self._cloud, account, folder, stage, key, deployed.stdout + deployed.stderr)

@@ -1,4 +1,4 @@
-"""Calls are answered only as far as the caller's policies allow them: moto's own enforcement ignores resources."""
+"""Denies calls that the caller's policies do not allow. moto's own enforcement ignores resources."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from moto.kms.models import kms_backends
 from moto.sns.models import sns_backends
 from moto.ssm.models import ssm_backends
 
-from tests.cloud.policies import EXPLICIT_DENY, decision
+from tests.cloud.policies import EXPLICIT_DENY, decision, listed
 from tests.cloud.principals import Principal, principal_of
 
-# What IAM calls an operation, where it is not the operation's own name.
+# IAM's name of an operation, where it differs from the operation's.
 _ACTIONS = {"Invoke": "InvokeFunction"}
-_FOR_EVERYBODY = {"sts:GetCallerIdentity"}
-# The parameter that names what a call is about, and how an ARN is made of it.
+_ALWAYS_ALLOWED = {"sts:GetCallerIdentity"}
+# The parameter that names the resource of a call, and the pattern of the resource's ARN.
 _RESOURCES = {
     "ssm": {"Name": "parameter/{}", "Names": "parameter/{}", "SettingId": "servicesetting{}"},
     "sns": {"TopicArn": "{}", "TargetArn": "{}", "PhoneNumber": "{}", "Name": "{}", "SubscriptionArn": "{}"},
@@ -28,37 +28,37 @@ _REGIONLESS = ("iam",)
 
 
 class AwsError(ServiceException):
-    """An error's code and message. moto takes the service of its own exceptions from where they are defined."""
+    """An error with AWS's code and message. moto derives the service of its own exceptions from their module."""
 
 
-def call_action(answer: Any) -> Any:
-    """Wrap moto's ``BaseResponse.call_action``: a call that is not allowed is answered as AWS does."""
+def call_action(call: Any) -> Any:
+    """Wrap moto's ``BaseResponse.call_action``: a call that is not allowed gets AWS's error."""
 
-    def allowed_or_denied(self: BaseResponse) -> Any:
+    def call_if_allowed(self: BaseResponse) -> Any:
         principal = principal_of(self.access_key)
-        error = _refusal(self, principal) if principal else None
+        error = _denial(self, principal) if principal else None
         if error is None:
-            return answer(self)
+            return call(self)
         _, headers, body = self.serialized(ActionResult(error))
         status = 400 if self.boto3_service_name == "ssm" else 403
         return status, {**headers, "status": str(status)}, body
 
-    return allowed_or_denied
+    return call_if_allowed
 
 
-def _refusal(call: BaseResponse, principal: Principal) -> ServiceException | None:
+def _denial(call: BaseResponse, principal: Principal) -> ServiceException | None:
     service = call.boto3_service_name
     operation = call._get_action()
     action = f"{service}:{_ACTIONS.get(operation, operation)}"
     if service == "apigateway":
         action = f"{service}:{call.method}"
-    if action in _FOR_EVERYBODY:
+    if action in _ALWAYS_ALLOWED:
         return None
     policies = principal.policies.values()
     for resource in _resources(call, service):
-        decided = decision(policies, action, resource)
-        if decided != "allowed":
-            return _denied(service, principal, action, resource, decided)
+        result = decision(policies, action, resource)
+        if result != "allowed":
+            return _access_denied(service, principal, action, resource, result)
         if service == "ssm" and not _may_decrypt(call, principal, resource):
             return AwsError("AccessDeniedException", _NO_KEY)
         if action == "sns:Publish" and not _may_encrypt(call, principal, resource):
@@ -72,11 +72,11 @@ _NO_KEY = (
 )
 
 
-def _denied(service: str, principal: Principal, action: str, resource: str, decided: str) -> ServiceException:
-    because = "with an explicit deny in an identity-based policy"
-    if decided != EXPLICIT_DENY:
-        because = f"because no identity-based policy allows the {action} action"
-    message = f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource} {because}"
+def _access_denied(service: str, principal: Principal, action: str, resource: str, result: str) -> ServiceException:
+    reason = "with an explicit deny in an identity-based policy"
+    if result != EXPLICIT_DENY:
+        reason = f"because no identity-based policy allows the {action} action"
+    message = f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource} {reason}"
     code = {
         "sns": "AuthorizationError",
         "iam": "AccessDenied",
@@ -90,15 +90,15 @@ def _resources(call: BaseResponse, service: str) -> list[str]:
     if service == "apigateway":
         return [f"arn:aws:apigateway:{call.region}::{call.path}"]
     for parameter, pattern in _RESOURCES.get(service, {}).items():
-        given = _given(call, parameter)
-        if given and parameter == "SubscriptionArn":
-            return [given.rpartition(":")[0]]  # what counts is the topic
-        if given:
-            return [_arn(call, service, pattern, str(name)) for name in (given if isinstance(given, list) else [given])]
+        value = _parameter(call, parameter)
+        if value and parameter == "SubscriptionArn":
+            return [value.rpartition(":")[0]]  # the topic's ARN
+        if value:
+            return [_arn(call, service, pattern, str(name)) for name in listed(value)]
     return ["*"]
 
 
-def _given(call: BaseResponse, parameter: str) -> Any:
+def _parameter(call: BaseResponse, parameter: str) -> Any:
     if call.boto3_service_name == "lambda":
         return (call.uri_match or {}).get(parameter) or call._get_param(parameter)
     return call._get_param(parameter)
@@ -114,7 +114,7 @@ def _arn(call: BaseResponse, service: str, pattern: str, name: str) -> str:
 
 
 def _may_decrypt(call: BaseResponse, principal: Principal, resource: str) -> bool:
-    """A parameter under a key of the customer's own needs kms:Decrypt; the key that AWS manages needs nothing.
+    """Tell whether the principal may decrypt a parameter. Only a customer-managed key requires kms:Decrypt.
 
     https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
     """
@@ -134,21 +134,21 @@ def _may_decrypt(call: BaseResponse, principal: Principal, resource: str) -> boo
 
 
 def _may_encrypt(call: BaseResponse, principal: Principal, topic: str) -> bool:
-    """A topic under a key of the customer's own wants more of its publishers.
+    """Tell whether the principal may encrypt for a topic. A customer-managed key requires two permissions.
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
     """
-    found = sns_backends[call.current_account][call.region].topics.get(topic)
-    if found is None or found.kms_master_key_id in ("", None, "alias/aws/sns"):
+    encrypted = sns_backends[call.current_account][call.region].topics.get(topic)
+    if encrypted is None or encrypted.kms_master_key_id in ("", None, "alias/aws/sns"):
         return True
-    key = key_arn(call.current_account, call.region, found.kms_master_key_id)
+    key = key_arn(call.current_account, call.region, encrypted.kms_master_key_id)
     context = {"kms:EncryptionContext:aws:sns:topicArn": topic, "kms:ViaService": f"sns.{call.region}.amazonaws.com"}
-    wanted = ("kms:GenerateDataKey", "kms:Decrypt")
-    return all(decision(principal.policies.values(), action, key or "none", context) == "allowed" for action in wanted)
+    actions = ("kms:GenerateDataKey", "kms:Decrypt")
+    return all(decision(principal.policies.values(), action, key or "none", context) == "allowed" for action in actions)
 
 
 def key_arn(account: str, region: str, key: str) -> str | None:
-    """Return the ARN of a KMS key, given by ARN, id or alias; None if there is none."""
+    """Return the ARN of a KMS key from its ARN, id or alias; None if the key does not exist."""
     kms = kms_backends[account][region]
-    found = kms.get_key_id(key) if not key.startswith("alias/") else kms.get_key_id_from_alias(key)
-    return kms.keys[found].arn if found in kms.keys else None
+    key_id = kms.get_key_id(key) if not key.startswith("alias/") else kms.get_key_id_from_alias(key)
+    return kms.keys[key_id].arn if key_id in kms.keys else None

@@ -1,4 +1,4 @@
-"""Lambda functions that run: what was deployed into moto, by AWS's own runtime client, in containers that stay warm."""
+"""Runs the Lambda functions deployed into moto, with AWS's runtime client, in containers that stay warm."""
 
 import base64
 import contextlib
@@ -24,16 +24,16 @@ from devstack.runtime_api import LambdaContainer, NoResponseError, RuntimeApiErr
 from tests.cloud.policies import allows
 from tests.cloud.principals import assume, holder_of, policies_of
 
-_AT_ONCE = 8  # containers of a function; who comes later waits for one
-_INIT = 10.0  # seconds that Lambda gives an init
+_MAX_CONTAINERS = 8  # per function; further invocations wait for one
+_INIT = 10.0  # seconds that Lambda allows for an init
 _LOG_TAIL = 4096  # bytes
-_TRIES = 3  # of an event that nobody waits for: Lambda repeats it twice
-_PAUSE = 0.2  # seconds between these
+_ATTEMPTS = 3  # at an asynchronous event: Lambda retries it twice
+_PAUSE = 0.2  # seconds between attempts
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What an invocation gave: its payload, whether that is an error, and what the function logged."""
+class Result:
+    """The result of an invocation: its payload, whether that is an error, and the function's log."""
 
     payload: bytes
     failed: bool
@@ -41,7 +41,7 @@ class Answer:
 
 
 class Functions:
-    """Runs the functions of all accounts. ``invoked`` lists whose function got which event."""
+    """Runs the functions of all accounts. ``invoked``: each invocation's function ARN and event."""
 
     def __init__(
         self,
@@ -50,12 +50,12 @@ class Functions:
         logs: Callable[[str], None],
         environments: Callable[[str], None],
     ) -> None:
-        """Nothing is started yet.
+        """Start no container.
 
-        :param folder: where packages are unpacked.
-        :param environment: what every container finds: where AWS and the internet are.
-        :param logs: gets what each invocation logged.
-        :param environments: gets the environment of each container.
+        :param folder: for the unpacked packages.
+        :param environment: returns the variables of every container: the addresses of AWS and the internet.
+        :param logs: receives each invocation's log.
+        :param environments: receives each container's environment.
         """
         self._folder = folder
         self._environment = environment
@@ -63,16 +63,13 @@ class Functions:
         self._environments = environments
         self._lock = threading.Lock()
         self._pools: dict[str, _Pool] = {}
-        self._behind = ThreadPoolExecutor(8, "lambda event")
+        self._asynchronous = ThreadPoolExecutor(8, "lambda event")
         self.invoked: list[tuple[str, Any]] = []
 
     def stop(self) -> None:
         """End all containers."""
-        self._behind.shutdown(wait=True, cancel_futures=True)
-        with self._lock:
-            pools, self._pools = list(self._pools.values()), {}
-        for pool in pools:
-            pool.retire()
+        self._asynchronous.shutdown(wait=True, cancel_futures=True)
+        self.forget()
 
     def forget(self) -> None:
         """End all containers, so that the next invocations are cold starts."""
@@ -81,31 +78,31 @@ class Functions:
         for pool in pools:
             pool.retire()
 
-    def invoke(self, function: LambdaFunction, event: Any) -> Answer:
-        """Run a function, and wait for what it answers."""
+    def invoke(self, function: LambdaFunction, event: Any) -> Result:
+        """Invoke a function and wait for its result."""
         self.invoked.append((function.function_arn, event))
         pool = self._pool(function)
         request_id = str(uuid.uuid4())
         with pool.container() as container:
-            answer = container.run(event, request_id)
-        self._logs(answer.log)
-        _write_log(function, answer.log)
-        return answer
+            result = container.run(event, request_id)
+        self._logs(result.log)
+        _write_log(function, result.log)
+        return result
 
     def invoke_later(self, function: LambdaFunction, event: Any) -> None:
-        """Run a function that nobody waits for. What it raises is tried again, as Lambda does."""
+        """Invoke a function asynchronously. An invocation that fails is retried, as Lambda does."""
 
         def run() -> None:
-            for _ in range(_TRIES):
+            for _ in range(_ATTEMPTS):
                 if not self.invoke(function, event).failed:
                     return
                 time.sleep(_PAUSE)
 
-        with contextlib.suppress(RuntimeError):  # everything is being stopped
-            self._behind.submit(run)
+        with contextlib.suppress(RuntimeError):  # the cloud is being closed
+            self._asynchronous.submit(run)
 
     def _pool(self, function: LambdaFunction) -> "_Pool":
-        """Return the containers of a function as it is now; those of what it was before are ended."""
+        """Return the containers of a function's current revision, and end those of an earlier one."""
         with self._lock:
             pool = self._pools.get(function.function_arn)
             if pool is not None and pool.revision == _revision(function):
@@ -127,7 +124,7 @@ class Functions:
 
 
 def _revision(function: LambdaFunction) -> tuple[Any, ...]:
-    """What new containers begin with: every update of a function's code or configuration, even of its description."""
+    """Identify a revision: every update of code or configuration, even of the description, makes a new one."""
     return id(function), function.code_sha_256, getattr(function, "updates", 0)
 
 
@@ -137,7 +134,7 @@ class _Pool:
     def __init__(self, function: LambdaFunction, folder: Path, environment: dict[str, str]) -> None:
         self.revision = _revision(function)
         self._function, self._folder, self._environment = function, folder, environment
-        self._slots = threading.BoundedSemaphore(_AT_ONCE)
+        self._slots = threading.BoundedSemaphore(_MAX_CONTAINERS)
         self._lock = threading.Lock()
         self._idle: list[_Container] = []
         self._retired = False
@@ -161,7 +158,7 @@ class _Pool:
                     container.end()
 
     def retire(self) -> None:
-        """End the containers: those that are at work when they are done."""
+        """End the containers, busy ones after their current invocation."""
         with self._lock:
             self._retired = True
             idle, self._idle = self._idle, []
@@ -178,7 +175,7 @@ class _Container(LambdaContainer):
             folder, function.handler, environment, isolated=True, timeout=function.timeout, arn=function.function_arn
         )
         self.usable = True
-        self._told = 0
+        self._reported = 0
         self.__enter__()
         threading.Thread(target=self._watch, name="lambda container", daemon=True).start()
 
@@ -194,35 +191,35 @@ class _Container(LambdaContainer):
         self.usable = False
         self.api.container_ended(f"Runtime exited with error: exit status {status}")
 
-    def run(self, event: Any, request_id: str) -> Answer:
+    def run(self, event: Any, request_id: str) -> Result:
         started = time.monotonic()
         failed = True
         try:
             result = json.dumps(self.api.invoke(event, self._function.timeout + _INIT, request_id))
             failed = False
         except NoResponseError as error:
-            result = json.dumps(self._no_answer(str(error), request_id))
+            result = json.dumps(self._no_response(str(error), request_id))
             self.usable = False
         except RuntimeApiError as error:
             result = json.dumps(error.report)
             self.usable = self.process.poll() is None and self.api.initialized.is_set()
         took = (time.monotonic() - started) * 1000
         log = f"START RequestId: {request_id} Version: $LATEST\n{self._new_output()}END RequestId: {request_id}\n"
-        return Answer(result.encode(), failed, f"{log}REPORT RequestId: {request_id}\tDuration: {took:.2f} ms\n")
+        return Result(result.encode(), failed, f"{log}REPORT RequestId: {request_id}\tDuration: {took:.2f} ms\n")
 
     def end(self) -> None:
         self.usable = False
         self.__exit__()
 
-    def _no_answer(self, message: str, request_id: str) -> dict[str, str]:
-        told = f"RequestId: {request_id} Error: "
+    def _no_response(self, message: str, request_id: str) -> dict[str, str]:
+        prefix = f"RequestId: {request_id} Error: "
         if self.process.poll() is None:
-            return {"errorMessage": f"{told}Task timed out after {self._function.timeout}.00 seconds"}
-        return {"errorType": "Runtime.ExitError", "errorMessage": told + message}
+            return {"errorMessage": f"{prefix}Task timed out after {self._function.timeout}.00 seconds"}
+        return {"errorType": "Runtime.ExitError", "errorMessage": prefix + message}
 
     def _new_output(self) -> str:
         output = self.output()
-        new, self._told = output[self._told :], len(output)
+        new, self._reported = output[self._reported :], len(output)
         return new
 
 
@@ -248,7 +245,7 @@ def _variables(function: LambdaFunction) -> dict[str, str]:
 
 
 def _write_log(function: LambdaFunction, log: str) -> None:
-    """Write into CloudWatch Logs what a function logged, if its role lets it."""
+    """Write a function's log to CloudWatch Logs if its role allows it."""
     group = f"arn:aws:logs:{function.region}:{function.account_id}:log-group:{function.logs_group_name}:log-stream:x"
     policies = policies_of(holder_of(function.role)).values()
     if all(allows(policies, f"logs:{action}", group) for action in ("CreateLogStream", "PutLogEvents")):
@@ -257,7 +254,7 @@ def _write_log(function: LambdaFunction, log: str) -> None:
 
 
 def tail(log: str) -> str:
-    """Return the end of a log as Invoke tells it: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html."""
+    """Return the end of a log as Invoke returns it: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html."""
     return base64.b64encode(log.encode()[-_LOG_TAIL:]).decode()
 
 

@@ -1,4 +1,4 @@
-"""What moto lacks of IAM, Parameter Store and Lambda, answered from moto's own state."""
+"""Features of IAM, Parameter Store and Lambda that moto lacks, on moto's own state."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ _SETTINGS = {
 
 
 def fill(replacements: Replacements) -> None:
-    """Teach moto what it lacks, until the replacements are undone."""
+    """Add what moto lacks until the replacements are undone."""
     replacements.wrap(BaseResponse, "call_action", enforcement.call_action)
     replacements.add(IamResponse, "simulate_principal_policy", simulate_principal_policy)
     replacements.add(SimpleSystemManagerResponse, "get_service_setting", get_service_setting)
@@ -53,14 +53,14 @@ def simulate_principal_policy(self: IamResponse) -> ActionResult:
 
 
 def _evaluated(policies: dict[str, Any], action: str, resource: str, context: dict[str, str]) -> dict[str, Any]:
-    given = {key.lower() for key in context}
+    known = {key.lower() for key in context}
     matched = [name for name, policy in policies.items() if matching([policy], action, resource, context)]
     return {
         "EvalActionName": action,
         "EvalResourceName": resource,
         "EvalDecision": decision(policies.values(), action, resource, context),
         "MatchedStatements": [{"SourcePolicyId": name, "SourcePolicyType": "IAM Policy"} for name in matched],
-        "MissingContextValues": sorted(k for k in context_keys(policies.values()) if k.lower() not in given),
+        "MissingContextValues": sorted(k for k in context_keys(policies.values()) if k.lower() not in known),
     }
 
 
@@ -97,21 +97,21 @@ def _setting(call: SimpleSystemManagerResponse, setting: str) -> ActionResult:
     })  # fmt: skip
 
 
-def put_parameter(answer: Any) -> Any:
-    """Remember who put a version, and refuse a KMS key that is not there."""
+def put_parameter(put: Any) -> Any:
+    """Store who put a version, and reject a KMS key that does not exist."""
 
-    def put(self: SimpleSystemManagerResponse) -> ActionResult:
+    def check_and_put(self: SimpleSystemManagerResponse) -> ActionResult:
         key = self._get_param("KeyId")
         managed = not key or key == "alias/aws/ssm"
         if not managed and not enforcement.key_arn(self.current_account, self.region, key):
             raise AwsError("InvalidKeyId", f"Invalid keyId {key}")
-        answered = answer(self)
+        response = put(self)
         principal = principal_of(self.access_key)
         parameter = self.ssm_backend.get_parameter(self._get_param("Name"))
         parameter.last_modified_user = principal.arn if principal else "N/A"
-        return answered
+        return response
 
-    return put
+    return check_and_put
 
 
 def with_last_modified_user(describe: Any) -> Any:
@@ -121,12 +121,12 @@ def with_last_modified_user(describe: Any) -> Any:
     return described
 
 
-def update_configuration(answer: Any) -> Any:
-    """moto forgets that tracing was changed, and when the function was."""
+def update_configuration(update: Any) -> Any:
+    """Store a change of tracing and the time of the change, which moto ignores."""
 
-    def updated(self: LambdaFunction, config_updates: dict[str, Any]) -> dict[str, Any]:
+    def store_and_update(self: LambdaFunction, config_updates: dict[str, Any]) -> dict[str, Any]:
         self.tracing_config = config_updates.get("TracingConfig", self.tracing_config)
         self.last_modified = utcnow().strftime("%Y-%m-%dT%H:%M:%S.000+0000")
-        return answer(self, config_updates)
+        return update(self, config_updates)
 
-    return updated
+    return store_and_update

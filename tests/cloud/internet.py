@@ -1,6 +1,6 @@
-"""The internet, as far as there is one: a proxy that ends TLS for known hosts, and refuses all others.
+"""An emulated internet: a proxy that terminates TLS for known hosts and rejects all others.
 
-A client that honours HTTPS_PROXY and the certificate authority believes that it talks to the real host.
+A client that uses HTTPS_PROXY and trusts the certificate authority finds no difference from the real host.
 """
 
 import datetime
@@ -28,13 +28,13 @@ Address = tuple[str, int]
 
 
 class Internet:
-    """The proxy and the hosts behind it. ``refused`` lists the hosts that somebody wanted and that are not there."""
+    """The proxy and the hosts behind it. ``refused``: the unknown hosts that clients tried to reach."""
 
     def __init__(self, folder: Path, hosts: Mapping[str, Address]) -> None:
         """Bind a free port.
 
-        :param folder: where the certificates are written.
-        :param hosts: who answers for which hosts, by plain HTTP: regular expressions and addresses.
+        :param folder: of the certificates.
+        :param hosts: regular expressions of host names, each with the address of a plain HTTP server.
         """
         self.refused: list[str] = []
         self._hosts = dict(hosts)
@@ -54,7 +54,7 @@ class Internet:
         self._thread.join()
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that lead a process here, and let it trust what it finds."""
+        """Return the variables that make a process use this proxy and trust its certificates."""
         return {
             "HTTPS_PROXY": f"http://127.0.0.1:{self._port}",
             "NO_PROXY": "127.0.0.1,localhost",
@@ -63,7 +63,7 @@ class Internet:
         }
 
     def connection(self, url: SplitResult, timeout: float) -> http.client.HTTPConnection:
-        """Return a connection of this process to a host, which is not open yet."""
+        """Return a connection of this process to a host, not opened yet."""
         host = url.hostname or ""
         if url.scheme == "http":
             return http.client.HTTPConnection(host, url.port, timeout=timeout)
@@ -73,7 +73,7 @@ class Internet:
         return connection
 
     def address(self, host: str) -> Address | None:
-        """Return who answers for a host."""
+        """Return the address of a host's server; None for an unknown host."""
         for pattern, address in self._hosts.items():
             if re.fullmatch(pattern, host):
                 return address
@@ -81,7 +81,7 @@ class Internet:
         return None
 
     def tls(self, host: str) -> ssl.SSLContext:
-        """Return what a server needs to be believed to be a host."""
+        """Return a server's TLS context with a certificate of a host."""
         return self._authority.tls(host)
 
 
@@ -91,7 +91,7 @@ class _Server(ThreadingHTTPServer):
     internet: Internet
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print nothing: what ends here is a client that went away."""
+        """Print nothing: the client closed the connection."""
 
 
 class _Proxy(BaseHTTPRequestHandler):
@@ -118,7 +118,7 @@ class _Proxy(BaseHTTPRequestHandler):
 
 
 def _relay(client: ssl.SSLSocket, host: socket.socket) -> None:
-    """Pass on what comes, both ways, until one side ends."""
+    """Forward data in both directions until one side closes."""
     for each in (client, host):
         each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     while True:
@@ -133,7 +133,7 @@ def _relay(client: ssl.SSLSocket, host: socket.socket) -> None:
 
 
 class Authority:
-    """A certificate authority of this run, which nobody else trusts."""
+    """A certificate authority of this test run."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -10,12 +10,12 @@ ALLOWED, EXPLICIT_DENY, IMPLICIT_DENY = "allowed", "explicitDeny", "implicitDeny
 
 
 def allows(policies: Iterable[Any], action: str, resource: str, context: Context | None = None) -> bool:
-    """Say whether identity policies allow an action on a resource: an explicit deny wins, then an allow, else no."""
+    """Tell whether identity policies allow an action on a resource. A deny overrides every allow."""
     return decision(policies, action, resource, context) == ALLOWED
 
 
 def decision(policies: Iterable[Any], action: str, resource: str, context: Context | None = None) -> str:
-    """Return what IAM's simulator calls the decision."""
+    """Return the decision in the words of IAM's policy simulator."""
     effects = {statement["Effect"] for statement in matching(policies, action, resource, context or {})}
     if "Deny" in effects:
         return EXPLICIT_DENY
@@ -23,13 +23,13 @@ def decision(policies: Iterable[Any], action: str, resource: str, context: Conte
 
 
 def matching(policies: Iterable[Any], action: str, resource: str, context: Context) -> list[Any]:
-    """Return the statements that speak about an action on a resource."""
+    """Return the statements that apply to an action on a resource."""
     return [
         statement
         for statement in statements(policies)
-        if _speaks_of_action(statement, action)
-        and _speaks_of_resource(statement, resource)
-        and _holds(statement.get("Condition", {}), context)
+        if _matches_action(statement, action)
+        and _matches_resource(statement, resource)
+        and _is_condition_met(statement.get("Condition", {}), context)
     ]
 
 
@@ -39,12 +39,12 @@ def statements(policies: Iterable[Any]) -> Iterator[Any]:
 
 
 def context_keys(policies: Iterable[Any]) -> set[str]:
-    """Return the context keys that conditions of the policies ask for."""
-    return {key for each in statements(policies) for asked in each.get("Condition", {}).values() for key in asked}
+    """Return the context keys in the conditions of the policies."""
+    return {key for each in statements(policies) for keys in each.get("Condition", {}).values() for key in keys}
 
 
-def lets_service_in(policy: Any, service: str, action: str, resource: str, source: str) -> bool:
-    """Say whether a resource's own policy lets an AWS service act on it, on behalf of ``source``'s ARN."""
+def is_allowed_for_service(policy: Any, service: str, action: str, resource: str, source: str) -> bool:
+    """Tell whether a resource's own policy allows an action of a service on behalf of ``source``'s ARN."""
     context = {"AWS:SourceArn": source, "AWS:SourceAccount": source.split(":")[4]}
     principals = (service, "*")
     return any(
@@ -61,24 +61,24 @@ def _service(principal: Any) -> Any:
     return principal if isinstance(principal, str) else principal.get("Service", [])
 
 
-def _speaks_of_action(statement: Any, action: str) -> bool:
+def _matches_action(statement: Any, action: str) -> bool:
     if "NotAction" in statement:
         return not any(_like(action.lower(), pattern.lower()) for pattern in listed(statement["NotAction"]))
     return any(_like(action.lower(), pattern.lower()) for pattern in listed(statement["Action"]))
 
 
-def _speaks_of_resource(statement: Any, resource: str) -> bool:
+def _matches_resource(statement: Any, resource: str) -> bool:
     if "NotResource" in statement:
         return not any(_is_arn_like(resource, pattern) for pattern in listed(statement["NotResource"]))
     return any(_is_arn_like(resource, pattern) for pattern in listed(statement["Resource"]))
 
 
 def _is_arn_like(resource: str, pattern: str) -> bool:
-    """A wildcard stays within its part of an ARN, but for the last part: the colons there are the service's."""
-    wanted, given = pattern.split(":", 5), resource.split(":", 5)
-    if len(wanted) < 6 or len(given) < 6:
+    """Match an ARN part by part: a wildcard does not cross a colon, except in the last part."""
+    patterns, parts = pattern.split(":", 5), resource.split(":", 5)
+    if len(patterns) < 6 or len(parts) < 6:
         return _like(resource, pattern)
-    return all(_like(part, part_pattern) for part, part_pattern in zip(given, wanted, strict=True))
+    return all(_like(part, part_pattern) for part, part_pattern in zip(parts, patterns, strict=True))
 
 
 def _like(value: str, pattern: str) -> bool:
@@ -94,12 +94,10 @@ _OPERATORS = {
 }
 
 
-def _holds(condition: Any, context: Context) -> bool:
-    given = {key.lower(): value for key, value in context.items()}
+def _is_condition_met(condition: Any, context: Context) -> bool:
+    values = {key.lower(): value for key, value in context.items()}
     return all(
-        any(_OPERATORS[operator](given[key.lower()], each) for each in listed(wanted))
-        if key.lower() in given
-        else False
-        for operator, keys in condition.items()  # an operator that is not known here is a KeyError, never a guess
+        key.lower() in values and any(_OPERATORS[operator](values[key.lower()], each) for each in listed(wanted))
+        for operator, keys in condition.items()  # an operator that this table lacks must be a KeyError
         for key, wanted in keys.items()
     )

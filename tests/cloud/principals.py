@@ -1,4 +1,4 @@
-"""Who calls: the user or role behind an access key of moto's IAM, and what its policies say."""
+"""The user or role that an access key of moto's IAM belongs to, and its policies."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ PARTITION = "aws"
 
 @dataclass(frozen=True)
 class Principal:
-    """A user, or a session of a role. ``policies`` are by name, as IAM's simulator names them."""
+    """A user, or a session of a role. ``policies``: by the name that IAM's simulator uses."""
 
     arn: str
     id: str
@@ -23,7 +23,7 @@ class Principal:
 
 
 def principal_of(access_key: str) -> Principal | None:
-    """Return who has an access key; None if no account of moto's gave it out."""
+    """Return the principal of an access key; None if moto has no such key."""
     for account, partitions in list(iam_backends.items()):
         iam = partitions[PARTITION]
         key = iam.access_keys.get(access_key)
@@ -53,7 +53,7 @@ def policies_of(holder: Any) -> dict[str, Any]:
 def holder_of(arn: str) -> Any:
     """Return moto's user or role of an ARN.
 
-    :raises moto.iam.exceptions.NotFoundException: there is none.
+    :raises moto.iam.exceptions.NotFoundException: it does not exist.
     """
     account, path = arn.split(":")[4], arn.split(":")[5]
     iam, name = iam_backends[account][PARTITION], path.rpartition("/")[2]
@@ -61,7 +61,7 @@ def holder_of(arn: str) -> Any:
 
 
 def assume(role_arn: str, session_name: str, region: str) -> Any:
-    """Return credentials of a role, as a service gets them that acts as it."""
+    """Return temporary credentials of a role."""
     sts = sts_backends[role_arn.split(":")[4]][PARTITION]
     return sts.assume_role(region, session_name, role_arn, "", 3600, "")
 

@@ -1,4 +1,4 @@
-"""A request to API Gateway, and the event that its function gets.
+"""A request to API Gateway, and the event that the function receives.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, unquote
 
 from tests.cloud.principals import Principal
 
-# Between two neighbours only, and of no use to the function.
-_NOT_PASSED_ON = {"connection", "content-length", "keep-alive", "proxy-authorization", "te", "trailer",
+# Hop-by-hop headers, which API Gateway removes.
+_REMOVED = {"connection", "content-length", "keep-alive", "proxy-authorization", "te", "trailer",
                   "transfer-encoding", "upgrade"}  # fmt: skip
 _IDENTITY = (
     "cognitoIdentityPoolId", "accountId", "cognitoIdentityId", "caller", "principalOrgId", "accessKey",
@@ -26,7 +26,7 @@ _NOBODY = dict.fromkeys(_IDENTITY)
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came. ``target`` is path and query."""
+    """A request. ``target``: path and query."""
 
     method: str
     target: str
@@ -35,7 +35,7 @@ class Request:
 
     @cached_property
     def single_headers(self) -> dict[str, str]:
-        """By names in lower case; repeated ones joined, as they are signed."""
+        """The headers by name in lower case, repeated ones joined, as SigV4 signs them."""
         joined: dict[str, str] = {}
         for name, value in self.headers:
             key = name.lower()
@@ -52,7 +52,7 @@ class Request:
 
     @property
     def path(self) -> str:
-        """As it was sent, with the stage."""
+        """The path as sent, with the stage."""
         return self.target.partition("?")[0]
 
     @property
@@ -77,8 +77,8 @@ def proxy_event(
     caller: Principal | None,
     binary: list[str],
 ) -> dict[str, Any]:
-    """Make the event, as payload format 1.0 has it."""
-    headers = [(name, value) for name, value in request.headers if name.lower() not in _NOT_PASSED_ON]
+    """Build the event in payload format 1.0."""
+    headers = [(name, value) for name, value in request.headers if name.lower() not in _REMOVED]
     trace = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]}"
     headers += [("X-Amzn-Trace-Id", trace), ("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-Port", "443"),
                 ("X-Forwarded-Proto", "https")]  # fmt: skip
@@ -143,6 +143,6 @@ def _by_name(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def _is_binary(content_type: str, binary: list[str]) -> bool:
-    """Say whether a body of this type goes to the function as base64."""
+    """Tell whether API Gateway encodes a body of this type in base64."""
     kind = content_type.partition(";")[0].strip().lower()
     return any(fnmatchcase(kind, pattern.lower()) for pattern in binary)

@@ -1,4 +1,4 @@
-"""REST APIs in moto as Chalice makes them: from Swagger 2.0, served as they were when they were deployed."""
+"""REST APIs as Chalice creates them: from Swagger 2.0, serving the document of the last deployment."""
 
 import copy
 from typing import Any
@@ -10,7 +10,7 @@ from tests.cloud.replacements import Replacements
 
 
 def fill(replacements: Replacements) -> None:
-    """Teach moto what it lacks, until the replacements are undone."""
+    """Add what moto lacks until the replacements are undone."""
     replacements.wrap(APIGatewayBackend, "import_rest_api", import_rest_api)
     replacements.wrap(APIGatewayBackend, "put_rest_api", put_rest_api)
     replacements.wrap(RestAPI, "create_deployment", create_deployment)
@@ -18,34 +18,34 @@ def fill(replacements: Replacements) -> None:
 
 
 def is_signed(swagger: dict[str, Any], operation: dict[str, Any]) -> bool:
-    """Say whether IAM authorizes an operation."""
+    """Tell whether an operation requires IAM authorization."""
     schemes = swagger.get("securityDefinitions", {})
-    asked = [name for requirement in operation.get("security", []) for name in requirement]
-    return any(schemes.get(name, {}).get("x-amazon-apigateway-authtype") == "awsSigv4" for name in asked)
+    names = [name for requirement in operation.get("security", []) for name in requirement]
+    return any(schemes.get(name, {}).get("x-amazon-apigateway-authtype") == "awsSigv4" for name in names)
 
 
-def import_rest_api(answer: Any) -> Any:
-    """Chalice sends Swagger 2.0, and moto wants OpenAPI 3; the API serves what it was sent."""
+def import_rest_api(import_: Any) -> Any:
+    """Convert Swagger 2.0, which Chalice sends, to OpenAPI 3, which moto requires."""
 
-    def imported(self: APIGatewayBackend, api_doc: dict[str, Any], fail_on_warnings: bool) -> RestAPI:
-        api = answer(self, _as_openapi(api_doc), fail_on_warnings)
+    def convert_and_import(self: APIGatewayBackend, api_doc: dict[str, Any], fail_on_warnings: bool) -> RestAPI:
+        api = import_(self, _as_openapi(api_doc), fail_on_warnings)
         return _remember(api, api_doc)
 
-    return imported
+    return convert_and_import
 
 
-def put_rest_api(answer: Any) -> Any:
-    def put(
+def put_rest_api(put: Any) -> Any:
+    def convert_and_put(
         self: Any, function_id: str, api_doc: dict[str, Any], fail_on_warnings: bool, mode: str = "merge"
     ) -> RestAPI:
         document = _as_openapi(api_doc) if "swagger" in api_doc else api_doc
-        return _remember(answer(self, function_id, document, fail_on_warnings, mode), api_doc)
+        return _remember(put(self, function_id, document, fail_on_warnings, mode), api_doc)
 
-    return put
+    return convert_and_put
 
 
 def _remember(api: RestAPI, swagger: dict[str, Any]) -> RestAPI:
-    """Keep the document itself, and what moto does not read in it: who authorizes which method."""
+    """Store the document, and each method's authorization, which moto does not read."""
     api.swagger = swagger  # type: ignore[attr-defined]
     for resource in api.resources.values():
         for method, about in resource.resource_methods.items():
@@ -55,7 +55,7 @@ def _remember(api: RestAPI, swagger: dict[str, Any]) -> RestAPI:
 
 
 def _as_openapi(swagger: dict[str, Any]) -> dict[str, Any]:
-    """As far as moto reads it. It knows no integration without an address, so what answers OPTIONS is left out."""
+    """Convert what moto reads. Operations OPTIONS are left out, because moto requires a URI of each integration."""
     document = {name: value for name, value in swagger.items() if name != "swagger"}
     document |= {"openapi": "3.0.1", "info": {"description": "", **swagger["info"]}}
     document["paths"] = {
@@ -65,24 +65,24 @@ def _as_openapi(swagger: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def create_deployment(answer: Any) -> Any:
-    """What a stage serves is the API as it was when it was deployed."""
+def create_deployment(create: Any) -> Any:
+    """Store the document that a stage serves from now on."""
 
-    def deployed(self: Any, name: str, description: str, stage_variables: Any = None) -> Any:
-        deployment = answer(self, name, description, stage_variables)
+    def create_and_store(self: Any, name: str, description: str, stage_variables: Any = None) -> Any:
+        deployment = create(self, name, description, stage_variables)
         self.__dict__.setdefault("served", {})[name] = copy.deepcopy(getattr(self, "swagger", None))
         return deployment
 
-    return deployed
+    return create_and_store
 
 
-def with_tracing(answer: Any) -> Any:
-    """moto takes no note of a deployment's tracing."""
+def with_tracing(create: Any) -> Any:
+    """Store a deployment's tracing, which moto ignores."""
 
-    def deployed(self: APIGatewayResponse) -> Any:
-        answered = answer(self)
+    def create_and_trace(self: APIGatewayResponse) -> Any:
+        response = create(self)
         api = self.backend.get_rest_api(self.path.split("/")[2])
         api.stages[self._get_param("stageName")].tracing_enabled = bool(self._get_param("tracingEnabled"))
-        return answered
+        return response
 
-    return deployed
+    return create_and_trace

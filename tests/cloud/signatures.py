@@ -1,4 +1,4 @@
-"""Whether a request was signed by whom it says: AWS Signature Version 4, computed again."""
+"""Verifies AWS Signature Version 4 of a request by computing it again."""
 
 import hmac
 import re
@@ -18,8 +18,8 @@ _AUTHORIZATION = re.compile(
 _VALID_FOR = timedelta(minutes=5)
 
 
-class Refused(Exception):
-    """A signature that is missing or wrong; the message is API Gateway's."""
+class SignatureError(Exception):
+    """The signature is missing or invalid. The message is API Gateway's."""
 
 
 MISSING = "Missing Authentication Token"
@@ -31,42 +31,44 @@ _WRONG = (
 
 
 def signer(method: str, url: str, headers: Mapping[str, str], body: bytes, service: str, region: str) -> Principal:
-    """Return who signed a request.
+    """Return the principal that signed a request.
 
-    :param headers: as they came, names in lower case.
-    :raises Refused: nobody did, or not rightly.
+    :param headers: names in lower case.
+    :raises SignatureError: the signature is missing or invalid.
     """
     if "authorization" not in headers:
-        raise Refused(MISSING)
-    given = _AUTHORIZATION.fullmatch(headers["authorization"])
-    if given is None or "x-amz-date" not in headers:
-        raise Refused("Authorization header requires 'Credential', 'SignedHeaders', 'Signature' and 'X-Amz-Date'.")
-    principal = principal_of(given["key"])
+        raise SignatureError(MISSING)
+    authorization = _AUTHORIZATION.fullmatch(headers["authorization"])
+    if authorization is None or "x-amz-date" not in headers:
+        raise SignatureError(
+            "Authorization header requires 'Credential', 'SignedHeaders', 'Signature' and 'X-Amz-Date'."
+        )
+    principal = principal_of(authorization["key"])
     token = headers.get("x-amz-security-token")
     if principal is None or principal.session_token != token:
-        raise Refused(_UNKNOWN)
-    _check_scope(given, headers["x-amz-date"], service, region)
-    signed = {name: headers.get(name, "") for name in given["headers"].split(";")}
+        raise SignatureError(_UNKNOWN)
+    _check_scope(authorization, headers["x-amz-date"], service, region)
+    signed = {name: headers.get(name, "") for name in authorization["headers"].split(";")}
     if "host" not in signed or not hmac.compare_digest(
-        _signature(principal, method, url, signed, body, given), given["signature"]
+        _signature(principal, method, url, signed, body, authorization), authorization["signature"]
     ):
-        raise Refused(_WRONG)
+        raise SignatureError(_WRONG)
     return principal
 
 
-def _check_scope(given: re.Match[str], date: str, service: str, region: str) -> None:
-    if given["service"] != service or given["region"] != region:
-        raise Refused(f"Credential should be scoped to a valid region and correct service: '{service}'.")
+def _check_scope(authorization: re.Match[str], date: str, service: str, region: str) -> None:
+    if authorization["service"] != service or authorization["region"] != region:
+        raise SignatureError(f"Credential should be scoped to a valid region and correct service: '{service}'.")
     signed_at = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
     if abs(datetime.now(timezone.utc) - signed_at) > _VALID_FOR:
-        raise Refused(f"Signature expired: {date} is no longer valid.")
+        raise SignatureError(f"Signature expired: {date} is no longer valid.")
 
 
 def _signature(
-    principal: Principal, method: str, url: str, signed: Mapping[str, str], body: bytes, given: re.Match[str]
+    principal: Principal, method: str, url: str, signed: Mapping[str, str], body: bytes, authorization: re.Match[str]
 ) -> str:
     credentials = Credentials(principal.key.access_key_id, principal.key.secret_access_key)
-    auth = SigV4Auth(credentials, given["service"], given["region"])
+    auth = SigV4Auth(credentials, authorization["service"], authorization["region"])
     request = AWSRequest(method, url, headers=dict(signed), data=body)
     request.context["timestamp"] = signed.get("x-amz-date", "")
     return str(auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request))

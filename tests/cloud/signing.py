@@ -1,4 +1,4 @@
-"""Requests that are signed as a client of a deployed API signs them, or nearly so."""
+"""Signs requests as a client of a deployed API does, or with a defined error."""
 
 from datetime import datetime
 from typing import Any
@@ -15,8 +15,8 @@ from tests.cloud.accounts import REGION, Account
 class Signer(AuthBase):
     """Signs with the key of an account's operator.
 
-    What is to go wrong: ``data`` is signed in place of the body, ``secret`` signs in place of the key's, and ``at`` is
-    when.
+    Errors: ``data`` is signed instead of the body, ``secret`` is used instead of the key's, and ``at`` is the time of
+    the signature.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The resources of CloudFormation that moto has not, or not whole, made by the calls that an operator would make.
+"""CloudFormation resources that moto lacks or has in part, made by the same calls that an operator would use.
 
 moto finds them by their base class.
 """
@@ -15,16 +15,16 @@ from tests.cloud.replacements import Replacements
 _NUMBERS = {"Threshold": float, "Period": int, "EvaluationPeriods": int, "DatapointsToAlarm": int}
 _TOPIC = {"KmsMasterKeyId": "kms_master_key_id", "DisplayName": "display_name"}
 
-# Makes a client of a service in an account and region.
+# ``clients["of"]`` makes a client of a service in an account and region.
 clients: dict[str, Callable[[str, str, str], Any]] = {}
 
 
 class ResourceError(Exception):
-    """A resource can't be made; the message is CloudFormation's reason."""
+    """A resource can't be created. The message is CloudFormation's reason."""
 
 
 class _Resource(CloudFormationModel):
-    """What is known of a resource: its physical id, and its ARN, which may be the same."""
+    """A resource with its physical id and its ARN, which may be the same."""
 
     def __init__(self, physical_resource_id: str, arn: str = "") -> None:
         self.physical_resource_id = physical_resource_id
@@ -74,9 +74,9 @@ class Subscription(_Resource, CloudFormationModel):
 
     @classmethod
     def make(cls, name: str, properties: Any, account: str, region: str, again: bool = False) -> "Subscription":
-        wanted = {key: properties[key] for key in ("TopicArn", "Protocol", "Endpoint")}
+        subscription = {key: properties[key] for key in ("TopicArn", "Protocol", "Endpoint")}
         sns = clients["of"](account, region, "sns")
-        return cls(sns.subscribe(**wanted, ReturnSubscriptionArn=True)["SubscriptionArn"])
+        return cls(sns.subscribe(**subscription, ReturnSubscriptionArn=True)["SubscriptionArn"])
 
     def delete(self, account: str, region: str) -> None:
         clients["of"](account, region, "sns").unsubscribe(SubscriptionArn=self.physical_resource_id)
@@ -96,7 +96,7 @@ class TopicPolicy(_Resource, CloudFormationModel):
         return cls(name)
 
     def delete(self, account: str, region: str) -> None:
-        """The topic goes too, or keeps what it has."""
+        """Do nothing: the topic is deleted too, or keeps its policy."""
 
 
 class Alarm(_Resource, CloudFormationModel):
@@ -113,7 +113,7 @@ class Alarm(_Resource, CloudFormationModel):
     @classmethod
     def make(cls, name: str, properties: Any, account: str, region: str, again: bool = False) -> "Alarm":
         if not again:
-            _refuse_existing("AWS::CloudWatch::Alarm", name, cloudwatch_backends[account][region].alarms)
+            _reject_existing("AWS::CloudWatch::Alarm", name, cloudwatch_backends[account][region].alarms)
         numbers = {key: make(properties[key]) for key, make in _NUMBERS.items() if key in properties}
         settings = {"ActionsEnabled": True, **properties, **numbers, "AlarmName": name}
         clients["of"](account, region, "cloudwatch").put_metric_alarm(**settings)
@@ -123,13 +123,13 @@ class Alarm(_Resource, CloudFormationModel):
         clients["of"](account, region, "cloudwatch").delete_alarms(AlarmNames=[self.physical_resource_id])
 
 
-def _refuse_existing(kind: str, name: str, existing: Any) -> None:
+def _reject_existing(kind: str, name: str, existing: Any) -> None:
     if name in existing:
         raise ResourceError(f"Resource of type '{kind}' with identifier '{name}' already exists.")
 
 
 def complete(replacements: Replacements) -> None:
-    """Let moto's own resources be what CloudFormation's are: refused if they exist, and updated in place."""
+    """Make moto's own resources behave as CloudFormation's: rejected if they exist, and updated in place."""
     replacements.add(Topic, "create_from_cloudformation_json", classmethod(_create_topic))
     replacements.add(Topic, "update_from_cloudformation_json", classmethod(_update_topic))
     replacements.add(Topic, "has_cfn_attr", classmethod(lambda _cls, attr: attr in ("TopicName", "TopicArn")))
@@ -141,7 +141,7 @@ def complete(replacements: Replacements) -> None:
         cls: Any, resource_name: str, template: Any, account_id: str, region_name: str, **_: Any
     ) -> Any:
         dashboards = cloudwatch_backends[account_id][region_name].dashboards
-        _refuse_existing("AWS::CloudWatch::Dashboard", resource_name, dashboards)
+        _reject_existing("AWS::CloudWatch::Dashboard", resource_name, dashboards)
         template["Properties"].setdefault("DashboardName", resource_name)
         return create(cls, resource_name, template, account_id, region_name)
 
@@ -152,7 +152,7 @@ def complete(replacements: Replacements) -> None:
 def _create_topic(_cls: Any, resource_name: str, template: Any, account_id: str, region_name: str, **_: Any) -> Topic:
     backend = sns_backends[account_id][region_name]
     arn = f"arn:aws:sns:{region_name}:{account_id}:{resource_name}"
-    _refuse_existing("AWS::SNS::Topic", arn, backend.topics)
+    _reject_existing("AWS::SNS::Topic", arn, backend.topics)
     properties = template["Properties"]
     tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
     topic = backend.create_topic(resource_name, {k: v for k, v in properties.items() if k in _TOPIC}, tags)
@@ -180,8 +180,8 @@ def _update_topic(
     return original_resource
 
 
-def _with_arn(answer: Any) -> Any:
+def _with_arn(get: Any) -> Any:
     def attribute(self: Topic, attribute_name: str) -> str:
-        return self.arn if attribute_name == "TopicArn" else answer(self, attribute_name)
+        return self.arn if attribute_name == "TopicArn" else get(self, attribute_name)
 
     return attribute

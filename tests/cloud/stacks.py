@@ -1,6 +1,6 @@
-"""CloudFormation's stacks as they come and go: an event for each resource, and a way back when one fails.
+"""CloudFormation's stacks with an event for each resource, and a rollback when one fails.
 
-moto makes a stack within the call that asks for it, and tells nothing of its resources.
+moto creates a stack within the call, without events of its resources.
 """
 
 import re
@@ -18,13 +18,13 @@ from tests.cloud import stack_resources
 from tests.cloud.replacements import Replacements
 
 _AT_REST = re.compile(r".*_COMPLETE|.*_FAILED")
-_WHOLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+_COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
 
 class Stacks:
-    """How fast stacks change: ``pace`` is the seconds that each resource takes.
+    """Changes stacks. ``pace``: the seconds that each resource takes.
 
-    At 0 a stack is ready when the call that changes it is answered; otherwise it changes in the background.
+    At 0, a stack is complete when the call returns; otherwise it changes in the background.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Stacks:
         self._threads: list[threading.Thread] = []
 
     def connect(self, replacements: Replacements, client: Callable[[str, str, str], Any]) -> None:
-        """Have moto's stacks change like this, until the replacements are undone.
+        """Make moto's stacks change in this way until the replacements are undone.
 
         :param client: makes a client of a service in an account and region.
         """
@@ -44,16 +44,16 @@ class Stacks:
         replacements.wrap(parsing, "parse_and_update_resource", self._with_events("UPDATE"))
         replacements.wrap(parsing.ResourceMap, "_delete_resource", self._deleting)
         replacements.wrap(parsing, "get_references_from_template", _with_substitutions)
-        replacements.add(CloudFormationResponse, "_validate_different_update", _refuse_no_difference)
+        replacements.add(CloudFormationResponse, "_validate_different_update", _reject_no_difference)
         replacements.wrap(Stack, "create_resources", self._creating)
         replacements.wrap(Stack, "update", self._updating)
         replacements.wrap(CloudFormationBackend, "delete_stack", self._deleting_stack)
         replacements.add(Stack, "stack_resources", property(_resources_so_far))
         outputs = Stack.outputs.fget
-        replacements.add(Stack, "outputs", property(lambda self: outputs(self) if self.status in _WHOLE else []))
+        replacements.add(Stack, "outputs", property(lambda self: outputs(self) if self.status in _COMPLETE else []))
 
     def wait(self) -> None:
-        """Wait until no stack changes."""
+        """Wait for the stacks that are changing."""
         for thread in self._threads:
             thread.join()
         self._threads.clear()
@@ -76,15 +76,15 @@ class Stacks:
                 if parsing.resource_class_from_type(resource_json["Type"]) is None:
                     raise ValidationError(logical_id, f"{resource_json['Type']} is not part of this cloud.")
                 about = logical_id, resource_json["Type"]
-                _tell(stack, *about, "", f"{kind}_IN_PROGRESS")
+                _add_event(stack, *about, "", f"{kind}_IN_PROGRESS")
                 time.sleep(self.pace)
                 try:
                     resource = parse(logical_id, resource_json, resources_map, **rest)
                 except Exception as error:
-                    _tell(stack, *about, "", f"{kind}_FAILED", str(error))
+                    _add_event(stack, *about, "", f"{kind}_FAILED", str(error))
                     raise
                 resource.logical_resource_id, resource.cf_resource_type = about
-                _tell(stack, *about, resource.physical_resource_id, f"{kind}_COMPLETE")
+                _add_event(stack, *about, resource.physical_resource_id, f"{kind}_COMPLETE")
                 return resource
 
             return parsed
@@ -94,10 +94,10 @@ class Stacks:
     def _deleting(self, delete: Any) -> Any:
         def deleted(self_: Any, parsed_resource: Any, resource_json: Any) -> None:
             about = parsed_resource.logical_resource_id, resource_json["Type"], parsed_resource.physical_resource_id
-            _tell(_stack(self_), *about, "DELETE_IN_PROGRESS")
+            _add_event(_stack(self_), *about, "DELETE_IN_PROGRESS")
             time.sleep(self.pace)
             delete(self_, parsed_resource, resource_json)
-            _tell(_stack(self_), *about, "DELETE_COMPLETE")
+            _add_event(_stack(self_), *about, "DELETE_COMPLETE")
 
         return deleted
 
@@ -106,11 +106,11 @@ class Stacks:
             def change() -> None:
                 try:
                     create(stack)
-                except Exception as error:  # noqa: BLE001 - whatever it is, what was made goes again
-                    _become(stack, "ROLLBACK_IN_PROGRESS", str(error))
+                except Exception as error:  # noqa: BLE001 - any error rolls the stack back
+                    _set_status(stack, "ROLLBACK_IN_PROGRESS", str(error))
                     stack.resource_map._resource_json_map = stack.template_dict["Resources"]
                     stack.resource_map.delete()
-                    _become(stack, "ROLLBACK_COMPLETE")
+                    _set_status(stack, "ROLLBACK_COMPLETE")
 
             stack.status = "CREATE_IN_PROGRESS"
             self._run(change)
@@ -119,18 +119,18 @@ class Stacks:
 
     def _updating(self, update: Any) -> Any:
         def updated(stack: Stack, template: str, *arguments: Any, **named: Any) -> None:
-            _refuse_while_changing(stack, "updated")
+            _reject_while_changing(stack, "updated")
             before = stack.template, stack.parameters
 
             def change() -> None:
                 try:
                     update(stack, template, *arguments, **named)
-                except Exception as error:  # noqa: BLE001 - whatever it is, the stack goes back
-                    _become(stack, "UPDATE_ROLLBACK_IN_PROGRESS", str(error))
+                except Exception as error:  # noqa: BLE001 - any error rolls the stack back
+                    _set_status(stack, "UPDATE_ROLLBACK_IN_PROGRESS", str(error))
                     stack.template = before[0]
                     stack._parse_template()
                     stack.resource_map.update(stack.template_dict, before[1])
-                    _become(stack, "UPDATE_ROLLBACK_COMPLETE")
+                    _set_status(stack, "UPDATE_ROLLBACK_COMPLETE")
 
             stack.status = "UPDATE_IN_PROGRESS"
             self._run(change)
@@ -141,38 +141,38 @@ class Stacks:
         def deleted(backend: CloudFormationBackend, name_or_stack_id: str) -> None:
             stack = next((s for s in backend.stacks.values() if name_or_stack_id in (s.name, s.stack_id)), None)
             if stack is not None:
-                _refuse_while_changing(stack, "deleted")
+                _reject_while_changing(stack, "deleted")
                 stack.status = "DELETE_IN_PROGRESS"
                 self._run(lambda: self._delete(backend, stack))
 
         return deleted
 
     def _delete(self, backend: CloudFormationBackend, stack: Stack) -> None:
-        stack.delete()  # by its name it is there until the last resource is gone
+        stack.delete()  # the stack's name is found until the last resource is deleted
         del backend.stacks[stack.stack_id]
         backend.deleted_stacks[stack.stack_id] = stack
 
 
-def _refuse_while_changing(stack: Stack, wanted: str) -> None:
+def _reject_while_changing(stack: Stack, change: str) -> None:
     if not _AT_REST.fullmatch(stack.status):
-        said = f"Stack:{stack.stack_id} is in {stack.status} state and can not be {wanted}."
-        raise ValidationError(stack.name, said)
+        message = f"Stack:{stack.stack_id} is in {stack.status} state and can not be {change}."
+        raise ValidationError(stack.name, message)
 
 
-def _refuse_no_difference(
+def _reject_no_difference(
     call: CloudFormationResponse, incoming_params: Any, stack_body: str, old_stack: Stack
 ) -> None:
-    """moto finds none only if there are parameters, and none of them is a number."""
+    """Reject an update without changes. moto does so only if there are parameters and all are strings."""
     call._validate_status(old_stack)
-    _refuse_while_changing(old_stack, "updated")
+    _reject_while_changing(old_stack, "updated")
     template = Stack.parse_template(stack_body)
     before = {name: str(value) for name, value in old_stack.stack_parameters.items()}
     wanted = {
         name: str(about["Default"]) for name, about in template.get("Parameters", {}).items() if "Default" in about
     }
-    for given in incoming_params or []:
-        name = given["ParameterKey"]
-        wanted[name] = before.get(name, "") if given.get("UsePreviousValue") else str(given["ParameterValue"])
+    for parameter in incoming_params or []:
+        name = parameter["ParameterKey"]
+        wanted[name] = before.get(name, "") if parameter.get("UsePreviousValue") else str(parameter["ParameterValue"])
     tags = {tag["Key"]: tag["Value"] for tag in call._get_param("Tags", [])}
     if (old_stack.template_dict, before) == (template, wanted) and tags in ({}, old_stack.tags):
         raise ValidationError(old_stack.name, message="No updates are to be performed.")
@@ -183,22 +183,24 @@ def _stack(resources: Any) -> Stack:
     return backend.stacks[resources.stack_id]
 
 
-def _become(stack: Stack, status: str, reason: str | None = None) -> None:
+def _set_status(stack: Stack, status: str, reason: str | None = None) -> None:
     stack.status = status
     stack._add_stack_event(status, resource_status_reason=reason)
 
 
-def _tell(stack: Stack, logical_id: str, kind: str, physical_id: str, status: str, reason: str | None = None) -> None:
+def _add_event(
+    stack: Stack, logical_id: str, kind: str, physical_id: str, status: str, reason: str | None = None
+) -> None:
     stack.events.append(Event(stack.stack_id, stack.name, logical_id, physical_id, kind, status, reason, None))
 
 
 def _resources_so_far(stack: Stack) -> list[Any]:
-    made = stack.resource_map._parsed_resources
-    return [made[name] for name in stack.template_dict["Resources"] if made.get(name) is not None]
+    resources = stack.resource_map._parsed_resources
+    return [resources[name] for name in stack.template_dict["Resources"] if resources.get(name) is not None]
 
 
 def _with_substitutions(references: Any) -> Any:
-    """moto looks for parameters that changed in ``Ref`` alone."""
+    """Find changed parameters in ``Fn::Sub`` too; moto looks in ``Ref`` only."""
 
     def found(template: Any) -> list[str]:
         return [*references(template), *re.findall(r"\$\{(\w+)\}", str(template))]

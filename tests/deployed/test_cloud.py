@@ -1,4 +1,4 @@
-"""What the tests' cloud adds to moto, so that what is proven on it holds on AWS."""
+"""The emulated cloud behaves as AWS where it adds to moto."""
 
 import base64
 import io
@@ -31,7 +31,7 @@ def allow(action: str | list[str], resource: str, **more: Any) -> dict[str, Any]
 
 
 def role(account: Account, *statements: dict[str, Any]) -> str:
-    """Make a role, or give it other permissions; return its ARN."""
+    """Create a role, or replace its permissions. Return its ARN."""
     iam = account.client("iam")
     try:
         arn = iam.get_role(RoleName="worker")["Role"]["Arn"]
@@ -43,7 +43,7 @@ def role(account: Account, *statements: dict[str, Any]) -> str:
 
 
 def function(account: Account, source: str, **settings: Any) -> str:
-    """Make a function of one file; return its name."""
+    """Create a function of one file. Return its name."""
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("main.py", source)
@@ -64,7 +64,7 @@ def code_of(call: Any) -> str:
 # Accounts and permissions
 
 
-def test_accounts_are_told_apart_and_see_nothing_of_each_other(cloud: Cloud):
+def test_accounts_are_separate(cloud: Cloud):
     one, other = cloud.account("111111111111"), cloud.account("222222222222")
     assert one.client("sts").get_caller_identity()["Arn"] == "arn:aws:iam::111111111111:user/operator"
     assert other.client("sts").get_caller_identity()["Account"] == "222222222222"
@@ -72,17 +72,19 @@ def test_accounts_are_told_apart_and_see_nothing_of_each_other(cloud: Cloud):
     assert code_of(lambda: other.client("ssm").get_parameter(Name="/only/here")) == "ParameterNotFound"
 
 
-def test_a_command_sees_its_account_and_nothing_of_the_shells(account: Account, monkeypatch: pytest.MonkeyPatch):
+def test_a_command_gets_its_account_and_no_settings_of_the_shell(account: Account, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("STRIPE_API_BASE", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_PROFILE", "my-own")
-    asks = "import boto3, os; print(boto3.client('sts').get_caller_identity()['Account'], os.getenv('STRIPE_API_BASE'))"
-    done = subprocess.run(
-        [sys.executable, "-c", asks], env=account.environment(), capture_output=True, text=True, check=True
+    program = (
+        "import boto3, os; print(boto3.client('sts').get_caller_identity()['Account'], os.getenv('STRIPE_API_BASE'))"
     )
-    assert done.stdout.split() == [account.id, "None"]
+    process = subprocess.run(
+        [sys.executable, "-c", program], env=account.environment(), capture_output=True, text=True, check=True
+    )
+    assert process.stdout.split() == [account.id, "None"]
 
 
-def test_an_operator_meets_the_refusals_of_aws(account: Account):
+def test_a_denied_operator_gets_the_errors_of_aws(account: Account):
     account.deny("ssm:PutParameter", "cloudformation:*")
     with pytest.raises(
         ClientError, match="user/operator is not authorized to perform: ssm:PutParameter on resource: a"
@@ -93,10 +95,10 @@ def test_an_operator_meets_the_refusals_of_aws(account: Account):
     account.client("ssm").put_parameter(Name="/p", Value="v", Type="String")
 
 
-def test_a_role_reads_a_parameter_under_a_key_of_ours_with_leave_to_decrypt_alone(cloud: Cloud, account: Account):
+def test_a_parameter_under_a_customer_managed_key_requires_permission_to_decrypt(cloud: Cloud, account: Account):
     key = account.client("kms").create_key()["KeyMetadata"]["Arn"]
-    account.client("kms").create_alias(AliasName="alias/ours", TargetKeyId=key)
-    account.client("ssm").put_parameter(Name="/p", Value="v", Type="SecureString", KeyId="alias/ours")
+    account.client("kms").create_alias(AliasName="alias/own", TargetKeyId=key)
+    account.client("ssm").put_parameter(Name="/p", Value="v", Type="SecureString", KeyId="alias/own")
     parameter = f"arn:aws:ssm:us-east-1:{account.id}:parameter/p"
     read = allow("ssm:GetParameter", parameter)
     role(account, read)
@@ -110,9 +112,7 @@ def test_a_role_reads_a_parameter_under_a_key_of_ours_with_leave_to_decrypt_alon
     assert simulated(account, arn, "kms:Decrypt", key, parameter) == ("allowed", [])
 
 
-def test_a_role_publishes_to_a_topic_under_a_key_of_ours_with_leave_to_use_the_key_alone(
-    cloud: Cloud, account: Account
-):
+def test_a_topic_under_a_customer_managed_key_requires_permission_to_use_the_key(cloud: Cloud, account: Account):
     key = account.client("kms").create_key()["KeyMetadata"]["Arn"]
     topic = account.client("sns").create_topic(Name="T", Attributes={"KmsMasterKeyId": key})["TopicArn"]
     role(account, allow("sns:Publish", topic))
@@ -123,7 +123,7 @@ def test_a_role_publishes_to_a_topic_under_a_key_of_ours_with_leave_to_use_the_k
 
 
 def as_role(cloud: Cloud, account: Account, service: str) -> Any:
-    """A client of a service that acts as the role."""
+    """Return a client of a service with the role's credentials."""
     arn = f"arn:aws:iam::{account.id}:role/worker"
     session = account.client("sts").assume_role(RoleArn=arn, RoleSessionName="worker")["Credentials"]
     return boto3.client(
@@ -141,7 +141,7 @@ def simulated(account: Account, arn: str, action: str, resource: str, parameter:
     return result["EvalDecision"], result["MissingContextValues"]
 
 
-def test_the_simulation_knows_an_explicit_deny_and_an_unknown_role(account: Account):
+def test_the_policy_simulator_reports_a_deny_and_an_unknown_role(account: Account):
     arn = role(account, allow("s3:*", "*"), {**allow("s3:Delete*", "*"), "Effect": "Deny"})
     assert simulated(account, arn, "s3:DeleteObject", "arn:aws:s3:::b/o")[0] == "explicitDeny"
     assert simulated(account, arn, "s3:GetObject", "arn:aws:s3:::b/o")[0] == "allowed"
@@ -161,14 +161,14 @@ def test_the_simulation_knows_an_explicit_deny_and_an_unknown_role(account: Acco
         ({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}, "iam:PassRole", "*", False),
     ],
 )
-def test_policies_mean_what_they_mean_to_iam(statement, action, resource, allowed):
+def test_policies_are_evaluated_as_by_iam(statement, action, resource, allowed):
     assert allows([{"Statement": statement}], action, resource) is allowed
 
 
 # Parameter Store
 
 
-def test_a_parameters_history_names_who_changed_it(account: Account):
+def test_the_history_of_a_parameter_names_the_writer(account: Account):
     ssm = account.client("ssm")
     for value in ("one", "two"):
         ssm.put_parameter(Name="/p", Value=value, Type="SecureString", Description=f"is {value}", Overwrite=True)
@@ -181,10 +181,10 @@ def test_a_parameters_history_names_who_changed_it(account: Account):
     assert described["LastModifiedUser"] == f"arn:aws:iam::{account.id}:user/operator"
     assert (described["Version"], described["KeyId"]) == (2, "alias/aws/ssm")
     put = {"Name": "/p", "Value": "v", "Type": "SecureString", "Overwrite": True}
-    assert code_of(lambda: ssm.put_parameter(**put, KeyId="alias/nobodys")) == "InvalidKeyId"
+    assert code_of(lambda: ssm.put_parameter(**put, KeyId="alias/missing")) == "InvalidKeyId"
 
 
-def test_the_limit_on_reads_is_raised_for_one_account(cloud: Cloud, account: Account):
+def test_high_throughput_is_enabled_per_account(cloud: Cloud, account: Account):
     def value(of: Account) -> str:
         setting = of.client("ssm").get_service_setting(SettingId=HIGH_THROUGHPUT)["ServiceSetting"]
         return str(setting["SettingValue"])
@@ -230,56 +230,58 @@ def invoked(client: Any, name: str, **event: Any) -> Any:
     return json.loads(client.invoke(FunctionName=name, Payload=json.dumps(event))["Payload"].read())
 
 
-def test_an_invocation_tells_the_end_of_the_log_and_what_went_wrong(account: Account):
+def test_an_invocation_returns_the_end_of_the_log_and_the_error(account: Account):
     client = account.client("lambda")
     name = function(account, COUNTS, Timeout=1)
-    answer = client.invoke(FunctionName=name, LogType="Tail", Payload=b'{"raise": true}')
-    assert answer["FunctionError"] == "Unhandled"
-    assert json.loads(answer["Payload"].read())["errorMessage"] == "as asked"
-    log = base64.b64decode(answer["LogResult"]).decode()
+    response = client.invoke(FunctionName=name, LogType="Tail", Payload=b'{"raise": true}')
+    assert response["FunctionError"] == "Unhandled"
+    assert json.loads(response["Payload"].read())["errorMessage"] == "as asked"
+    log = base64.b64decode(response["LogResult"]).decode()
     assert "called with {'raise': True}" in log
     assert "[ERROR] RuntimeError: as asked" in log
-    written = account.client("logs").filter_log_events(logGroupName="/aws/lambda/f")["events"]
-    assert any("called with" in event["message"] for event in written)
+    events = account.client("logs").filter_log_events(logGroupName="/aws/lambda/f")["events"]
+    assert any("called with" in event["message"] for event in events)
     assert invoked(client, name, exit=True)["errorType"] == "Runtime.ExitError"
     assert invoked(client, name)[0] == 1
 
 
-def test_invocations_at_the_same_time_get_containers_of_their_own(account: Account):
+def test_concurrent_invocations_get_separate_containers(account: Account):
     client = account.client("lambda")
     name = function(account, COUNTS)
     with ThreadPoolExecutor(3) as pool:
-        counts = [answer[0] for answer in pool.map(lambda _: invoked(client, name, sleep=1), range(3))]
+        counts = [result[0] for result in pool.map(lambda _: invoked(client, name, sleep=1), range(3))]
     assert counts == [1, 1, 1]
 
 
-def test_a_message_reaches_a_function_that_lets_sns_in_and_is_repeated(cloud: Cloud, account: Account):
+def test_a_message_reaches_a_function_that_allows_sns_and_is_retried(cloud: Cloud, account: Account):
     sns, client = account.client("sns"), account.client("lambda")
     topic = sns.create_topic(Name="T")["TopicArn"]
     name = function(account, COUNTS.replace('event.get("raise")', "calls < 3"))
     arn = client.get_function_configuration(FunctionName=name)["FunctionArn"]
     sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=arn)
-    sns.publish(TopicArn=topic, Message="not let in")
+    sns.publish(TopicArn=topic, Message="not allowed")
     client.add_permission(
         FunctionName=name, StatementId="sns", Action="lambda:InvokeFunction", Principal="sns.amazonaws.com",
         SourceArn=topic,
     )  # fmt: skip
-    sns.publish(TopicArn=topic, Message="let in", MessageAttributes={"a": {"DataType": "String", "StringValue": "b"}})
+    sns.publish(TopicArn=topic, Message="allowed", MessageAttributes={"a": {"DataType": "String", "StringValue": "b"}})
 
-    def heard() -> list[Any]:
-        return [event["Records"][0]["Sns"] for got, event in cloud.functions.invoked if got == arn]
+    def received() -> list[Any]:
+        return [event["Records"][0]["Sns"] for function, event in cloud.functions.invoked if function == arn]
 
-    assert eventually(lambda: len(heard()) == 3, 20)
-    assert {(told["Message"], told["TopicArn"]) for told in heard()} == {("let in", topic)}
-    assert heard()[0]["MessageAttributes"] == {"a": {"Type": "String", "Value": "b"}}
+    assert eventually(lambda: len(received()) == 3, 20)
+    assert {(message["Message"], message["TopicArn"]) for message in received()} == {("allowed", topic)}
+    assert received()[0]["MessageAttributes"] == {"a": {"Type": "String", "Value": "b"}}
 
 
 # The internet
 
 
-def test_other_hosts_are_not_there_and_it_is_known_who_was_wanted(cloud: Cloud, account: Account):
+def test_an_unknown_host_is_rejected_and_recorded(cloud: Cloud, account: Account):
     fetch = "import urllib.request; urllib.request.urlopen('https://example.com')"
     environment = account.environment()
-    done = subprocess.run([sys.executable, "-c", fetch], env=environment, capture_output=True, text=True, check=False)
-    assert "403 No such host" in done.stderr
+    process = subprocess.run(
+        [sys.executable, "-c", fetch], env=environment, capture_output=True, text=True, check=False
+    )
+    assert "403 No such host" in process.stderr
     assert cloud.internet.refused[-1] == "example.com"

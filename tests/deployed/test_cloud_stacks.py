@@ -1,4 +1,4 @@
-"""CloudFormation in the tests' cloud: stacks come and go as on AWS, resource by resource."""
+"""CloudFormation in the emulated cloud: stacks change resource by resource, as on AWS."""
 
 import copy
 import json
@@ -40,7 +40,7 @@ TEMPLATE: dict[str, Any] = {
 
 
 class Stack:
-    """The stack of the template, in an account of its own."""
+    """The stack of the template, in a separate account."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
@@ -49,8 +49,8 @@ class Stack:
         self.template = copy.deepcopy(TEMPLATE)
 
     def arguments(self, **parameters: str) -> dict[str, Any]:
-        given = {"Stage": "prod", **parameters}
-        listed = [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]
+        values = {"Stage": "prod", **parameters}
+        listed = [{"ParameterKey": name, "ParameterValue": value} for name, value in values.items()]
         return {"StackName": "resources", "TemplateBody": json.dumps(self.template), "Parameters": listed}
 
     def create(self) -> None:
@@ -60,7 +60,7 @@ class Stack:
         return str(self.cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
 
     def events(self, name: str = "resources") -> list[tuple[str, str]]:
-        """What happened to what, oldest first."""
+        """Return resources and statuses, oldest first."""
         events = self.cloudformation.describe_stack_events(StackName=name)["StackEvents"]
         return [(event["LogicalResourceId"], event["ResourceStatus"]) for event in reversed(events)]
 
@@ -74,7 +74,7 @@ def stack_(cloud: Cloud) -> Stack:
     return Stack(cloud.account())
 
 
-def test_a_stack_makes_its_resources_and_tells_of_each(stack_: Stack):
+def test_a_stack_creates_its_resources_with_an_event_for_each(stack_: Stack):
     stack_.create()
     (described,) = stack_.cloudformation.describe_stacks(StackName="resources")["Stacks"]
     assert described["StackStatus"] == "CREATE_COMPLETE"
@@ -85,26 +85,26 @@ def test_a_stack_makes_its_resources_and_tells_of_each(stack_: Stack):
     assert stack_.alarms() == [("failures-prod", 1.0)]
     sns = stack_.account.client("sns")
     assert sns.get_topic_attributes(TopicArn=stack_.topic)["Attributes"]["KmsMasterKeyId"] == "alias/aws/sns"
-    (subscribed,) = sns.list_subscriptions_by_topic(TopicArn=stack_.topic)["Subscriptions"]
-    assert subscribed["Endpoint"] == "ops@notes.example.com"
+    (subscription,) = sns.list_subscriptions_by_topic(TopicArn=stack_.topic)["Subscriptions"]
+    assert subscription["Endpoint"] == "ops@notes.example.com"
     assert stack_.account.client("cloudwatch").get_dashboard(DashboardName="board-prod")["DashboardBody"]
 
 
-def test_an_update_changes_what_differs_and_keeps_who_is_subscribed(stack_: Stack):
+def test_an_update_changes_what_differs_and_keeps_subscriptions(stack_: Stack):
     stack_.create()
     with pytest.raises(ClientError, match="No updates are to be performed"):
         stack_.cloudformation.update_stack(**stack_.arguments())
-    stack_.template["Resources"]["Topic"]["Properties"]["KmsMasterKeyId"] = "alias/ours"
+    stack_.template["Resources"]["Topic"]["Properties"]["KmsMasterKeyId"] = "alias/own"
     stack_.cloudformation.update_stack(**stack_.arguments())
     stack_.cloudformation.update_stack(**stack_.arguments(Limit="5"))
     assert stack_.status() == "UPDATE_COMPLETE"
     assert stack_.alarms() == [("failures-prod", 5.0)]
     sns = stack_.account.client("sns")
-    assert sns.get_topic_attributes(TopicArn=stack_.topic)["Attributes"]["KmsMasterKeyId"] == "alias/ours"
+    assert sns.get_topic_attributes(TopicArn=stack_.topic)["Attributes"]["KmsMasterKeyId"] == "alias/own"
     assert len(sns.list_subscriptions_by_topic(TopicArn=stack_.topic)["Subscriptions"]) == 1
 
 
-def test_a_stack_takes_its_time_and_can_be_watched(stack_: Stack, cloud: Cloud):
+def test_a_slow_stack_shows_its_progress(stack_: Stack, cloud: Cloud):
     cloud.stacks.pace = 0.1
     stack_.create()
     assert stack_.status() == "CREATE_IN_PROGRESS"
@@ -114,7 +114,7 @@ def test_a_stack_takes_its_time_and_can_be_watched(stack_: Stack, cloud: Cloud):
     assert eventually(lambda: stack_.status() == "CREATE_COMPLETE", 20)
 
 
-def test_a_stack_that_fails_leaves_nothing_but_its_reason(stack_: Stack):
+def test_a_failed_stack_is_rolled_back_and_names_the_reason(stack_: Stack):
     stack_.account.client("sns").create_topic(Name="Purchases-prod")
     stack_.create()
     assert stack_.status() == "ROLLBACK_COMPLETE"
@@ -126,7 +126,7 @@ def test_a_stack_that_fails_leaves_nothing_but_its_reason(stack_: Stack):
         stack_.cloudformation.update_stack(**stack_.arguments())
 
 
-def test_an_update_that_fails_goes_back(stack_: Stack):
+def test_a_failed_update_is_rolled_back(stack_: Stack):
     stack_.create()
     stack_.account.client("cloudwatch").put_dashboard(DashboardName="second", DashboardBody='{"widgets": []}')
     stack_.template["Resources"]["Second"] = copy.deepcopy(TEMPLATE["Resources"]["Board"])
@@ -136,7 +136,7 @@ def test_an_update_that_fails_goes_back(stack_: Stack):
     assert ("Second", "CREATE_FAILED") in stack_.events()
 
 
-def test_a_stack_is_deleted_with_all_it_made(stack_: Stack):
+def test_a_stack_is_deleted_with_its_resources(stack_: Stack):
     stack_.create()
     stack_id = stack_.cloudformation.describe_stacks(StackName="resources")["Stacks"][0]["StackId"]
     stack_.cloudformation.delete_stack(StackName="resources")

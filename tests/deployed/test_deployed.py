@@ -1,4 +1,4 @@
-"""`chalice deploy`, for real, on emulated AWS: what each stage's functions and roles get, and that it serves."""
+"""`chalice deploy` on the emulated cloud: each stage's functions and roles, and the requests that they serve."""
 
 import io
 import json
@@ -24,12 +24,12 @@ STAGES = [pytest.param(stage, marks=pytest.mark.xdist_group(stage)) for stage in
 
 @pytest.fixture(params=STAGES)
 def deployed(request: pytest.FixtureRequest, cloud: Cloud, _deployments: Deployments) -> Iterator[Deployment]:
-    """A stage that was deployed into an account of its own. .chalice/config.json does not declare featureX."""
+    """A stage deployed into a separate account. .chalice/config.json does not declare featureX."""
     yield _deployments.of(request.param)
     cloud.functions.forget()
 
 
-def test_a_deployed_function_gets_its_stages_variables(deployed: Deployment):
+def test_a_deployed_function_gets_the_variables_of_its_stage(deployed: Deployment):
     for name, handler in (("api_handler", "app.app"), ("notify", "app.notify")):
         function = deployed.function(name)
         variables = function["Environment"]["Variables"]
@@ -42,47 +42,49 @@ def test_a_deployed_function_gets_its_stages_variables(deployed: Deployment):
     assert deployed.function()["Role"] != deployed.function("notify")["Role"]
 
 
-def test_deploying_leaves_no_secret_behind(deployed: Deployment):
-    left = "".join(file.read_text(errors="replace") for file in deployed.folder.rglob("*") if file.is_file())
+def test_a_deploy_writes_no_secret(deployed: Deployment):
+    files = "".join(file.read_text(errors="replace") for file in deployed.folder.rglob("*") if file.is_file())
     variables = json.dumps([deployed.function(name)["Environment"] for name in ("api_handler", "notify")])
-    assert deployed.key not in left + variables + deployed.output
+    assert deployed.key not in files + variables + deployed.output
 
 
-def test_the_package_holds_the_app_alone(deployed: Deployment):
+def test_the_package_contains_only_the_app(deployed: Deployment):
     function = get_backend(deployed.account.id, "us-east-1").get_function(deployed.function()["FunctionName"])
     package = zipfile.ZipFile(io.BytesIO(function.code_bytes))
-    own = {name for name in package.namelist() if not name.startswith("chalice/")}
+    names = {name for name in package.namelist() if not name.startswith("chalice/")}
     source = {
         file.relative_to(PROJECT).as_posix() for file in (PROJECT / "chalicelib").rglob("*.*") if file.suffix != ".pyc"
     }
-    assert own == {"app.py", *source}
+    assert names == {"app.py", *source}
     assert package.read("app.py") == (PROJECT / "app.py").read_bytes()
 
 
 def test_a_purchase_is_charged_announced_and_texted(deployed: Deployment, cloud: Cloud):
     with deployed.webhook():
-        bought = cloud.request("POST", f"{deployed.url}/billing", signed_by=deployed.account, json=deployed.purchase)
-        assert bought.status_code == 200, bought.text
-        payment = bought.json()
+        response = cloud.request("POST", f"{deployed.url}/billing", signed_by=deployed.account, json=deployed.purchase)
+        assert response.status_code == 200, response.text
+        payment = response.json()
         assert payment["status"] == "succeeded"
         assert eventually(lambda: any(payment["id"] in text for text in deployed.account.texts()))
-    (charged,) = [intent for intent in cloud.stack.stripe.payment_intents if intent["id"] == payment["id"]]
-    assert charged["livemode"] is (deployed.stage == "prod")
+    (payment_intent,) = [intent for intent in cloud.stack.stripe.payment_intents if intent["id"] == payment["id"]]
+    assert payment_intent["livemode"] is (deployed.stage == "prod")
     topic = f"arn:aws:sns:us-east-1:{deployed.account.id}:NotePurchased-{deployed.resources_stage}"
-    (announced,) = [publish for publish in cloud.stack.published if publish.get("TopicArn") == topic]
-    assert json.loads(announced["Message"])["payment_id"] == payment["id"]
-    seen = cloud.request("GET", f"{deployed.url}/billing/{payment['id']}", signed_by=deployed.account)
-    assert seen.json() == payment
+    (message,) = [publish for publish in cloud.stack.published if publish.get("TopicArn") == topic]
+    assert json.loads(message["Message"])["payment_id"] == payment["id"]
+    retrieved = cloud.request("GET", f"{deployed.url}/billing/{payment['id']}", signed_by=deployed.account)
+    assert retrieved.json() == payment
 
 
-def test_who_does_not_sign_rightly_pays_nothing(deployed: Deployment, cloud: Cloud):
+def test_a_request_without_a_valid_signature_charges_nothing(deployed: Deployment, cloud: Cloud):
     url, requests = f"{deployed.url}/billing", len(cloud.stack.stripe.requests)
     stranger = cloud.account()
-    assert _refusal(cloud.request("POST", url, json=deployed.purchase)) == "Missing Authentication Token"
-    assert "not authorized" in _refusal(cloud.request("POST", url, signed_by=stranger, json=deployed.purchase))
+    assert _forbidden(cloud.request("POST", url, json=deployed.purchase)) == "Missing Authentication Token"
+    assert "not authorized" in _forbidden(cloud.request("POST", url, signed_by=stranger, json=deployed.purchase))
     for spoil in ({"data": b"{}"}, {"secret": "another"}, {"at": datetime.now(timezone.utc) - timedelta(hours=1)}):
-        said = _refusal(cloud.request("POST", url, signed_by=deployed.account, spoiled=spoil, json=deployed.purchase))
-        assert "signature" in said.lower()
+        error = _forbidden(
+            cloud.request("POST", url, signed_by=deployed.account, spoiled=spoil, json=deployed.purchase)
+        )
+        assert "signature" in error.lower()
     assert len(cloud.stack.stripe.requests) == requests
 
 
@@ -96,13 +98,13 @@ def test_api_gateway_rejects_requests_as_openapi_yaml_describes(
     assert without_values(response.json()) == without_values(example(route, 403, name))
 
 
-def _refusal(response: Any) -> str:
+def _forbidden(response: Any) -> str:
     assert response.status_code == 403
     body = response.json()
     return str(body.get("message") or body["Message"])
 
 
-def test_everybody_gets_a_price_and_the_state_of_health(deployed: Deployment, cloud: Cloud):
+def test_price_and_health_are_public(deployed: Deployment, cloud: Cloud):
     health = cloud.request("GET", f"{deployed.url}/health")
     assert health.json()["stage"] == deployed.resources_stage
     assert cloud.request("GET", f"{deployed.url}/billing/quote?storage=11").json()["amount"] == 2200
@@ -113,7 +115,7 @@ def test_everybody_gets_a_price_and_the_state_of_health(deployed: Deployment, cl
     assert cloud.request("DELETE", f"{deployed.url}/billing").status_code == 403
 
 
-# What policies speak of, by service. The sweep below asks about every action of these services on each of these.
+# Resources by service. The test of the roles evaluates every action of these services on each of them.
 ACCOUNT = "arn:aws:{}:us-east-1:123456789012:{}"
 PARAMETERS = ["stripeSecretKey/test", "stripeSecretKey/live", "stripeWebhookSecret/dev", "stripeWebhookSecret/prod",
               "stripeWebhookSecret/featureX", "stripeSecretKey", "other"]  # fmt: skip
@@ -137,12 +139,12 @@ RESOURCES = {
     "dynamodb": [ACCOUNT.format("dynamodb", "table/other")],
     "s3": ["arn:aws:s3:::other/object", "*"],
 }  # fmt: skip
-# What IAM calls some operations.
+# Actions whose IAM name differs from the operation's.
 MORE_ACTIONS = ["iam:PassRole", "lambda:InvokeFunction", "s3:ListBucket", "execute-api:Invoke"]
 
 
-def may(role: str, stage: str) -> set[tuple[str, str]]:
-    """What a role may do, and on what: all of it."""
+def permissions(role: str, stage: str) -> set[tuple[str, str]]:
+    """Return all actions of a role, each with its resource."""
     tracing = {(f"xray:{action}", "*") for action in ("PutTraceSegments", "PutTelemetryRecords")}
     prod = stage == "prod"
     if role == "notify":
@@ -164,14 +166,14 @@ def _writing(functions: list[str]) -> set[tuple[str, str]]:
 
 @pytest.fixture(scope="session")
 def actions() -> list[str]:
-    """Every action of the services above that boto3 knows, and a few more."""
+    """Return every action of the services above that boto3 knows, and a few more."""
     loader = Loader()
     models = {service: loader.load_service_model(service, "service-2") for service in RESOURCES}
     return [f"{service}:{name}" for service, model in models.items() for name in model["operations"]] + MORE_ACTIONS
 
 
 @pytest.mark.parametrize("role", ["api_handler", "notify"])
-def test_a_role_may_do_this_and_nothing_else(role: str, deployed: Deployment, actions: list[str]):
+def test_a_role_has_exactly_these_permissions(role: str, deployed: Deployment, actions: list[str]):
     policies = deployed.policies(role)
     granted = {
         (action, resource)
@@ -179,4 +181,4 @@ def test_a_role_may_do_this_and_nothing_else(role: str, deployed: Deployment, ac
         for resource in RESOURCES.get(action.partition(":")[0], ["*"])
         if allows(policies, action, resource)
     }
-    assert granted == may(role, deployed.stage)
+    assert granted == permissions(role, deployed.stage)

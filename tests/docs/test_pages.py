@@ -66,7 +66,7 @@ def test_every_problem_of_the_api_is_on_the_pages_for_callers_and_operators():
 
 
 def test_every_line_of_the_doctor_is_on_its_page():
-    checks = [CONFIGURATION, *runner.GATES, *runner.PREFLIGHT, *runner.AFTERWARDS]
+    checks = [CONFIGURATION, *runner.GATES, *runner.preflight(), *runner.after_deploy()]
     assert re.findall(r"^\| `([a-z-]+)` \|", (PROJECT / "docs" / "doctor.md").read_text(), re.MULTILINE) == checks
 
 
@@ -84,7 +84,8 @@ def test_the_messages_on_the_page_are_those_of_stagectl_and_make_run():
 
 def messages() -> str:
     """Return the texts in the sources, one per line, with … for a value."""
-    sources = [*(PROJECT / "stagectl").rglob("*.py"), *(PROJECT / "devstack").glob("*.py"), PROJECT / "app.py"]
+    sources = [file for name in ("stagectl", "operations", "devstack") for file in (PROJECT / name).rglob("*.py")]
+    sources.append(PROJECT / "app.py")
     texts = [(PROJECT / "Makefile").read_text()]
     for source in sources:
         for node in ast.walk(ast.parse(source.read_text())):

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib import config as tables
 from chalicelib.config import ConfigError, load
 from stagectl import project_check
+from stagectl.project_check import ProjectError
 from tests.support.stack import PROJECT, Stack, free_ports, stage_variables
 
 DEV = ("dev", "/stripeSecretKey/test", False)
@@ -85,7 +87,7 @@ def test_an_undeclared_stage_gets_devs_variables_and_policy():
 
 
 def test_the_projects_own_configuration_passes_its_check():
-    project_check.check()
+    project_check.check(tables, PROJECT / ".chalice")
 
 
 def _changed(tmp_path: Path, change: Any) -> Path:
@@ -101,73 +103,107 @@ def _variables(stage: dict[str, Any], function: str = "api_handler") -> dict[str
     return stage.setdefault("lambda_functions", {}).setdefault(function, {}).setdefault("environment_variables", {})
 
 
+def _stage(config: Any, name: str) -> Any:
+    return config["stages"][name]
+
+
 MISTAKES = {
-    "prod, api_handler: STAGE is 'dev'": lambda c: c["stages"]["prod"]["environment_variables"].update(
-        STAGE="dev", RESOURCES_STAGE="dev"
+    "stages.prod.environment_variables.STAGE .prod, api_handler.: STAGE is 'dev'": lambda c: _stage(c, "prod")[
+        "environment_variables"
+    ].update(STAGE="dev", RESOURCES_STAGE="dev"),
+    "stages.prod.environment_variables.RESOURCES_STAGE .prod": lambda c: c["stages"]["prod"][
+        "environment_variables"
+    ].update(RESOURCES_STAGE="dev"),
+    ", environment_variables.STAGE .a stage that is not declared, api_handler.: STAGE is 'prod'": lambda c: c[
+        "environment_variables"
+    ].update(STAGE="prod", RESOURCES_STAGE="prod", NOTE_PURCHASED_TOPIC="NotePurchased-prod"),
+    "stages: must declare 'prod'": lambda c: c["stages"].pop("prod"),
+    "stages: must be an object": lambda c: c.pop("stages"),
+    "stages.prod.lambda_functions.notify.environment_variables.STAGE .prod, notify.: STAGE": lambda c: _variables(
+        _stage(c, "prod"), "notify"
+    ).update(STAGE="dev", RESOURCES_STAGE="dev", NOTE_PURCHASED_TOPIC="NotePurchased-dev"),
+    "stages.dev.lambda_functions.api_handler.environment_variables.STAGE .dev, api_handler.: STAGE": lambda c: (
+        _variables(_stage(c, "dev")).update(
+            STAGE="prod", RESOURCES_STAGE="prod", NOTE_PURCHASED_TOPIC="NotePurchased-prod"
+        )
     ),
-    "prod, api_handler: RESOURCES_STAGE": lambda c: c["stages"]["prod"]["environment_variables"].update(
-        RESOURCES_STAGE="dev"
+    "api_handler.environment_variables.STRIPE_API_BASE .prod, api_handler.: STRIPE_API_BASE": lambda c: _variables(
+        _stage(c, "prod")
+    ).update(STRIPE_API_BASE="https://stripe.example.com"),
+    ", environment_variables.NOTE_PURCHASED_TOPIC .prod, api_handler.: must be": lambda c: _stage(c, "prod")[
+        "environment_variables"
+    ].pop("NOTE_PURCHASED_TOPIC"),
+    ", environment_variables.CORS_ORIGIN .prod, api_handler.: CORS_ORIGIN is '[*]'": lambda c: _stage(c, "prod")[
+        "environment_variables"
+    ].pop("CORS_ORIGIN"),
+    "CORS_ORIGIN is 'notes'": lambda c: _stage(c, "prod")["environment_variables"].update(CORS_ORIGIN="notes"),
+    ", environment_variables.ADMIN_PHONE .*: must be a string": lambda c: c["environment_variables"].update(
+        ADMIN_PHONE=14151234567
     ),
-    "not declared gets\\), api_handler: STAGE is 'prod'": lambda c: c["environment_variables"].update(
-        STAGE="prod", RESOURCES_STAGE="prod", NOTE_PURCHASED_TOPIC="NotePurchased-prod"
+    ", environment_variables.AWS_ENDPOINT_URL .*: only Lambda sets this": lambda c: c["environment_variables"].update(
+        AWS_ENDPOINT_URL="https://aws.example.com"
     ),
-    "'prod'": lambda c: c["stages"].pop("prod"),
-    "'stages'": lambda c: c.pop("stages"),
-    "prod, notify: STAGE": lambda c: _variables(c["stages"]["prod"], "notify").update(
-        STAGE="dev", RESOURCES_STAGE="dev", NOTE_PURCHASED_TOPIC="NotePurchased-dev"
+    "stages.prod.autogen_policy .prod, api_handler.: must be false": lambda c: _stage(c, "prod").update(
+        autogen_policy=True
     ),
-    "dev, api_handler: STAGE": lambda c: _variables(c["stages"]["dev"]).update(
-        STAGE="prod", RESOURCES_STAGE="prod", NOTE_PURCHASED_TOPIC="NotePurchased-prod"
+    "stages.prod.iam_role_arn .prod, api_handler.: must be absent": lambda c: _stage(c, "prod").update(
+        iam_role_arn="arn:aws:iam::123456789012:role/x"
     ),
-    "prod, api_handler: STRIPE_API_BASE": lambda c: _variables(c["stages"]["prod"]).update(
-        STRIPE_API_BASE="https://stripe.example.com"
+    "stages.prod.iam_policy_file .prod, api_handler.": lambda c: _stage(c, "prod").update(
+        iam_policy_file="policy-dev.json"
     ),
-    "prod, api_handler: NOTE_PURCHASED_TOPIC": lambda c: c["stages"]["prod"]["environment_variables"].pop(
-        "NOTE_PURCHASED_TOPIC"
+    "stages.dev.iam_policy_file .dev, api_handler.": lambda c: _stage(c, "dev").update(
+        iam_policy_file="./policy-prod.json"
     ),
-    r"prod, api_handler: CORS_ORIGIN is '\*'": lambda c: c["stages"]["prod"]["environment_variables"].pop(
-        "CORS_ORIGIN"
+    "iam_policy_file .prod, notify.: must be 'policy-prod-notify.json'": lambda c: _stage(c, "prod").pop(
+        "lambda_functions"
     ),
-    "CORS_ORIGIN is 'notes'": lambda c: c["stages"]["prod"]["environment_variables"].update(CORS_ORIGIN="notes"),
-    "ADMIN_PHONE must be a string": lambda c: c["environment_variables"].update(ADMIN_PHONE=14151234567),
-    "AWS_ENDPOINT_URL": lambda c: c["environment_variables"].update(AWS_ENDPOINT_URL="https://aws.example.com"),
-    "prod, api_handler: autogen_policy": lambda c: c["stages"]["prod"].update(autogen_policy=True),
-    "iam_role_arn": lambda c: c["stages"]["prod"].update(iam_role_arn="arn:aws:iam::123456789012:role/x"),
-    "prod, api_handler: iam_policy_file": lambda c: c["stages"]["prod"].update(iam_policy_file="policy-dev.json"),
-    "dev, api_handler: iam_policy_file": lambda c: c["stages"]["dev"].update(iam_policy_file="./policy-prod.json"),
-    "prod, notify: iam_policy_file": lambda c: c["stages"]["prod"].pop("lambda_functions"),
-    "dev, api_handler: lambda_timeout": lambda c: c["stages"]["dev"].update(
+    "stages.dev.lambda_functions.api_handler.lambda_timeout .dev, api_handler.": lambda c: c["stages"]["dev"].update(
         lambda_functions={"api_handler": {"lambda_timeout": 3}}
     ),
-    "lambda_timeout": lambda c: c.update(lambda_timeout=10),
-    r"stages\.dev\.environment_variables\.STRIPE_KEY": lambda c: c["stages"]["dev"].update(
+    "config.json, lambda_timeout": lambda c: c.update(lambda_timeout=10),
+    "stages.dev.environment_variables.STRIPE_KEY": lambda c: _stage(c, "dev").update(
         environment_variables={"STRIPE_KEY": "sk_test_abcdefgh"}
     ),
-    r"tags\.note": lambda c: c["tags"].update(note="x_sk_live_abcdefgh"),
-    "app_name": lambda c: c.update(app_name="billing"),
-    "'stages' must be": lambda c: c.update(stages=[]),
-    "dev: not of the form": lambda c: c["stages"].update(dev="dev"),
+    "tags.note": lambda c: c["tags"].update(note="x_sk_live_abcdefgh"),
+    "app_name: is 'billing', but policy-dev": lambda c: c.update(app_name="billing"),
+    "config.json, stages: must be an object": lambda c: c.update(stages=[]),
+    "stages.dev: not of the form": lambda c: c["stages"].update(dev="dev"),
 }
 
 
 @pytest.mark.parametrize("names", MISTAKES)
 def test_a_mistake_in_config_json_is_named_in_one_sentence(tmp_path, names):
     folder = _changed(tmp_path, MISTAKES[names])
-    with pytest.raises(ConfigError, match=names) as raised:
-        project_check.check(folder)
+    with pytest.raises(ProjectError, match=names) as raised:
+        project_check.check(tables, folder)
+    assert raised.value.what.startswith(".chalice/config.json, ")
     assert "\n" not in str(raised.value)
+    assert raised.value.remedy
 
 
 def test_a_stage_for_a_branch_needs_its_name_alone(tmp_path):
     branch = {"environment_variables": {"STAGE": "staging"}}
-    project_check.check(_changed(tmp_path, lambda c: c["stages"].update(staging=branch)))
+    project_check.check(tables, _changed(tmp_path, lambda c: c["stages"].update(staging=branch)))
 
 
-def test_config_json_that_is_not_json_is_named(tmp_path):
+@pytest.mark.parametrize(
+    ("content", "what", "remedy"),
+    [
+        (b'{\n  "stages": {,\n}', "line 2, column 14: invalid JSON: Expecting property name", "Fix this."),
+        (b'{"a": "\xff"}', "byte 7: not UTF-8.", "Save it as UTF-8."),
+        (b"[]", "line 1: must be a JSON object.", "Fix this."),
+        (None, "the file: cannot be read: No such file or directory.", "Restore the file"),
+    ],
+)
+def test_config_json_that_is_not_json_is_named_with_the_line(tmp_path, content, what, remedy):
     folder = _changed(tmp_path, lambda c: None)
-    (folder / "config.json").write_text("{")
-    with pytest.raises(ConfigError, match=r"config\.json can't be read"):
-        project_check.check(folder)
+    (folder / "config.json").unlink()
+    if content is not None:
+        (folder / "config.json").write_bytes(content)
+    with pytest.raises(ProjectError, match=rf"^\.chalice/config\.json, {what}") as raised:
+        project_check.check(tables, folder)
+    assert remedy in raised.value.remedy
 
 
 def _copy_of_the_project(tmp_path: Path, mistake: str) -> Path:
@@ -183,7 +219,7 @@ def _copy_of_the_project(tmp_path: Path, mistake: str) -> Path:
     return copy
 
 
-@pytest.mark.parametrize("mistake", ["prod, api_handler: STAGE is 'dev'", r"tags\.note"])
+@pytest.mark.parametrize("mistake", [next(iter(MISTAKES)), "tags.note"])
 def test_chalice_deploy_stops_with_one_sentence(tmp_path, stack: Stack, mistake):
     copy = _copy_of_the_project(tmp_path, mistake)
     chalice = Path(sys.executable).with_name("chalice")

@@ -86,7 +86,10 @@ def test_an_account_that_holds_the_other_modes_key_is_the_other_stages(operator:
         (operator.folder / ".chalice" / "accounts.json").write_text(json.dumps(known))
         key = operator.live_key if stage == "prod" else operator.test_key
         said = operator.fails("secrets", "put", "--stage", stage, stdin=key, account=account)
-        assert f"The credentials are of account {account.id}, which is {other}'s: {stage} wants another." in said
+        assert (
+            f"The credentials are of account {account.id}, which is {other}'s: {stage} requires another account."
+            in said
+        )
         assert f"stagectl stages pin --stage {stage}" in said
     ssm = account.client("ssm")
     assert [found["Name"] for found in ssm.describe_parameters()["Parameters"]] == [
@@ -140,7 +143,9 @@ def test_the_table_of_stages_has_what_the_credentials_may_see(operator_of_dev: O
 
 def test_a_stage_for_a_branch_uses_devs_key_and_topic(operator: Operator):
     operator.does("secrets", "put", "--stage", "dev", stdin=operator.test_key)
-    assert "featureX is declared; it uses dev's key and topic." in operator.does("stages", "add", "featureX")
+    assert "featureX is declared; it uses the secrets and resources of dev." in operator.does(
+        "stages", "add", "featureX"
+    )
     config = (operator.folder / ".chalice" / "config.json").read_text()
     assert "declared already; nothing was changed." in operator.does("stages", "add", "featureX")
     assert (operator.folder / ".chalice" / "config.json").read_text() == config

@@ -60,7 +60,7 @@ def test_nor_from_a_checkout_that_knows_no_accounts_yet(operator: Operator):
     before = made_in(operator, "dev")
     for command in (("deploy",), ("secrets", "put"), ("resources", "up"), ("webhook", "up")):
         said = operator.fails(*command, "--stage", "prod", account=operator.dev, stdin=operator.live_key)
-        assert f"account {operator.dev.id}, which is dev's: prod wants another" in said
+        assert f"account {operator.dev.id}, which is dev's: prod requires another account" in said
     assert made_in(operator, "dev") == before
 
 

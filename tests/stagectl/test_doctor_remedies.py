@@ -1,4 +1,4 @@
-"""What `stagectl doctor` says to do, done: remedies that take a deploy, and the one that takes a policy."""
+"""The remedies of `stagectl doctor`, followed: those that deploy, and the one that changes a policy."""
 
 import json
 import re
@@ -9,52 +9,52 @@ import pytest
 from tests.support import breakages_of_announcing as announcing
 from tests.support.breakages import API, KEY, NOTIFY, ROLE, configured, kms_key, parameter, statements
 from tests.support.breakages_of_announcing import STACK, at_once, topic_arn
-from tests.support.doctor import commands_of, follow, wrong
+from tests.support.doctor import follow, problems
 from tests.support.operator_session import Operator
 
 
-def test_a_deploy_mends_whatever_differs_from_the_repository(operator_of_dev: Operator):
+def test_a_deploy_repairs_every_difference_from_the_repository(operator_of_dev: Operator):
     differing = at_once(
         configured(Environment={"CORS_ORIGIN": "https://old.example.com"}, Timeout=3),
         configured(NOTIFY, TracingConfig={"Mode": "PassThrough"}, Environment={"BY_HAND": "1"}),
-        statements(lambda of: of[1:]),
+        statements(lambda documents: documents[1:]),
         announcing.closed_to_sns(),
     )
     with differing(operator_of_dev):
-        found = wrong(operator_of_dev)
-        assert set(found) == {"environment", "limits", "tracing", "roles", "subscription"}
-        (remedy,) = {finding.remedy for finding in found.values()}
-        follow(operator_of_dev, remedy)
-        assert wrong(operator_of_dev) == {}
+        reported = problems(operator_of_dev)
+        assert set(reported) == {"environment", "limits", "tracing", "roles", "subscription"}
+        (command,) = {verdict.command for verdict in reported.values()}
+        follow(operator_of_dev, command)
+        assert problems(operator_of_dev) == {}
 
 
 @pytest.fixture
-def mended(operator_of_dev: Operator):
-    """An operator who has deployed dev, and does so again if the test leaves it broken."""
+def deployed_again(operator_of_dev: Operator):
+    """An operator who deployed dev, and deploys it again if the test leaves it broken."""
     yield operator_of_dev
-    if wrong(operator_of_dev):
+    if problems(operator_of_dev):
         operator_of_dev.does("deploy", "--stage", "dev", "--skip", "package", "--skip", "smoke")
 
 
-def test_a_deploy_makes_again_what_is_gone_and_each_has_one_line(mended: Operator):
-    account = mended.dev
+def test_a_deploy_restores_what_was_deleted_and_each_cause_has_one_line(deployed_again: Operator):
+    account = deployed_again.dev
     (api,) = account.client("apigateway").get_rest_apis()["items"]
     account.client("apigateway").delete_rest_api(restApiId=api["id"])
-    found = wrong(mended)
-    assert {name: it.text for name, it in found.items()} == {"deployed": "No REST API calls the function."}
+    reported = problems(deployed_again)
+    assert {name: it.text for name, it in reported.items()} == {"deployed": "No REST API calls the function."}
     _delete_role(account)
-    found = wrong(mended)
-    assert set(found) == {"deployed", "roles"}
-    assert found["roles"].text == f"The role {ROLE} does not exist, so {API} can't start."
+    reported = problems(deployed_again)
+    assert set(reported) == {"deployed", "roles"}
+    assert reported["roles"].text == f"The role {ROLE} does not exist, so {API} can't start."
     account.client("lambda").delete_function(FunctionName=NOTIFY)
-    found = wrong(mended)
-    assert set(found) == {"deployed", "roles"}
-    assert found["deployed"].text == f"Not deployed: {NOTIFY}."
+    reported = problems(deployed_again)
+    assert set(reported) == {"deployed", "roles"}
+    assert reported["deployed"].text == f"Not deployed: {NOTIFY}."
     account.client("lambda").delete_function(FunctionName=API)
-    (finding,) = wrong(mended).values()
-    assert finding.text == f"Not deployed: {API}, {NOTIFY}."
-    follow(mended, finding.remedy)
-    assert wrong(mended) == {}
+    (verdict,) = problems(deployed_again).values()
+    assert verdict.text == f"Not deployed: {API}, {NOTIFY}."
+    follow(deployed_again, verdict.command)
+    assert problems(deployed_again) == {}
 
 
 def _delete_role(account: Any) -> None:
@@ -64,40 +64,40 @@ def _delete_role(account: Any) -> None:
     iam.delete_role(RoleName=ROLE)
 
 
-def test_a_topic_that_is_gone_is_made_again_with_its_stack(mended: Operator):
-    mended.dev.client("sns").delete_topic(TopicArn=topic_arn(mended))
-    found = wrong(mended)
-    assert set(found) == {"topic"}
-    assert "no topic NotePurchased-dev: it was deleted by hand" in found["topic"].text
-    down, up = commands_of(found["topic"].remedy)
-    follow(mended, down)
-    found = wrong(mended)
-    assert set(found) == {"resources"}  # not the topic and the subscription, which went with it
-    assert f"{STACK}, with topic, alarms and dashboard, does not exist" in found["resources"].text
-    assert found["resources"].remedy == up == "stagectl deploy --stage dev"
-    mended.dev.client("sns").create_topic(Name="NotePurchased-dev")  # as somebody did before there was a stack
-    found = wrong(mended)
-    assert set(found) == {"resources", "subscription"}  # two causes: that topic has no stack, and no subscriber
-    assert "made by hand, and would be in the way" in found["resources"].remedy
-    follow(mended, found["resources"].remedy)
-    assert wrong(mended) == {}
+def test_a_deleted_topic_is_restored_with_its_stack(deployed_again: Operator):
+    deployed_again.dev.client("sns").delete_topic(TopicArn=topic_arn(deployed_again))
+    reported = problems(deployed_again)
+    assert set(reported) == {"topic"}
+    assert "no topic NotePurchased-dev: its stack exists, so it was deleted by hand" in reported["topic"].text
+    down, up = reported["topic"].command.split(" && ")
+    follow(deployed_again, down)
+    reported = problems(deployed_again)
+    assert set(reported) == {"resources"}  # not the topic and the subscription, which were deleted with it
+    assert f"{STACK}, with topic, alarms and dashboard, does not exist" in reported["resources"].text
+    assert reported["resources"].command == up == "stagectl deploy --stage dev"
+    deployed_again.dev.client("sns").create_topic(Name="NotePurchased-dev")  # by hand, before there was a stack
+    reported = problems(deployed_again)
+    assert set(reported) == {"resources", "subscription"}  # two causes: that topic has no stack, and no subscriber
+    assert "made by hand, and the stack can't be made while it exists" in reported["resources"].remedy
+    follow(deployed_again, reported["resources"].command)
+    assert problems(deployed_again) == {}
 
 
-def test_the_statement_that_a_kms_key_takes_is_the_one_that_is_told(operator_of_dev: Operator):
+def test_the_reported_statement_is_what_a_kms_key_needs(operator_of_dev: Operator):
     with parameter(KEY, KeyId=kms_key)(operator_of_dev):
-        (finding,) = wrong(operator_of_dev).values()
-        told = json.loads(re.findall(r"policy-dev.json: ({.*}), then: ", finding.remedy)[0])
-        with statements(lambda of: [*of, told], in_repository=True)(operator_of_dev):
-            assert wrong(operator_of_dev) == {}
-        condition = told["Condition"]["StringEquals"]
-        (bound,) = condition["kms:EncryptionContext:PARAMETER_ARN"]
-        condition["kms:EncryptionContext:PARAMETER_ARN"] = [bound.replace("test", "another")]
-        with statements(lambda of: [*of, told], in_repository=True)(operator_of_dev):
-            assert set(wrong(operator_of_dev)) == {"key-readable"}
-        # Told already, and not deployed yet: one cause, one line.
+        (verdict,) = problems(operator_of_dev).values()
+        statement = json.loads(re.findall(r"policy-dev.json, then deploy: ({.*})$", verdict.remedy)[0])
+        with statements(lambda others: [*others, statement], in_repository=True)(operator_of_dev):
+            assert problems(operator_of_dev) == {}
+        condition = statement["Condition"]["StringEquals"]
+        bound = condition["kms:EncryptionContext:PARAMETER_ARN"]
+        condition["kms:EncryptionContext:PARAMETER_ARN"] = bound.replace("test", "another")
+        with statements(lambda others: [*others, statement], in_repository=True)(operator_of_dev):
+            assert set(problems(operator_of_dev)) == {"key-readable"}
+        # Added already, and not deployed yet: one cause, one line.
         file = operator_of_dev.folder / ".chalice" / "policy-dev.json"
-        with announcing.edited(file.name, lambda text: _with(text, told))(operator_of_dev):
-            assert set(wrong(operator_of_dev)) == {"roles"}
+        with announcing.edited(file.name, lambda text: _with(text, statement))(operator_of_dev):
+            assert set(problems(operator_of_dev)) == {"roles"}
 
 
 def _with(policy: str, statement: dict[str, Any]) -> str:

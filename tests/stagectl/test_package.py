@@ -1,4 +1,4 @@
-"""What `make package` builds: what is in it, that it is the same each time, and that it serves, cold and for long."""
+"""The package that `make package` builds: its contents, that builds are reproducible, and that it serves purchases."""
 
 import importlib.util
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import operations
 from devstack.runtime_api import LambdaContainer
 from stagectl import packaging
 from tests.support.stack import PROJECT, PURCHASE, Stack, billing_event
@@ -20,7 +21,7 @@ SNS = {"MessageAttributes": {}, "Subject": None}
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package of a checkout of its own, and the template beside it."""
+    """Build the package and the template of a separate checkout."""
     folder = tmp_path_factory.mktemp("package")
     checkout(folder / "project")
     return packaging.build("dev", folder / "out", folder / "project")
@@ -28,7 +29,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def unpacked(built: Path) -> Path:
-    """The package as Lambda has it: nothing can be written there."""
+    """Unpack the package."""
     folder = built.parent / "task"
     with zipfile.ZipFile(built) as archive:
         archive.extractall(folder)
@@ -36,7 +37,7 @@ def unpacked(built: Path) -> Path:
 
 
 def checkout(folder: Path) -> Path:
-    for name in ("app.py", "chalicelib", ".chalice", "requirements.txt"):
+    for name in ("app.py", "chalicelib", "stagectl", "operations", ".chalice", "requirements.txt"):
         copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
         folder.mkdir(exist_ok=True)
         copy(PROJECT / name, folder / name)
@@ -44,7 +45,7 @@ def checkout(folder: Path) -> Path:
     return folder
 
 
-def test_it_holds_the_app_what_it_imports_and_nothing_else(built: Path):
+def test_it_contains_the_app_its_imports_and_nothing_else(built: Path):
     names = zipfile.ZipFile(built).namelist()
     assert {name.partition("/")[0] for name in names} == {
         "app.py", "chalicelib", "chalice", "stripe", "typing_extensions.py", "__pycache__",
@@ -58,6 +59,48 @@ def test_it_holds_the_app_what_it_imports_and_nothing_else(built: Path):
     assert built.stat().st_size <= 5 * MB
 
 
+def test_a_new_subpackage_is_in_it_with_its_declared_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    project = checkout(tmp_path / "project")
+    reports = project / "chalicelib" / "billing" / "reports"
+    reports.mkdir()
+    for name in ("__init__.py", "monthly.py", "rates.json"):
+        (reports / name).touch()
+    declared = "chalicelib/billing/reports/rates.json"
+    monkeypatch.setattr(operations, "PACKAGE_DATA", operations.PACKAGE_DATA | {declared})
+    names = zipfile.ZipFile(packaging.prepare(project)).namelist()
+    assert {declared, "chalicelib/billing/reports/__init__.py", "chalicelib/billing/reports/monthly.py"} <= {*names}
+
+
+def test_a_data_file_that_is_not_declared_is_an_error(tmp_path: Path):
+    project = checkout(tmp_path / "project")
+    (project / "chalicelib" / ".DS_Store").touch()
+    packaging.prepare(project)
+    (project / "chalicelib" / "billing" / "rates.json").touch()
+    with pytest.raises(packaging.PackageError, match=r"chalicelib/billing/rates\.json .*package_contents\.py"):
+        packaging.prepare(project)
+
+
+def test_the_operators_tools_are_in_the_checkout_and_not_in_the_package(built: Path):
+    for name in ("stagectl", "operations"):
+        assert (built.parent.parent / "project" / name).is_dir()
+        assert not [file for file in zipfile.ZipFile(built).namelist() if file.startswith(name)]
+
+
+def test_an_error_of_chalice_is_reported(tmp_path: Path):
+    project = checkout(tmp_path / "project")
+    (project / ".chalice" / "config.json").write_text("{")
+    with pytest.raises(packaging.PackageError, match=r"chalice package failed: .* config file: Expecting property"):
+        packaging.build("dev", tmp_path / "out", project)
+
+
+def test_a_dependency_of_another_version_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "requirements.txt").write_text("chalice==0.0.1\n")
+    monkeypatch.setattr(packaging, "PROJECT", tmp_path)
+    with pytest.raises(packaging.PackageError, match=r"chalice 0\.0\.1 is required, but \S+ is installed") as raised:
+        packaging.prepare(checkout(tmp_path / "project"))
+    assert raised.value.command == "make setup"
+
+
 def test_every_source_has_its_bytecode_for_this_python(unpacked: Path):
     sources = list(unpacked.rglob("*.py"))
     assert len(sources) > 100
@@ -65,12 +108,12 @@ def test_every_source_has_its_bytecode_for_this_python(unpacked: Path):
         bytecode = Path(importlib.util.cache_from_source(str(source))).read_bytes()
         assert bytecode[:4] == importlib.util.MAGIC_NUMBER
         assert bytecode[8:16] == importlib.util.source_hash(source.read_bytes())
-        # No path of this machine in a traceback.
+        # Tracebacks show no path of this machine.
         assert marshal.loads(bytecode[16:]).co_filename == f"/var/task/{source.relative_to(unpacked)}"
     assert len(list(unpacked.rglob("*.pyc"))) == len(sources)
 
 
-def test_the_same_sources_are_the_same_package_and_a_change_is_another(built: Path, tmp_path: Path):
+def test_the_same_sources_give_the_same_package_and_a_change_gives_another(built: Path, tmp_path: Path):
     again = packaging.prepare(checkout(tmp_path / "elsewhere"))
     assert again.read_bytes() == built.read_bytes()
     pricing = tmp_path / "elsewhere" / "chalicelib" / "billing" / "pricing.py"
@@ -82,42 +125,42 @@ def test_the_same_sources_are_the_same_package_and_a_change_is_another(built: Pa
     assert bytecode[8:16] == importlib.util.source_hash(pricing.read_bytes())
 
 
-def test_it_serves_as_it_is_within_32_mb_and_with_one_read_and_one_connection(stack: Stack, unpacked: Path):
+def test_it_serves_purchases_within_32_mb_with_one_read_and_one_connection(stack: Stack, unpacked: Path):
     before = stack.stripe.connections
     with LambdaContainer(unpacked, "app.app", stack.environment(), isolated=True) as container:
         for number in range(201):
-            answer = container.invoke(billing_event(PURCHASE, Idempotency_Key=f"package-{number}"))
-            assert (answer["statusCode"], json.loads(answer["body"])["amount"]) == (200, 4200)
+            response = container.invoke(billing_event(PURCHASE, Idempotency_Key=f"package-{number}"))
+            assert (response["statusCode"], json.loads(response["body"])["amount"]) == (200, 4200)
         status = Path(f"/proc/{container.process.pid}/status")
         if status.exists():  # Linux, which is what Lambda is
             resident = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
-            # AWS's runtime client is in it too.
+            # This includes AWS's runtime client.
             assert int(resident.split()[1]) * 1024 <= 32 * MB
         assert stack.reads() == 1
         assert [request.path for request in stack.stripe.requests] == ["/v1/payment_intents"] * 201
-        # What stripe-python imports only when Stripe refuses is there too.
+        # It contains what stripe-python imports only for an error of Stripe.
         declined = container.invoke(billing_event({"source": "tok_chargeDeclined", "storage": 1}))
         assert (declined["statusCode"], json.loads(declined["body"])["code"]) == (402, "card_declined")
         assert json.loads(declined["body"])["payment_id"].startswith("pi_")
     assert stack.stripe.connections - before == 1
 
 
-def test_a_purchase_imports_nothing_that_it_does_not_need(stack: Stack, unpacked: Path, tmp_path: Path):
+def test_a_purchase_imports_only_what_it_needs(stack: Stack, unpacked: Path, tmp_path: Path):
     names = ["asyncio", "boto3", "botocore", "pathlib", "requests", "stripe._payment_intent", "urllib3"]
-    # Until Python 3.10 the library's own `platform` brings it, which stripe-python imports.
+    # Until Python 3.10, the standard library's `platform` imports it, which stripe-python imports.
     names += ["subprocess"] if sys.version_info >= (3, 11) else []
-    tmp_path.joinpath("told.py").write_text(
+    tmp_path.joinpath("imports.py").write_text(
         f"import json, sys\nsys.path.insert(0, {str(unpacked)!r})\nimport app\n"
         "def handler(event, context):\n"
-        "    answer = app.app(event, context)\n"
-        f"    return [answer['statusCode'], [name for name in {names} if name in sys.modules]]\n"
+        "    response = app.app(event, context)\n"
+        f"    return [response['statusCode'], [name for name in {names} if name in sys.modules]]\n"
     )
-    with LambdaContainer(tmp_path, "told.handler", stack.environment(), isolated=True) as container:
+    with LambdaContainer(tmp_path, "imports.handler", stack.environment(), isolated=True) as container:
         status, imported = container.invoke(billing_event(PURCHASE, Idempotency_Key="imports"))
     assert (status, imported) == (200, [])
 
 
-def test_notify_serves_from_it_too(stack: Stack, unpacked: Path):
+def test_notify_runs_from_it_too(stack: Stack, unpacked: Path):
     message = {
         "event": "note_purchased", "event_id": "evt_1", "payment_id": "pi_packaged", "amount": 4200, "currency": "usd",
         "storage": 21, "stage": "dev", "created": 1_800_000_000, "description": None,

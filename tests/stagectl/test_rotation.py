@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from operations.probes import key_version
 from tests.cloud import Cloud
 from tests.support.operator_session import Operator
 from tests.support.stack import PURCHASE, TEST_PARAMETER, eventually
@@ -111,6 +112,12 @@ def test_the_functions_of_branches_get_the_new_key_too(branches: Branches):
         assert branches.description(function).startswith(f"Stripe key: version {version},")
 
 
+def test_the_probe_reads_the_version_from_the_line_that_the_app_writes(branches: Branches):
+    branches.rotates()
+    functions = branches.operator.dev.client("lambda")
+    assert key_version(functions, "notes-billing-dev") == branches.stored()["Version"]
+
+
 def test_rotating_to_the_key_that_is_stored_changes_nothing_and_names_the_old_one(branches: Branches):
     old = str(branches.stored()["Value"])
     key, _ = branches.rotates()
@@ -130,8 +137,8 @@ def test_the_old_key_is_not_safe_while_a_function_cannot_read_the_new_one(branch
     iam.delete_role_policy(RoleName=role, PolicyName=name)
     said = operator.fails("secrets", "rotate", "--stage", "dev", "--wait", "1", stdin=key)
     version = branches.stored()["Version"]
-    assert f"notes-billing-dev was not seen using version {version} of the key; its log says nothing of a key." in said
-    assert "Don't revoke the old key." in said
+    assert f"notes-billing-dev was not seen using version {version} of the secret; its log shows no version." in said
+    assert "Don't revoke the old value." in said
     assert "safe to revoke" not in said
     iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
     said = operator.does("secrets", "rotate", "--stage", "dev", stdin=key)
@@ -164,13 +171,13 @@ def test_a_key_of_the_other_mode_or_a_refused_one_ends_a_rotation_before_it_begi
     operator, before = branches.operator, branches.stored()["Version"]
     revoked = operator.issue_key("test")
     operator.stack.stripe.keys.revoke(revoked)
-    for key, what in ((operator.live_key, "That is a live key"), (revoked, "Stripe does not accept the key")):
+    for key, what in ((operator.live_key, "the value is a live key"), (revoked, "Stripe does not accept the key")):
         assert what in operator.fails("secrets", "rotate", "--stage", "dev", stdin=key)
     assert branches.stored()["Version"] == before
 
 
 def test_what_is_not_stored_cannot_be_rotated_and_the_stage_is_not_pinned(operator: Operator):
     said = operator.fails("secrets", "rotate", "--stage", "prod", stdin=operator.live_key)
-    assert "/stripeSecretKey/live is not stored, so there is nothing to rotate." in said
+    assert "/stripeSecretKey/live is not stored, so there is no key to rotate." in said
     assert "stagectl secrets put --stage prod" in said
     assert not (operator.folder / ".chalice" / "accounts.json").exists()

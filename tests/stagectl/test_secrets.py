@@ -72,21 +72,21 @@ def test_ctrl_c_at_the_prompt_stores_nothing(operator: Operator):
 
 def test_a_live_key_cannot_be_put_into_dev(operator: Operator):
     said = refuses(operator, operator.live_key, "--no-verify")
-    assert "That is a live key, and dev takes test keys alone." in said
+    assert "Stripe key for dev: the value is a live key, but a test key is required" in said
 
 
 def test_a_test_key_cannot_be_put_into_prod(operator: Operator):
     said = refuses(operator, operator.test_key, "--no-verify", stage="prod")
-    assert "That is a test key, and prod takes live keys alone." in said
+    assert "Stripe key for prod: the value is a test key, but a live key is required" in said
 
 
 @pytest.mark.parametrize(
     ("value", "what"),
     [
-        ("pk_test_51Habcdefghijkl", "That is a publishable key."),
-        ("hunter2", "is not a Stripe key for the stage dev"),
-        ("", "No value was given."),
-        (" \n", "No value was given."),
+        ("pk_test_51Habcdefghijkl", "Stripe key for dev: the value is a publishable key"),
+        ("hunter2", "Stripe key for dev: the value is not a test key"),
+        ("", "The value is empty."),
+        (" \n", "The value is empty."),
         ("sk_test_51Habcdefghijkl\nsk_test_51Hmnopqrstuvw\n", "The value is not one word."),
     ],
 )
@@ -97,7 +97,7 @@ def test_what_is_no_key_is_not_stored(operator: Operator, value: str, what: str)
 def test_a_key_that_stripe_refuses_is_not_stored_unless_it_is_not_asked(operator: Operator):
     revoked = operator.issue_key("test")
     operator.stack.stripe.keys.revoke(revoked)
-    assert "Stripe does not accept the key: it was revoked, or mistyped." in refuses(operator, revoked)
+    assert "Stripe does not accept the key: it was revoked or mistyped." in refuses(operator, revoked)
     put(operator, revoked, "--no-verify")
     assert versions(operator) == [revoked]
 
@@ -113,7 +113,7 @@ def test_a_restricted_key_that_lacks_a_permission_is_not_stored(operator: Operat
 def test_a_key_as_an_argument_is_refused_and_not_repeated(operator: Operator):
     done = operator.run("secrets", "put", "--stage", "dev", operator.test_key)
     assert done.returncode == 2
-    assert "A secret was given as an argument" in done.stderr
+    assert "An argument contains a secret" in done.stderr
     assert "Revoke it" in done.stderr
     assert operator.test_key not in done.stdout + done.stderr
     assert versions(operator) == []

@@ -1,4 +1,4 @@
-"""How one thing of dev is broken, and mended at the end: of Parameter Store, Lambda, API Gateway and IAM."""
+"""Problems of dev in Parameter Store, Lambda, API Gateway and IAM, each repaired at the end."""
 
 import contextlib
 import json
@@ -12,13 +12,13 @@ from tests.support.operator_session import Operator
 KEY, SIGNING_SECRET = "/stripeSecretKey/test", "/stripeWebhookSecret/dev"
 API, NOTIFY = "notes-billing-dev", "notes-billing-dev-notify"
 ROLE = "notes-billing-dev-api_handler"
-OF_STRIPE = "Signing secret of the webhook endpoint "
+DESCRIPTION = "Signing secret of the webhook endpoint "
 
 Breakage = Callable[[Operator], contextlib.AbstractContextManager[Any]]
 
 
 def breakage(function: Callable[..., Iterator[None]]) -> Callable[..., Breakage]:
-    """Make `name(arguments)(operator)` of a generator that takes the operator first."""
+    """Convert a generator whose first parameter is the operator to `name(arguments)(operator)`."""
     manager = contextlib.contextmanager(function)
     return lambda *arguments, **named: lambda operator: manager(operator, *arguments, **named)
 
@@ -33,9 +33,9 @@ def put(operator: Operator, name: str, value: str, **settings: str) -> None:
 
 
 def described(operator: Operator, name: str) -> dict[str, Any]:
-    wanted = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
-    found = operator.dev.client("ssm").describe_parameters(ParameterFilters=wanted)["Parameters"]
-    return found[0] if found else {}
+    filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
+    parameters = operator.dev.client("ssm").describe_parameters(ParameterFilters=filters)["Parameters"]
+    return parameters[0] if parameters else {}
 
 
 def _delete(operator: Operator, name: str) -> None:
@@ -46,11 +46,11 @@ def _delete(operator: Operator, name: str) -> None:
 
 @breakage
 def parameter(operator: Operator, name: str, value: Callable[[Operator], str] | None = None, **settings: Any):
-    """A parameter with another value or other settings (some of which are asked of the operator)."""
+    """Replace a parameter's value or settings. A setting may be a function of the operator."""
     before, description = stored(operator, name), described(operator, name).get("Description", "")
-    settings = {key: of(operator) if callable(of) else of for key, of in settings.items()}
+    settings = {key: setting(operator) if callable(setting) else setting for key, setting in settings.items()}
     put(operator, name, value(operator) if value else before, **{"Description": description, **settings})
-    with _put_back(operator, name, before, description):
+    with _restored(operator, name, before, description):
         yield
 
 
@@ -58,13 +58,13 @@ def parameter(operator: Operator, name: str, value: Callable[[Operator], str] | 
 def no_parameter(operator: Operator, name: str):
     before, description = stored(operator, name), described(operator, name).get("Description", "")
     _delete(operator, name)
-    with _put_back(operator, name, before, description):
+    with _restored(operator, name, before, description):
         yield
 
 
 @contextlib.contextmanager
-def _put_back(operator: Operator, name: str, value: str, description: str) -> Iterator[None]:
-    """Put a parameter back at the end, unless it was mended."""
+def _restored(operator: Operator, name: str, value: str, description: str) -> Iterator[None]:
+    """Restore a parameter at the end, unless the test repaired it."""
     broken = described(operator, name)
     try:
         yield
@@ -85,7 +85,7 @@ def revoked_key(operator: Operator):
 
 @breakage
 def nothing(operator: Operator):
-    """What is wrong is how somebody looks at it."""
+    """Change nothing: the problem is in the arguments of the doctor."""
     yield
 
 
@@ -109,10 +109,10 @@ def denied(operator: Operator, *actions: str):
 
 @breakage
 def configured(operator: Operator, function: str = API, **settings: Any):
-    """A function with another configuration. Of `Environment`, what is given is added."""
+    """Change a function's configuration. Variables of `Environment` are added."""
     client = operator.dev.client("lambda")
-    found = client.get_function_configuration(FunctionName=function)
-    before = {name: found[name] for name in settings}
+    configuration = client.get_function_configuration(FunctionName=function)
+    before = {name: configuration[name] for name in settings}
     if "Environment" in settings:
         settings["Environment"] = {"Variables": {**before["Environment"]["Variables"], **settings["Environment"]}}
     client.update_function_configuration(FunctionName=function, **settings)
@@ -127,11 +127,11 @@ def second_api(operator: Operator):
     gateway = operator.dev.client("apigateway")
     api = gateway.create_rest_api(name="notes-billing")["id"]
     resource = gateway.get_resources(restApiId=api)["items"][0]["id"]
-    about = {"restApiId": api, "resourceId": resource, "httpMethod": "GET"}
-    gateway.put_method(**about, authorizationType="NONE")
+    method = {"restApiId": api, "resourceId": resource, "httpMethod": "GET"}
+    gateway.put_method(**method, authorizationType="NONE")
     arn = operator.dev.client("lambda").get_function_configuration(FunctionName=API)["FunctionArn"]
     uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations"
-    gateway.put_integration(**about, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+    gateway.put_integration(**method, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
     try:
         yield
     finally:
@@ -166,7 +166,7 @@ def inline_policy(operator: Operator):
 
 @breakage
 def statements(operator: Operator, change: Callable[[list[Any]], list[Any]], *, in_repository: bool = False):
-    """A role with other statements in the policy that Chalice made; also in the file that it was made of."""
+    """Change the statements of the policy that Chalice made, optionally in the repository's file too."""
     iam, file = operator.dev.client("iam"), operator.folder / ".chalice" / "policy-dev.json"
     before = file.read_text()
     after = policy(*change(json.loads(before)["Statement"]))

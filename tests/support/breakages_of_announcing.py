@@ -1,4 +1,4 @@
-"""How one thing of dev is broken, and mended at the end: of CloudFormation, SNS, Stripe and the checkout."""
+"""Problems of dev in CloudFormation, SNS, Stripe and the checkout, each repaired at the end."""
 
 import contextlib
 import json
@@ -25,7 +25,7 @@ def notify_arn(operator: Operator) -> str:
 
 @breakage
 def stack_status(operator: Operator, status: str):
-    """moto knows no failed stacks of its own accord."""
+    """Set the status of the stack, because moto has no failed stacks."""
     stacks = cloudformation_backends[operator.dev.id][REGION].stacks.values()
     (stack,) = [stack for stack in stacks if stack.name == STACK]
     before, stack.status = stack.status, status
@@ -39,19 +39,19 @@ def stack_status(operator: Operator, status: str):
 @breakage
 def unencrypted_topic(operator: Operator):
     sns = operator.dev.client("sns")
-    about = {"TopicArn": topic_arn(operator), "AttributeName": "KmsMasterKeyId"}
-    sns.set_topic_attributes(**about, AttributeValue="")
+    attribute = {"TopicArn": topic_arn(operator), "AttributeName": "KmsMasterKeyId"}
+    sns.set_topic_attributes(**attribute, AttributeValue="")
     try:
         yield
     finally:
-        sns.set_topic_attributes(**about, AttributeValue="alias/aws/sns")
+        sns.set_topic_attributes(**attribute, AttributeValue="alias/aws/sns")
 
 
 @breakage
 def unsubscribed(operator: Operator):
     sns = operator.dev.client("sns")
-    for found in sns.list_subscriptions_by_topic(TopicArn=topic_arn(operator))["Subscriptions"]:
-        sns.unsubscribe(SubscriptionArn=found["SubscriptionArn"])
+    for subscription in sns.list_subscriptions_by_topic(TopicArn=topic_arn(operator))["Subscriptions"]:
+        sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
     try:
         yield
     finally:
@@ -77,10 +77,12 @@ def closed_to_sns(operator: Operator):
 
 
 def endpoints(operator: Operator) -> list[dict[str, Any]]:
-    """The endpoints that were made for the operator's dev, as Stripe's stand-in has them."""
-    found = [it.to_dict() for it in _stripe(operator).v1.webhook_endpoints.list({"limit": 100}).data]
+    """Return the endpoints of the operator's dev from the Stripe emulator."""
+    endpoints = [it.to_dict() for it in _stripe(operator).v1.webhook_endpoints.list({"limit": 100}).data]
     return [
-        it for it in found if (it["metadata"].get("account"), it["metadata"].get("stage")) == (operator.dev.id, "dev")
+        it
+        for it in endpoints
+        if (it["metadata"].get("account"), it["metadata"].get("stage")) == (operator.dev.id, "dev")
     ]
 
 
@@ -90,9 +92,9 @@ def _stripe(operator: Operator) -> stripe.StripeClient:
 
 @breakage
 def no_endpoint(operator: Operator):
-    """Mended by its remedy alone: a new one has another secret."""
-    for found in endpoints(operator):
-        _stripe(operator).v1.webhook_endpoints.delete(found["id"])
+    """Delete the endpoint. Only the remedy restores it, because a new endpoint has another secret."""
+    for current in endpoints(operator):
+        _stripe(operator).v1.webhook_endpoints.delete(current["id"])
     try:
         yield
     finally:
@@ -102,32 +104,32 @@ def no_endpoint(operator: Operator):
 
 @breakage
 def endpoint(operator: Operator, **settings: Any):
-    """The endpoint with other settings."""
-    (found,) = endpoints(operator)
+    """Change the endpoint's settings."""
+    (current,) = endpoints(operator)
     client = _stripe(operator).v1.webhook_endpoints
-    client.update(found["id"], settings)
+    client.update(current["id"], settings)
     try:
         yield
     finally:
-        before = {"url": found["url"], "enabled_events": list(found["enabled_events"]), "disabled": False}
-        client.update(found["id"], before)
+        before = {"url": current["url"], "enabled_events": list(current["enabled_events"]), "disabled": False}
+        client.update(current["id"], before)
 
 
 @breakage
 def second_endpoint(operator: Operator):
-    (found,) = endpoints(operator)
+    (current,) = endpoints(operator)
     client = _stripe(operator).v1.webhook_endpoints
-    made = client.create({"url": found["url"], "enabled_events": list(found["enabled_events"])})
+    second = client.create({"url": current["url"], "enabled_events": list(current["enabled_events"])})
     try:
         yield
     finally:
         with contextlib.suppress(stripe.InvalidRequestError):
-            client.delete(made.id)
+            client.delete(second.id)
 
 
 @breakage
 def edited(operator: Operator, name: str, edit: Callable[[str], str]):
-    """A file of `.chalice`, edited."""
+    """Edit a file of `.chalice`."""
     file = operator.folder / ".chalice" / name
     before = file.read_text()
     file.write_text(edit(before))
@@ -151,17 +153,17 @@ def set_for_notify(content: dict[str, Any], **variables: str) -> None:
 
 
 def pins(text: str = "{}") -> Breakage:
-    """The file of the stages' accounts, with other contents."""
+    """Replace the contents of accounts.json."""
     return edited("accounts.json", lambda _: text)
 
 
 @breakage
 def production_key(operator: Operator):
-    """Production, of which nothing is there but its key."""
-    home = {"account": operator.prod.id, "region": REGION}
+    """Store production's key, and pin production to its account. Nothing else of it exists."""
+    pin = {"account": operator.prod.id, "region": REGION}
     ssm = operator.prod.client("ssm")
     ssm.put_parameter(Name="/stripeSecretKey/live", Value=operator.live_key, Type="SecureString", Overwrite=True)
-    with edited("accounts.json", lambda text: json.dumps({**json.loads(text), "prod": home}))(operator):
+    with edited("accounts.json", lambda text: json.dumps({**json.loads(text), "prod": pin}))(operator):
         yield
 
 

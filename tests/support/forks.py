@@ -120,6 +120,8 @@ def _become_stagectl(arguments: list[str], cwd: str, env: dict[str, str]) -> Non
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "chalicelib"]:
+        del sys.modules[name]  # tests/__init__.py imported this checkout's, but stagectl works on another one
     sys.argv, sys.path[0] = ["stagectl", *arguments], cwd
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 - as long as the process
     sys.stdout, sys.stderr = (

@@ -15,6 +15,7 @@ from moto.core.responses import BaseResponse
 
 from devstack.stripe.api import Api
 from tests.cloud.replacements import Replacements
+from tests.support.command_lines import check_output
 from tests.support.operator_session import Operator
 from tests.support.stack import transcript
 
@@ -73,6 +74,7 @@ class Watched:
         said, _ = self.process.communicate(timeout=100)
         transcript.append(said)
         assert "Traceback" not in said, said
+        check_output(said)
         assert self.process.returncode == 0 or self._killed, said
         assert self._killed or self.at is None, (self.at, self.changes)
         return self.process.returncode

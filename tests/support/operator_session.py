@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stagectl.packaging import prepare
 from tests.cloud import Account, Cloud
+from tests.support.command_lines import check_output
 from tests.support.forks import Forks
 from tests.support.stack import PROJECT, transcript
 
@@ -62,6 +63,8 @@ class Operator:
         variables = {**(account or self.account_of(stage)).environment(), **environment}
         done = _forks.run(list(arguments), self.folder, variables, stdin)
         transcript.append(done.stdout + done.stderr)
+        if "--json" not in arguments:
+            check_output(done.stdout + done.stderr)
         return done
 
     def does(self, *arguments: str, stdin: str = "", account: Account | None = None, **environment: str) -> str:
@@ -76,7 +79,7 @@ class Operator:
         said = done.stdout + done.stderr
         assert done.returncode == 1, said
         assert "Traceback" not in said
-        assert "unforeseen" not in said
+        assert "unexpected error" not in said
         return said
 
     def url_of(self, stage: str) -> str:

@@ -8,6 +8,7 @@ import time
 from types import TracebackType
 
 from tests.cloud import Account
+from tests.support.command_lines import check_output
 from tests.support.operator_session import Operator
 from tests.support.stack import transcript
 
@@ -33,6 +34,7 @@ class Terminal:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         transcript.append(self.shown)
+        check_output(self.shown)
         os.close(self._terminal)
 
     def wait_for(self, text: str) -> None:

@@ -1,1 +1,1 @@
-"""What `stagectl doctor` looks at: each check is a function that finds one thing right or wrong."""
+"""Checks that hold for any Chalice app. Each is a function that looks at one thing."""

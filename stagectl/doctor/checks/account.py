@@ -1,37 +1,39 @@
-"""Whose credentials these are, and whether they are of the stage's account and region."""
+"""Whether the credentials work, and are those of the stage's account and region."""
 
 from stagectl import accounts
 from stagectl.doctor.context import CheckContext, Verdict, fail, ok, warn
 from stagectl.errors import OperatorError
 
 
-def credentials(examined: CheckContext) -> Verdict:
-    """Check that AWS knows the credentials. Without them nothing else can be asked."""
-    return ok(f"AWS knows the credentials: {examined.target.identity['Arn']}.")
+def credentials(context: CheckContext) -> Verdict:
+    """Check that AWS accepts the credentials. Every other check needs them."""
+    return ok(f"AWS knows the credentials: {context.target.identity['Arn']}.")
 
 
-def account(examined: CheckContext) -> Verdict:
+def account(context: CheckContext) -> Verdict:
     """Check that the account is the stage's."""
-    home, resources = examined.target.home, examined.config.resources_stage
+    current, resources = context.target.account_region, context.config.resources_stage
     pinned = accounts.pinned(resources)
-    if pinned and pinned.account == home.account:
-        return ok(f"Account {home.account} is {resources}'s.")
+    if pinned and pinned.account == current.account:
+        return ok(f"Account {current.account} is {resources}'s.")
     try:
-        examined.target.check_account()
-    except OperatorError as failure:
-        return fail(failure.what, failure.remedy)
+        context.target.check_account()
+    except OperatorError as error:
+        return fail(error.what, error.remedy, error.command)
     return warn(
-        f"{resources} is not pinned to an account yet; these credentials are of {home.account}.",
-        f"If that is {resources}'s account: {examined.stagectl('stages pin')}",
+        f"{resources} is not pinned to an account yet. These credentials are of account {current.account}.",
+        f"If that is {resources}'s account, pin it:",
+        context.stagectl("stages pin"),
     )
 
 
-def region(examined: CheckContext) -> Verdict:
+def region(context: CheckContext) -> Verdict:
     """Check that the region is the stage's."""
-    home, pinned = examined.target.home, accounts.pinned(examined.config.resources_stage)
-    if pinned and pinned.region != home.region:
+    current, pinned = context.target.account_region, accounts.pinned(context.config.resources_stage)
+    if pinned and pinned.region != current.region:
         return fail(
-            f"The region is {home.region}, but {examined.config.resources_stage} lives in {pinned.region}.",
-            f"Set AWS_DEFAULT_REGION, or give it: {examined.stagectl(f'--region {pinned.region} doctor')}",
+            f"The region is {current.region}, but {context.config.resources_stage} is pinned to {pinned.region}.",
+            "Set AWS_DEFAULT_REGION, or use --region:",
+            context.stagectl(f"--region {pinned.region} doctor"),
         )
-    return ok(f"The region is {home.region}.")
+    return ok(f"The region is {current.region}.")

@@ -1,123 +1,132 @@
-"""The deployed functions: are they what the repository says?"""
+"""Whether the deployed functions are those of this checkout."""
 
 import sys
 
 from chalice.config import Config
 
-from chalicelib.key_formats import STRIPE_SECRET
-from stagectl import stages
-from stagectl.doctor.checks.configuration import READ
+from stagectl import project, stages
 from stagectl.doctor.context import CheckContext, Verdict, fail, ok, warn
 
 
-def deployed(examined: CheckContext) -> Verdict:
-    """Check that both functions and the API are there, once."""
-    deploy = examined.stagectl("deploy")
-    names = {examined.target.function_name, examined.target.notify_name}
-    missing = sorted(names - {function.name for function, _ in examined.functions})
-    if missing:
-        return fail(f"Not deployed: {', '.join(missing)}.", deploy)
-    if not examined.apis:
-        return fail("No REST API calls the function.", deploy)
-    if len(examined.apis) > 1:
-        deletes = (examined.aws(f"apigateway delete-rest-api --rest-api-id {api.id}") for api in examined.apis)
-        return fail(
-            f"Several REST APIs call the function: {', '.join(api.url for api in examined.apis)}.",
-            f"Keep the one that your clients use, and delete the others: {', or '.join(deletes)}",
+def variables(context: CheckContext) -> Verdict:
+    """Check that the app reads every variable that config.json sets. One that it does not read is probably misspelt."""
+    functions, readable = ("api_handler", "notify"), project.current().config.VARIABLES
+    names = {name for function in functions for name in _chalice(context, function).environment_variables}
+    if unread := sorted(names - readable):
+        return warn(
+            f"config.json sets {', '.join(unread)}, which this service does not read.",
+            f"Correct the name in .chalice/config.json, then deploy. Names: {', '.join(sorted(readable))}.",
+            context.stagectl("deploy"),
         )
-    return ok(f"Deployed at {examined.apis[0].url}.")
+    return ok("config.json sets no variable that is not read, and no secret.")
 
 
-def environment(examined: CheckContext) -> Verdict | None:
+def deployed(context: CheckContext) -> Verdict:
+    """Check that both functions and exactly one REST API are deployed."""
+    deploy, apis = context.stagectl("deploy"), context.apis()
+    names = {context.target.function_name, context.target.notify_name}
+    if missing := sorted(names - {function.name for function, _ in context.functions}):
+        return fail(f"Not deployed: {', '.join(missing)}.", command=deploy)
+    if not apis:
+        return fail("No REST API calls the function.", command=deploy)
+    if len(apis) > 1:
+        return fail(
+            f"Several REST APIs call the function: {', '.join(api.url for api in apis)}.",
+            "Keep the one that your clients use, and delete the others:",
+            "\n".join(context.aws(f"apigateway delete-rest-api --rest-api-id {api.id}") for api in apis),
+        )
+    return ok(f"Deployed at {apis[0].url}.")
+
+
+def environment(context: CheckContext) -> Verdict | None:
     """Check that the functions' environment is config.json's."""
-    if not examined.functions:
-        return None
-    wrong = []
-    for function, name in examined.functions:
-        wanted = dict(_chalice(examined, name).environment_variables)
+    differences = []
+    for function, name in context.functions:
+        wanted = dict(_chalice(context, name).environment_variables)
         if names := _different(function.environment, wanted):
-            wrong.append(f"{function.name}: {', '.join(names)}")
-    if wrong:
+            differences.append(f"{function.name}: {', '.join(names)}")
+    if differences:
+        text = f"Environment variables differ from config.json's: {'; '.join(differences)}."
+        return fail(text, command=context.stagectl("deploy"))
+    return ok("The functions' environment is config.json's.") if context.functions else None
+
+
+def secrets(context: CheckContext) -> Verdict | None:
+    """Check that no environment variable looks like a secret."""
+    if exposed := exposed_secrets(context):
         return fail(
-            f"Environment variables differ from config.json's: {'; '.join(wrong)}.", examined.stagectl("deploy")
+            f"An environment variable holds a secret: {'; '.join(exposed)}.",
+            "Everyone who may view the function can read it, so replace it, then deploy:",
+            f"{context.stagectl('secrets rotate')} && {context.stagectl('deploy')}",
         )
-    return ok("The functions' environment is config.json's.")
+    return ok("No environment variable of the functions holds a secret.") if context.functions else None
 
 
-def secrets(examined: CheckContext) -> Verdict | None:
-    """Check that no environment variable holds what looks like a secret."""
-    if not examined.functions:
-        return None
-    found = {
+def exposed_secrets(context: CheckContext) -> dict[str, str]:
+    """Return the functions' variables that look like secrets: ``function: variable`` and the value."""
+    secret = project.secret_pattern(project.current().config.SECRETS)
+    return {
         f"{function.name}: {name}": value
-        for function, _ in examined.functions
+        for function, _ in context.functions
         for name, value in sorted(function.environment.items())
-        if STRIPE_SECRET.search(value)
+        if secret.search(value)
     }
-    if found:
-        # A new signing secret is that of a new endpoint, which the deploy makes.
-        signing = all(match and match[0] == "whsec_" for match in map(STRIPE_SECRET.search, found.values()))
-        renew = examined.stagectl("webhook down" if signing else "secrets rotate")
-        return fail(
-            f"An environment variable holds a secret: {'; '.join(found)}.",
-            f"Whoever may see the function has seen it, so replace it: {renew} && {examined.stagectl('deploy')}",
-        )
-    return ok("No environment variable of the functions holds a secret.")
 
 
-def limits(examined: CheckContext) -> Verdict | None:
-    """Check timeout, memory and Python of the functions."""
-    if not examined.functions:
+def limits(context: CheckContext) -> Verdict | None:
+    """Check the functions' timeout, memory and Python version."""
+    if not context.functions:
         return None
-    wrong = []
-    for function, name in examined.functions:
-        chalice = _chalice(examined, name)
-        for what, is_now, wanted in (
-            ("timeout", function.timeout, chalice.lambda_timeout),
-            ("memory", function.memory, chalice.lambda_memory_size),
-        ):
-            if is_now != wanted:
-                wrong.append(f"{function.name}'s {what} is {is_now}, config.json says {wanted}")
-    if wrong:
-        return fail("; ".join(wrong) + ".", examined.stagectl("deploy"))
+    differences = []
+    for function, name in context.functions:
+        chalice = _chalice(context, name)
+        if function.timeout != chalice.lambda_timeout:
+            differences.append(f"{function.name}'s timeout is {function.timeout} s, not {chalice.lambda_timeout} s")
+        if function.memory != chalice.lambda_memory_size:
+            differences.append(f"{function.name}'s memory is {function.memory} MB, not {chalice.lambda_memory_size} MB")
+    if differences:
+        text = f"Limits differ from config.json's: {'; '.join(differences)}."
+        return fail(text, command=context.stagectl("deploy"))
     python = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    runtimes = sorted({function.runtime for function, _ in examined.functions})
+    runtimes = sorted({function.runtime for function, _ in context.functions})
     if runtimes != [python]:
         return warn(
-            f"The functions run {', '.join(runtimes)}, this checkout {python}: a deploy would change that.",
-            f"To keep it: make clean setup PYTHON={runtimes[0]}; to change it: {examined.stagectl('deploy')}",
+            f"The functions run {', '.join(runtimes)}, this checkout uses {python}. A deploy changes the functions.",
+            "Set up this checkout with the functions' Python, or deploy to change theirs:",
+            f"make clean setup PYTHON={runtimes[0]}\n{context.stagectl('deploy')}",
         )
-    one, _ = examined.functions[0]
-    return ok(f"Timeout {one.timeout} s, memory {one.memory} MB, {one.runtime}.")
+    function, _ = context.functions[0]
+    return ok(f"Timeout {function.timeout} s, memory {function.memory} MB, {function.runtime}.")
 
 
-def tracing(examined: CheckContext) -> Verdict | None:
-    """Check that X-Ray traces the functions as config.json wants it."""
-    if not examined.functions:
-        return None
-    wrong = [
+def tracing(context: CheckContext) -> Verdict | None:
+    """Check that X-Ray traces the functions as config.json says."""
+    differences = [
         f"{function.name} is {function.tracing}"
-        for function, name in examined.functions
-        if (function.tracing == "Active") != bool(_chalice(examined, name).xray_enabled)
+        for function, name in context.functions
+        if (function.tracing == "Active") != bool(_chalice(context, name).xray_enabled)
     ]
-    if wrong:
-        return fail(f"Tracing differs from config.json's: {', '.join(wrong)}.", examined.stagectl("deploy"))
-    return ok(f"X-Ray tracing is {examined.functions[0][0].tracing}.")
+    if differences:
+        text = f"Tracing differs from config.json's: {', '.join(differences)}."
+        return fail(text, command=context.stagectl("deploy"))
+    return ok(f"X-Ray tracing is {context.functions[0][0].tracing}.") if context.functions else None
 
 
-def _chalice(examined: CheckContext, function: str) -> Config:
-    return stages.chalice_config(examined.target.stage, function)
+def _chalice(context: CheckContext, function: str) -> Config:
+    return stages.chalice_config(context.target.stage, function)
 
 
-def _different(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
-    """Return the names of variables that differ, which a value may be secret of.
+def _different(current: dict[str, str], wanted: dict[str, str]) -> list[str]:
+    """Return the names of the variables that differ, without values, since a value may be secret.
 
-    Not of those that have a line of their own: what holds a secret, and what config.json sets and nothing reads.
+    Variables that other checks report are left out: those that hold a secret, and those that the app does not read.
     """
+    app = project.current().config
+    readable, secret = app.VARIABLES, project.secret_pattern(app.SECRETS)
     return sorted(
         name
-        for name in found.keys() | wanted.keys()
-        if found.get(name) != wanted.get(name)
-        and not STRIPE_SECRET.search(found.get(name, ""))
-        and not (name in wanted and name not in READ)
+        for name in current.keys() | wanted.keys()
+        if current.get(name) != wanted.get(name)
+        and not secret.search(current.get(name, ""))
+        and not (name in wanted and name not in readable)
     )

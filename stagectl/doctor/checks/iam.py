@@ -1,19 +1,20 @@
-"""What a role may do, asked of IAM, and what its policies say."""
+"""Whether the functions' roles have the permissions of the repository and no others."""
 
 import json
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from stagectl import stages
+from stagectl import project, stages
 from stagectl.deployed import Function
 from stagectl.doctor.context import CheckContext, Verdict, fail, ok
 from stagectl.errors import OperatorError, code_of
 from stagectl.target import Target
 
-# Who may act as a function: Lambda (chalice.constants.LAMBDA_TRUST_POLICY).
+# Only Lambda may assume a function's role (chalice.constants.LAMBDA_TRUST_POLICY).
 _TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -22,22 +23,19 @@ _TRUST = {
 
 @dataclass(frozen=True)
 class Difference:
-    """How a role differs from the repository. ``lacks``: it may not do what the repository says that it may."""
+    """A difference between a role and the repository. ``lacks``: the role has fewer permissions."""
 
     text: str
-    remedy: str
+    command: str
     lacks: bool = False
 
 
-def parameter_arn(target: Target, name: str) -> str:
-    """Return a parameter's ARN."""
-    return f"arn:aws:ssm:{target.region}:{target.home.account}:parameter{name}"
+def is_allowed(
+    target: Target, role_arn: str, action: str, resource: str, context: dict[str, str] | None = None
+) -> bool:
+    """Ask IAM's policy simulator whether a role may do something.
 
-
-def may(target: Target, role_arn: str, action: str, resource: str, context: dict[str, str] | None = None) -> bool:
-    """Tell whether a role may do something, by IAM's policy simulator.
-
-    One resource a call: of several, the simulator's answer to one can hide in that to another.
+    One resource per call: for several, the simulator's result for one can hide in that for another.
 
     :param context: condition keys and their values, of type string.
     """
@@ -51,7 +49,7 @@ def may(target: Target, role_arn: str, action: str, resource: str, context: dict
         )["EvaluationResults"]
     except ClientError as error:
         if code_of(error) == "NoSuchEntity":
-            return False  # a role that is gone
+            return False  # the role does not exist
         raise
     return bool(results) and all(result["EvalDecision"] == "allowed" for result in results)
 
@@ -64,95 +62,86 @@ def customer_key(target: Target, kms_key: str | None) -> str | None:
     return str(metadata["Arn"]) if metadata["KeyManager"] == "CUSTOMER" else None
 
 
-def roles(examined: CheckContext) -> Verdict | None:
+def roles(context: CheckContext) -> Verdict | None:
     """Check that each function's role has the policy of the repository and nothing else."""
-    if not examined.functions:
-        return None
-    found = [it for function, name in examined.functions for it in differences(examined, function, name)]
+    found = [difference for function, name in context.functions for difference in differences(context, function, name)]
     if found:
-        remedies = dict.fromkeys(it.remedy for it in found)  # in order, each once
-        return fail(" ".join(it.text for it in found), " && ".join(remedies))
-    return ok("The functions' roles have the policies of .chalice/ and no others.")
+        commands = dict.fromkeys(difference.command for difference in found)  # in order, each once
+        return fail(" ".join(difference.text for difference in found), command=" && ".join(commands))
+    return ok("The functions' roles have the policies of .chalice/ and no others.") if context.functions else None
 
 
-def differences(examined: CheckContext, function: Function, function_name: str) -> list[Difference]:
-    """Return how a function's role differs from the repository.
+def differences(context: CheckContext, function: Function, function_name: str) -> Iterator[Difference]:
+    """Yield how a function's role differs from the repository.
 
     :param function_name: Chalice's.
     :raises OperatorError: the policy in the repository can't be read.
     """
-    role, iam = function.role, examined.client("iam")
+    role, iam = function.role, context.client("iam")
     try:
         trust = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
     except ClientError as error:
         if code_of(error) != "NoSuchEntity":
             raise
-        gone = f"The role {role} does not exist, so {function.name} can't start."
-        return [Difference(gone, examined.stagectl("deploy"), lacks=True)]
-    found = []
+        text = f"The role {role} does not exist, so {function.name} can't start."
+        yield Difference(text, context.stagectl("deploy"), lacks=True)
+        return
     if set(_statements(trust)) != set(_statements(_TRUST)):
-        command = f"iam update-assume-role-policy --role-name {role} --policy-document "
-        remedy = examined.aws(command + shlex.quote(json.dumps(_TRUST)))
-        found.append(Difference(f"The role {role} can be assumed by others than Lambda.", remedy))
+        command = (
+            f"iam update-assume-role-policy --role-name {role} --policy-document {shlex.quote(json.dumps(_TRUST))}"
+        )
+        yield Difference(f"The role {role} can be assumed by others than Lambda.", context.aws(command))
     for page in iam.get_paginator("list_attached_role_policies").paginate(RoleName=role):
         for policy in page["AttachedPolicies"]:
-            remedy = examined.aws(f"iam detach-role-policy --role-name {role} --policy-arn {policy['PolicyArn']}")
-            text = f"The role {role} has {policy['PolicyName']} attached, which the repository has not."
-            found.append(Difference(text, remedy))
-    return found + _of_inline_policies(examined, role, function_name)
-
-
-def _of_inline_policies(examined: CheckContext, role: str, function_name: str) -> list[Difference]:
-    """Compare the policy that Chalice made, which is called as its role is, and find those that it did not make."""
-    iam, found = examined.client("iam"), []
-    now: dict[str, str] = {}
+            command = f"iam detach-role-policy --role-name {role} --policy-arn {policy['PolicyArn']}"
+            text = f"The role {role} has {policy['PolicyName']} attached, which is not in the repository."
+            yield Difference(text, context.aws(command))
+    current: dict[str, str] = {}
     for page in iam.get_paginator("list_role_policies").paginate(RoleName=role):
         for name in page["PolicyNames"]:
-            if name == role:
-                now = _statements(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
-                continue
-            remedy = examined.aws(f"iam delete-role-policy --role-name {role} --policy-name {name}")
-            found.append(Difference(f"The role {role} has the policy {name}, which the repository has not.", remedy))
-    file = str(stages.chalice_config(examined.target.stage, function_name).iam_policy_file)
-    wanted, deploy = _statements(_read(file)), examined.stagectl("deploy")
-    if more := [shown for statement, shown in now.items() if statement not in wanted]:
-        text = f"The role {role} has statements that {file} has not: {'; '.join(more)}."
-        found.append(Difference(text, deploy))
-    if lacking := [shown for statement, shown in wanted.items() if statement not in now]:
-        text = f"The role {role} lacks statements of {file}: {'; '.join(lacking)}."
-        found.append(Difference(text, deploy, lacks=True))
-    return found
+            if name == role:  # Chalice gives its policy the name of the role
+                current = _statements(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
+            else:
+                command = context.aws(f"iam delete-role-policy --role-name {role} --policy-name {name}")
+                yield Difference(f"The role {role} has the policy {name}, which is not in the repository.", command)
+    file = str(stages.chalice_config(context.target.stage, function_name).iam_policy_file)
+    wanted, deploy = _statements(_read(file)), context.stagectl("deploy")
+    if extra := [summary for statement, summary in current.items() if statement not in wanted]:
+        yield Difference(f"The role {role} has statements that are not in {file}: {'; '.join(extra)}.", deploy)
+    if lacking := [summary for statement, summary in wanted.items() if statement not in current]:
+        yield Difference(f"The role {role} lacks statements of {file}: {'; '.join(lacking)}.", deploy, lacks=True)
 
 
 def _read(file: str) -> Any:
     try:
-        return json.loads((stages.CHALICE / file).read_text(encoding="utf-8"))
+        return json.loads((project.current().chalice / file).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise OperatorError(
-            f".chalice/{file} can't be read: {error}.", f"See what was changed: git diff .chalice/{file}"
+            f".chalice/{file} can't be read: {error}.", "See what was changed:", f"git diff .chalice/{file}"
         ) from error
 
 
 def _statements(policy: Any) -> dict[str, str]:
-    """Return a policy's statements: each in one spelling, whatever was a list and what a word, and for people."""
+    """Return a policy's statements: each in one normal form, and as a summary for people."""
     return {
-        json.dumps(_spelt({name: value for name, value in statement.items() if name != "Sid"}), sort_keys=True): (
-            _shown(statement)
+        json.dumps(_normal({name: value for name, value in statement.items() if name != "Sid"}), sort_keys=True): (
+            _summary(statement)
         )
         for statement in _listed(policy["Statement"])
     }
 
 
-def _spelt(value: Any) -> Any:
+def _normal(value: Any) -> Any:
+    """Return a value in which every single word is a list of one, and every list is sorted."""
     if isinstance(value, dict):
-        return {name: _spelt(inner) for name, inner in value.items()}
+        return {name: _normal(inner) for name, inner in value.items()}
     return sorted(_listed(value))
 
 
-def _shown(statement: dict[str, Any]) -> str:
-    what = ", ".join(_listed(statement.get("Action", "other actions")))
-    where = ", ".join(_listed(statement.get("Resource", "other resources")))
-    return f"{statement['Effect']} {what} on {where}"
+def _summary(statement: dict[str, Any]) -> str:
+    actions = ", ".join(_listed(statement.get("Action", "other actions")))
+    resources = ", ".join(_listed(statement.get("Resource", "other resources")))
+    return f"{statement['Effect']} {actions} on {resources}"
 
 
 def _listed(value: Any) -> list[Any]:

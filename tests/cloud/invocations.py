@@ -1,4 +1,4 @@
-"""How functions come to be invoked: by Invoke, and by SNS for a message on a topic."""
+"""Invokes functions for Lambda's Invoke, and for a message that SNS delivers."""
 
 import json
 from typing import Any
@@ -9,12 +9,12 @@ from moto.core.utils import utcnow
 from moto.sns.models import Subscription
 
 from tests.cloud.functions import Functions, tail
-from tests.cloud.policies import lets_service_in
+from tests.cloud.policies import is_allowed_for_service
 from tests.cloud.replacements import Replacements
 
 
 def connect(replacements: Replacements, functions: Functions) -> None:
-    """Have moto run functions, until the replacements are undone."""
+    """Make moto run functions until the replacements are undone."""
 
     def invoke(self: LambdaFunction, body: Any, request_headers: Any, response_headers: Any) -> bytes:
         kind = request_headers.get("X-Amz-Invocation-Type", "RequestResponse")
@@ -23,43 +23,43 @@ def connect(replacements: Replacements, functions: Functions) -> None:
             functions.invoke_later(self, event)
         if kind != "RequestResponse":
             return b""
-        answer = functions.invoke(self, event)
+        result = functions.invoke(self, event)
         response_headers["x-amz-executed-version"] = "$LATEST"
-        response_headers["x-amz-log-result"] = tail(answer.log)
-        if answer.failed:
+        response_headers["x-amz-log-result"] = tail(result.log)
+        if result.failed:
             response_headers["x-amz-function-error"] = "Unhandled"
-        return answer.payload
+        return result.payload
 
-    def publish(answer: Any) -> Any:
-        def published(self: Subscription, message: str, message_id: str, **rest: Any) -> None:
+    def publish(deliver: Any) -> Any:
+        def publish_or_invoke(self: Subscription, message: str, message_id: str, **rest: Any) -> None:
             if self.protocol != "lambda":
-                answer(self, message, message_id, **rest)
-            elif _wanted(self, message, rest.get("message_attributes")):
+                deliver(self, message, message_id, **rest)
+            elif _matches(self, message, rest.get("message_attributes")):
                 _deliver(functions, self, _sns_event(self, message, message_id, **rest))
 
-        return published
+        return publish_or_invoke
 
     replacements.add(LambdaFunction, "invoke", invoke)
     replacements.wrap(Subscription, "publish", publish)
-    replacements.wrap(LambdaFunction, "update_configuration", _counted)
-    replacements.wrap(LambdaFunction, "update_function_code", _counted)
+    replacements.wrap(LambdaFunction, "update_configuration", _with_counter)
+    replacements.wrap(LambdaFunction, "update_function_code", _with_counter)
 
 
-def _counted(update: Any) -> Any:
-    def updated(self: LambdaFunction, spec: dict[str, Any]) -> Any:
+def _with_counter(update: Any) -> Any:
+    def count_and_update(self: LambdaFunction, spec: dict[str, Any]) -> Any:
         self.__dict__["updates"] = self.__dict__.get("updates", 0) + 1
         return update(self, spec)
 
-    return updated
+    return count_and_update
 
 
-def _wanted(subscription: Subscription, message: str, attributes: Any) -> bool:
+def _matches(subscription: Subscription, message: str, attributes: Any) -> bool:
     matcher = subscription._filter_policy_matcher
     return matcher is None or matcher.matches(attributes, message)
 
 
 def _deliver(functions: Functions, subscription: Subscription, event: Any) -> None:
-    """SNS gives up on a function that is gone, or whose policy does not let it in."""
+    """Invoke the function, unless it does not exist or its policy does not allow SNS."""
     arn = subscription.endpoint
     functions_of_account = get_backend(arn.split(":")[4], arn.split(":")[3])
     if any(function.function_arn == arn for function in functions_of_account.list_functions()):
@@ -69,9 +69,9 @@ def _deliver(functions: Functions, subscription: Subscription, event: Any) -> No
 
 
 def may_invoke(service: str, function: LambdaFunction, source: str) -> bool:
-    """Say whether a function's own policy lets a service invoke it, on behalf of a source's ARN."""
+    """Tell whether a function's own policy lets a service invoke it on behalf of a source's ARN."""
     policy = {"Statement": function.policy.statements}
-    return lets_service_in(policy, service, "lambda:InvokeFunction", function.function_arn, source)
+    return is_allowed_for_service(policy, service, "lambda:InvokeFunction", function.function_arn, source)
 
 
 def _sns_event(
@@ -88,7 +88,7 @@ def _sns_event(
         for name, attribute in (message_attributes or {}).items()
     }
     host = f"https://sns.{subscription.topic.arn.split(':')[3]}.amazonaws.com/"
-    told = {
+    notification = {
         "Type": "Notification",
         "MessageId": message_id,
         "TopicArn": subscription.topic.arn,
@@ -102,6 +102,6 @@ def _sns_event(
         "MessageAttributes": attributes,
     }
     record = {
-        "EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": subscription.arn, "Sns": told,
+        "EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": subscription.arn, "Sns": notification,
     }  # fmt: skip
     return {"Records": [record]}

@@ -1,0 +1,100 @@
+"""Whether purchases are announced: the stack, its topic NotePurchased, and notify's subscription to it."""
+
+import json
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from stagectl.doctor.context import CheckContext, Verdict, fail, fetch_once, ok, warn
+from stagectl.errors import code_of
+
+# The last change of the stack succeeded, or was rolled back completely.
+_COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+
+
+def resources(context: CheckContext) -> Verdict:
+    """Check that the stack of the topic, the alarms and the dashboard is complete."""
+    name, status = context.stack.name, context.stack_status()
+    if status in _COMPLETE:
+        return ok(f"The stack {name} is {status}.")
+    up, deploy = context.stagectl("resources up"), context.stagectl("deploy")
+    topic_exists = _topic_attributes(context) is not None
+    remedy, command = "", up if topic_exists else deploy  # a deploy subscribes notify to the new topic, too
+    if status is None and topic_exists:
+        delete = context.aws(f"sns delete-topic --topic-arn {_topic_arn(context)}")
+        remedy = (
+            "The topic was made by hand, and the stack can't be made while it exists. Delete it and deploy "
+            "(subscribers other than notify must subscribe again):"
+        )
+        command = f"{delete} && {deploy}"
+    elif status == "UPDATE_ROLLBACK_FAILED":
+        command = context.aws(f"cloudformation continue-update-rollback --stack-name {name}") + f" && {up}"
+    state = f"is {status}" if status else "does not exist"
+    return fail(f"The stack {name}, with topic, alarms and dashboard, {state}.", remedy, command)
+
+
+def topic(context: CheckContext) -> Verdict | None:
+    """Check that the topic exists and is encrypted."""
+    name, attributes = context.config.note_purchased_topic, _topic_attributes(context)
+    if attributes is not None and attributes.get("KmsMasterKeyId"):
+        return ok(f"The topic {name} exists and is encrypted.")
+    if context.stack_status() not in _COMPLETE:
+        return None  # the line `resources` reports it, and its command makes the topic
+    if attributes is None:
+        down = context.stagectl("resources down", stage=context.config.resources_stage)
+        return fail(
+            f"There is no topic {name}: its stack exists, so it was deleted by hand.",
+            "Make the stack again. The email address of the alarms is lost; set it with resources up --alarm-email.",
+            f"{down} && {context.stagectl('deploy')}",
+        )
+    encrypt = "--attribute-name KmsMasterKeyId --attribute-value alias/aws/sns"
+    return warn(
+        f"The topic {name} is not encrypted.",
+        command=context.aws(f"sns set-topic-attributes --topic-arn {_topic_arn(context)} {encrypt}"),
+    )
+
+
+def subscription(context: CheckContext) -> Verdict | None:
+    """Check that notify is subscribed to the topic, and SNS may invoke it."""
+    notify = context.function(context.target.notify_name)
+    if notify is None or _topic_attributes(context) is None:
+        return None
+    arn, deploy = _topic_arn(context), context.stagectl("deploy")
+    pages = context.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn)
+    if notify.arn not in [subscribed["Endpoint"] for page in pages for subscribed in page["Subscriptions"]]:
+        return fail(f"{notify.name} is not subscribed to the topic: the admin is not texted.", command=deploy)
+    if not _is_invocable_by(context, notify.name, arn):
+        return fail(f"{notify.name} does not let SNS invoke it: the admin is not texted.", command=deploy)
+    return ok(f"{notify.name} is subscribed to the topic.")
+
+
+def _topic_arn(context: CheckContext) -> str:
+    current = context.target.account_region
+    return f"arn:aws:sns:{current.region}:{current.account}:{context.config.note_purchased_topic}"
+
+
+@fetch_once
+def _topic_attributes(context: CheckContext) -> dict[str, str] | None:
+    """Fetch the topic's attributes; None if there is no such topic."""
+    try:
+        return dict(context.client("sns").get_topic_attributes(TopicArn=_topic_arn(context))["Attributes"])
+    except ClientError as error:
+        if code_of(error) in ("NotFound", "NotFoundException"):
+            return None
+        raise
+
+
+def _is_invocable_by(context: CheckContext, function: str, topic_arn: str) -> bool:
+    """Tell whether the function's own policy lets the topic invoke it. A function that was recreated has lost it."""
+    try:
+        policy = json.loads(context.client("lambda").get_policy(FunctionName=function)["Policy"])
+    except ClientError as error:
+        if code_of(error) == "ResourceNotFoundException":
+            return False
+        raise
+    return any(_names(statement, topic_arn) for statement in policy["Statement"] if statement["Effect"] == "Allow")
+
+
+def _names(statement: dict[str, Any], topic_arn: str) -> bool:
+    principal, condition = json.dumps(statement["Principal"]), json.dumps(statement.get("Condition", topic_arn))
+    return "sns.amazonaws.com" in principal and topic_arn in condition

@@ -1,0 +1,77 @@
+"""Commands in messages and in --help can be pasted, and --help is readable on a small terminal."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from stagectl.cli import with_commands_of_project
+from tests.support.command_lines import COMMAND, check_line, check_output, texts_of
+from tests.support.operator_session import Operator
+from tests.support.stack import PROJECT
+
+SOURCES = sorted(file for name in ("stagectl", "operations") for file in (PROJECT / name).rglob("*.py"))
+
+
+def commands(command: click.Command, *path: str) -> Iterator[tuple[str, ...]]:
+    yield path
+    for name, each in getattr(command, "commands", {}).items():
+        yield from commands(each, *path, name)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda file: str(file.relative_to(PROJECT)))
+def test_each_command_in_the_sources_stands_alone_and_parses(source: Path):
+    for text in texts_of(source):
+        for line in text.splitlines():
+            if COMMAND.search(line):
+                check_line(line.strip())
+
+
+@pytest.mark.parametrize("path", commands(with_commands_of_project()), ids=" ".join)
+def test_each_help_is_whole_at_80_columns_and_its_commands_can_be_pasted(path: tuple[str, ...]):
+    shown = CliRunner().invoke(with_commands_of_project(), [*path, "--help"], prog_name="stagectl", terminal_width=80)
+    assert shown.exit_code == 0
+    lines = shown.output.splitlines()
+    assert [line for line in lines if re.search(r"\w\.\.\.$", line)] == []
+    assert len(lines) <= 25 or path
+    check_output(shown.output)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "To store it: stagectl secrets put --stage dev",
+        "stagectl secrets put --stage dev stores it",
+        "stagectl secrets put",
+        "stagectl secrets put --stage dev no-such-secret",
+        "stagectl deploy --stage dev --skip nothing",
+        "stagectl secrets burn --stage dev",
+        "aws ssm delete-parameter",
+        "aws ssm delete-parameter --name a --force b",
+        "make setup && then make run",
+    ],
+)
+def test_a_command_in_a_sentence_or_with_a_mistake_is_found(text: str):
+    with pytest.raises(AssertionError):
+        check_output(text)
+
+
+def test_a_missing_stage_lists_the_stages(operator: Operator):
+    done = operator.run("deploy")
+    assert done.returncode == 2
+    assert "Missing option '--stage'. Choose from: prod, dev" in done.stderr
+    assert "stagectl deploy --help" in done.stderr.splitlines()[-1]
+
+
+def test_stages_are_listed_by_their_own_command_too(operator: Operator):
+    assert operator.does("stages", "list") == operator.does("stages")
+    assert operator.does("stages", "list", "--json") == operator.does("stages", "--json")
+
+
+def test_a_stage_given_as_an_option_to_add_is_answered_with_the_right_form(operator: Operator):
+    done = operator.run("stages", "add", "--stage", "featureX")
+    assert done.returncode == 2
+    assert "    stagectl stages add featureX" in done.stderr.splitlines()
