@@ -26,7 +26,7 @@ from devstack.ports import Ports, StartError
 from devstack.stage_setup import set_up
 from devstack.stripe.server import StripeServer
 from stagectl import project_check
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 
 _READY_TIMEOUT = 30.0  # seconds
 # Lines of chalice and botocore that are of no use here.

@@ -11,7 +11,7 @@ from chalicelib.billing import pricing
 from operations import topic_probe
 from stagectl import signed_http
 from stagectl.context import Context, deployed_url, example, json_option, stage_option
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 from stagectl.signed_http import Response
 from stagectl.target import Target
 

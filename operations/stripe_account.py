@@ -15,7 +15,7 @@ from chalicelib.stripe_client.connection import stripe_connection
 from chalicelib.stripe_client.transport import StripeTransport
 from stagectl import prompt, secrets_store
 from stagectl.aws.secret import SecretValue
-from stagectl.errors import OperatorError, PermissionDeniedError
+from stagectl.operator_error import OperatorError, PermissionDeniedError
 from stagectl.target import Target
 
 _CONNECT, _RESPONSE = 5.0, 30.0  # seconds

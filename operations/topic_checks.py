@@ -5,8 +5,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from stagectl.aws_errors import code_of
 from stagectl.doctor.context import CheckContext, Verdict, fail, fetch_once, ok, warn
-from stagectl.errors import code_of
 
 # The last change of the stack succeeded, or was rolled back completely.
 _COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")

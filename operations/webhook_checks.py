@@ -6,7 +6,7 @@ from operations.stripe_key_checks import usable_key
 from operations.webhook_endpoint import Endpoint
 from stagectl.ages import age
 from stagectl.doctor.context import CheckContext, Verdict, fail, fetch_once, ok, warn
-from stagectl.errors import PermissionDeniedError
+from stagectl.operator_error import PermissionDeniedError
 
 
 @fetch_once

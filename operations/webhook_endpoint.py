@@ -16,7 +16,7 @@ from operations.stripe_account import stripe_errors
 from stagectl import project, secrets_store
 from stagectl.aws.secret import SecretValue
 from stagectl.context import Context, deployed_url
-from stagectl.errors import PermissionDeniedError
+from stagectl.operator_error import PermissionDeniedError
 from stagectl.secrets_store import Version
 from stagectl.target import Target
 

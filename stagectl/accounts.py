@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stagectl import project
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 from stagectl.stages import write_json
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stagectl import deployed, project, stages
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 from stagectl.output import Output
 from stagectl.target import Target
 

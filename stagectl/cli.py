@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from stagectl import project
+from stagectl.aws_errors import explain
 from stagectl.commands import (
     deploy,
     doctor,
@@ -23,7 +24,7 @@ from stagectl.commands import (
     stages_pin,
 )
 from stagectl.context import Context, json_option
-from stagectl.errors import OperatorError, explain
+from stagectl.operator_error import OperatorError
 from stagectl.output import Output, redacted
 
 _USED_WRONGLY = 2

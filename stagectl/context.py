@@ -8,7 +8,7 @@ import click
 
 from stagectl import deployed, project, stages, target
 from stagectl.aws.secret import SecretValue
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 from stagectl.output import Output
 from stagectl.target import Target
 

@@ -6,7 +6,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from stagectl import project
-from stagectl.errors import code_of
+from stagectl.aws_errors import code_of
 from stagectl.target import Target
 
 _API_STAGE = "api"  # API Gateway's stage, Chalice's default

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stagectl import project
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 
 Level = Literal["ok", "warn", "fail"]
 

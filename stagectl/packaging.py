@@ -28,7 +28,7 @@ import chalice.app
 from chalice.deploy.packager import LambdaDeploymentPackager
 from chalice.utils import UI, OSUtils
 
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 from stagectl.project import hook
 
 PROJECT = Path(__file__).resolve().parent.parent

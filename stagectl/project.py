@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 
 _CONFIG_JSON = Path(".chalice", "config.json")
 

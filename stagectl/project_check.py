@@ -13,7 +13,7 @@ from typing import Any
 
 from chalice.config import Config
 
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 from stagectl.project import secret_pattern
 
 _FILE = ".chalice/config.json"

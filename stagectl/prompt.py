@@ -5,7 +5,7 @@ import sys
 import click
 
 from stagectl.aws.secret import SecretValue
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 
 _LONGEST = 4096  # characters; a standard parameter's limit (Parameter Store API reference, PutParameter)
 

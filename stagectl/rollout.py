@@ -13,7 +13,7 @@ from typing import Any
 from stagectl import deployed, project, stages
 from stagectl import target as targets
 from stagectl.context import Context
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 from stagectl.target import Target
 
 # One response may come from a container that started a moment before the update ended.

@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 
 from stagectl import project
 from stagectl.aws.secret import SecretValue
-from stagectl.errors import OperatorError, code_of
+from stagectl.aws_errors import code_of
+from stagectl.operator_error import OperatorError
 
 ROLLED_BACK = "Rolled back to version "  # the beginning of the description of such a version
 

@@ -7,7 +7,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from stagectl import project
-from stagectl.errors import OperatorError, code_of
+from stagectl.aws_errors import code_of
+from stagectl.operator_error import OperatorError
 
 _PAUSE = 2.0  # seconds between two requests
 _TIMEOUT = 900.0  # seconds

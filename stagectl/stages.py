@@ -9,7 +9,7 @@ from typing import Any
 from chalice.config import Config
 
 from stagectl import project, project_check
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 
 _LONGEST_FUNCTION_NAME = 64  # characters (Lambda API reference, CreateFunction)
 

@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 
 from stagectl import accounts, project, stages
 from stagectl.accounts import AccountRegion
-from stagectl.errors import OperatorError, code_of
+from stagectl.aws_errors import code_of
+from stagectl.operator_error import OperatorError
 
 # Seconds. Operators wait at a terminal, and every command can be repeated.
 _CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 5, "mode": "standard"})

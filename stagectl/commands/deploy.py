@@ -6,7 +6,7 @@ from stagectl import chalice_deploy, packaging, project
 from stagectl.commands import doctor, resources_up
 from stagectl.context import Context, Names, Step, deployed_url, example, stage_option
 from stagectl.doctor import runner
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 from stagectl.target import Target
 
 

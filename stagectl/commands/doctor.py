@@ -6,11 +6,11 @@ from dataclasses import asdict
 import click
 
 from stagectl import target
+from stagectl.aws_errors import explain
 from stagectl.context import Context, example, json_option, stage_option
 from stagectl.doctor import runner
 from stagectl.doctor.context import Verdict
 from stagectl.doctor.runner import Checks
-from stagectl.errors import explain
 from stagectl.target import Target
 
 # The line on what must be valid before any call: config.json, the stage's name, profile and region.

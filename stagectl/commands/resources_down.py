@@ -4,7 +4,7 @@ import click
 
 from stagectl import prompt
 from stagectl.context import Context, example, stage_option, yes_option
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 from stagectl.stack import Stack
 
 

@@ -4,7 +4,7 @@ import click
 
 from stagectl import secrets_store
 from stagectl.context import Context, example, json_option, secret_argument, stage_option
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 
 
 @click.command("history", epilog=example("stagectl secrets history --stage prod"))

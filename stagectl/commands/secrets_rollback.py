@@ -4,7 +4,7 @@ import click
 
 from stagectl import rollout, secrets_store
 from stagectl.context import Context, example, no_verify_option, secret_argument, stage_option, wait_option
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 from stagectl.secrets_store import Version
 
 

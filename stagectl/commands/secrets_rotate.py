@@ -4,7 +4,7 @@ import click
 
 from stagectl import project, prompt, rollout, secrets_store
 from stagectl.context import Context, example, stage_option, wait_option
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 
 
 @click.command("rotate", epilog=example("stagectl secrets rotate --stage prod"))

@@ -7,8 +7,8 @@ import click
 
 from stagectl import accounts, deployed, project, secrets_store, stages, target
 from stagectl.ages import age
+from stagectl.aws_errors import explain
 from stagectl.context import Context, example, json_option
-from stagectl.errors import explain
 
 
 @click.command("list", epilog=example("stagectl stages list"))

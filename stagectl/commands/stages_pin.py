@@ -5,7 +5,7 @@ import click
 from stagectl import accounts, target
 from stagectl.accounts import AccountRegion
 from stagectl.context import Context, example, stage_option
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 
 
 @click.command("pin", epilog=example("stagectl --profile prod stages pin --stage prod"))

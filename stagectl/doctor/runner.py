@@ -6,9 +6,10 @@ from dataclasses import replace
 from botocore.exceptions import ClientError
 
 from stagectl import project
+from stagectl.aws_errors import denied_action, explain, is_denial
 from stagectl.doctor.checks import account, functions, iam
 from stagectl.doctor.context import CheckContext, Verdict, fail, warn
-from stagectl.errors import PermissionDeniedError, denied_action, explain, is_denial
+from stagectl.operator_error import PermissionDeniedError
 from stagectl.target import Target
 
 # By the name that begins its line. A check returns None where it does not apply, such as to the policy of a function

@@ -54,7 +54,7 @@ def problems(operator: Operator, **arguments: Any) -> dict[str, Verdict]:
     verdicts = run_doctor(operator, **arguments)
     for verdict in verdicts:
         assert bool(advice(verdict)) == (verdict.level != "ok")
-        if not verdict.text.startswith("It could not be checked"):  # the advice is then that of stagectl/errors.py
+        if not verdict.text.startswith("It could not be checked"):  # the advice is then that of stagectl/aws_errors.py
             assert not re.search(r"\b(?:stagectl|aws|git|make) -?-?[a-z]", verdict.remedy), "a command in a sentence"
     return {it.check: it for it in verdicts if it.level != "ok" and it.check not in _DEFAULT_WARNINGS}
 

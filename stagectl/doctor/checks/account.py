@@ -2,7 +2,7 @@
 
 from stagectl import accounts
 from stagectl.doctor.context import CheckContext, Verdict, fail, ok, warn
-from stagectl.errors import OperatorError
+from stagectl.operator_error import OperatorError
 
 
 def credentials(context: CheckContext) -> Verdict:

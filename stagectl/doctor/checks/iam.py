@@ -9,9 +9,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from stagectl import project, stages
+from stagectl.aws_errors import code_of
 from stagectl.deployed import Function
 from stagectl.doctor.context import CheckContext, Verdict, fail, ok
-from stagectl.errors import OperatorError, code_of
+from stagectl.operator_error import OperatorError
 from stagectl.target import Target
 
 # Only Lambda may assume a function's role (chalice.constants.LAMBDA_TRUST_POLICY).

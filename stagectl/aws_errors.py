@@ -1,8 +1,10 @@
-"""The errors that a command reports to its operator, and the translation of AWS's errors into them."""
+"""Translates errors of AWS and of the file system into the error that a command reports."""
 
 import re
 
 from botocore import exceptions as aws
+
+from stagectl.operator_error import OperatorError, PermissionDeniedError
 
 # Names of the same errors in AWS's services (each service's API reference, Common Errors).
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
@@ -25,25 +27,6 @@ _THROTTLED = {
 }
 
 _SIGN_IN = "Sign in again or choose other credentials with --profile."
-
-
-class OperatorError(Exception):
-    """A command cannot continue.
-
-    :param what: one sentence: what happened.
-    :param remedy: what to do next.
-    :param command: a command to paste, or several, one per line. Each is shown on a line of its own.
-    """
-
-    def __init__(self, what: str, remedy: str, command: str = "") -> None:
-        super().__init__(f"{what} {remedy}")
-        self.what = what
-        self.remedy = remedy
-        self.command = command
-
-
-class PermissionDeniedError(OperatorError):
-    """AWS or another service knows the credentials, but does not allow the action."""
 
 
 def explain(error: Exception) -> OperatorError | None:
