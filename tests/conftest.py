@@ -1,4 +1,4 @@
-"""The stack that the tests talk to: this process serves AWS and Stripe, and the API runs in processes of its own."""
+"""The fixtures of all tests: this process serves AWS and Stripe, and each API runs in a process of its own."""
 
 import re
 import signal
@@ -11,14 +11,15 @@ from playwright.sync_api import Browser
 from tests.cloud import Cloud
 from tests.cloud.deployments import Deployments
 from tests.support.chromium import browser
+from tests.support.lambda_container import Container
 from tests.support.operator_session import Operator
-from tests.support.stack import PROJECT, Api, Company, Container, Stack, logs, transcript
+from tests.support.stack import PROJECT, Api, RunningService, Stack, logs, transcript
 
 
 def pytest_configure() -> None:
-    """What the tests start hears Ctrl-C and the end of a terminal, also where this run was told to ignore them.
+    """Let the processes that tests start receive SIGINT and SIGHUP, even if this run ignores them.
 
-    Under `nohup`, or in a script's background, children would inherit that. A handler is not inherited.
+    Under `nohup`, or in the background of a script, children would inherit that. A handler is not inherited.
     """
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
@@ -27,7 +28,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one deployment go to one process of the run, so that it is made once; the doctor's have their own."""
+    """Run the tests of one deployment in one worker, so that it is made once. The doctor's tests have their own."""
     for item in items:
         for name in _DEPLOYED & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(f"{name} {item.path.stem.startswith('test_doctor')}"))
@@ -48,7 +49,7 @@ _SECRETS = re.compile(r"(?:[sr]k_(?:test|live)|whsec)_\w+")
 
 
 def _no_key_was_shown(stack: Stack) -> None:
-    """After all tests: no key is in an answer, a log, a traceback, an environment, or a file of the project."""
+    """After all tests: no key is in a response, a log, a traceback, an environment, or a file of the project."""
     logged = "\n".join(logs)
     files = [
         file
@@ -67,7 +68,7 @@ def _no_key_was_shown(stack: Stack) -> None:
 
 @pytest.fixture
 def stack(_running_stack: Stack) -> Stack:
-    """AWS and Stripe, healed, with a test key in Parameter Store that Stripe accepts."""
+    """AWS and Stripe without faults, with a test key in Parameter Store that Stripe accepts."""
     _running_stack.reset()
     return _running_stack
 
@@ -100,19 +101,19 @@ def container(stack: Stack) -> Iterator[Container]:
 
 
 @pytest.fixture
-def company(stack: Stack) -> Iterator[Company]:
-    """A Stripe of its own with webhooks to an API of its own, the topic and notify."""
+def service(stack: Stack) -> Iterator[RunningService]:
+    """A Stripe with webhooks to an API, the topic and notify, shared with no other test."""
     own = Stack()
     own.reset()
-    with Company(own) as company:
-        yield company
+    with RunningService(own) as service:
+        yield service
     stack.keys.append(own.key)
     own.__exit__()
 
 
 @pytest.fixture(scope="session")
 def _running_cloud(_running_stack: Stack) -> Iterator[Cloud]:
-    """A Stripe and an AWS of its own: what is deployed stays, and hears of every payment."""
+    """A Stripe and an AWS for deployments, which stay and receive every payment's events."""
     with Stack() as own, Cloud(own) as cloud:
         yield cloud
         _running_stack.keys += own.keys
@@ -133,14 +134,14 @@ def _deployments(_running_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """The browser of this process. Its tests are marked with :data:`tests.chromium.needs_chromium`."""
+    """The browser of this process. Its tests are marked with :data:`tests.support.chromium.needs_chromium`."""
     with browser() as launched:
         yield launched
 
 
 @pytest.fixture
 def operator(cloud: Cloud, tmp_path: Path) -> Operator:
-    """An operator with a checkout and two accounts in which nothing is yet."""
+    """An operator with a checkout and two empty accounts."""
     return Operator(cloud, tmp_path)
 
 
@@ -153,5 +154,5 @@ def _operator_of_dev(_running_cloud: Cloud, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def operator_of_dev(cloud: Cloud, _operator_of_dev: Operator) -> Operator:
-    """An operator who has deployed dev, shared by the tests of a run: whoever breaks something mends it again."""
+    """An operator who has deployed dev, shared by the tests of a run. A test restores what it breaks."""
     return _operator_of_dev

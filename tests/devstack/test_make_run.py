@@ -15,7 +15,8 @@ import requests
 
 from devstack.ports import Ports, StartError
 from tests.support.make_run import Run
-from tests.support.stack import PROJECT, PURCHASE, eventually, free_ports
+from tests.support.ports import free_ports
+from tests.support.stack import PROJECT, PURCHASE, eventually
 
 
 @pytest.fixture

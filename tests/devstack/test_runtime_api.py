@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from devstack.runtime_api import FunctionError, InitError, LambdaContainer, NoResponseError
-from tests.support.stack import APP, PURCHASE, Stack, billing_event
+from tests.support.lambda_container import billing_event
+from tests.support.stack import APP, PURCHASE, Stack
 
 HEALTH = {
     **billing_event({}),

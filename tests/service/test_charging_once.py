@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.stack import PURCHASE, TEST_PARAMETER, Api, Container, Stack, billing_event, is_problem
+from tests.support.lambda_container import Container, billing_event
+from tests.support.stack import PURCHASE, TEST_PARAMETER, Api, Stack, is_problem
 
 
 def test_the_same_key_twice_is_one_payment(api: Api, stack: Stack):

@@ -9,19 +9,8 @@ import pytest
 from benchmarks.fleet_simulation import Fleet, Policy, Timing, simulate
 from devstack.aws_emulator import AwsFault
 from devstack.runtime_api import LambdaContainer
-from tests.support.stack import (
-    PROJECT,
-    PURCHASE,
-    TEST_PARAMETER,
-    Answer,
-    Api,
-    Container,
-    Stack,
-    billing_event,
-    eventually,
-    is_problem,
-    stage_variables,
-)
+from tests.support.lambda_container import Container, ContainerResponse, billing_event, stage_variables
+from tests.support.stack import PROJECT, PURCHASE, TEST_PARAMETER, Api, Stack, eventually, is_problem
 
 THROTTLED = AwsFault("GetParameter", 10_000, error="ThrottlingException")
 
@@ -88,9 +77,9 @@ def test_a_small_fleet_of_real_containers_makes_one_charge_per_purchase(stack: S
     stack.aws.limit_reads(4)
     environment = {**stack.environment(), **stage_variables("dev")}
 
-    def buy(key: str) -> Answer:
+    def buy(key: str) -> ContainerResponse:
         with LambdaContainer(PROJECT, "app.app", environment) as container:
-            return Answer(container.invoke(billing_event(PURCHASE, Idempotency_Key=key)))
+            return ContainerResponse(container.invoke(billing_event(PURCHASE, Idempotency_Key=key)))
 
     with ThreadPoolExecutor(12) as clients:
         responses = list(clients.map(buy, [str(uuid.uuid4()) for _ in range(12)]))

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.stack import PURCHASE, Api, Container, Stack, billing_event, is_problem
+from tests.support.lambda_container import Container, billing_event
+from tests.support.stack import PURCHASE, Api, Stack, is_problem
 
 
 def ask(container: Container, payment_id: str, caller: str) -> Any:

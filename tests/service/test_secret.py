@@ -15,17 +15,8 @@ from chalicelib.aws.secret import Secret, SecretInvalidError, SecretUnavailableE
 from chalicelib.config import load
 from devstack.aws_emulator import AwsFault
 from tests import APP
-from tests.support.stack import (
-    LIVE_PARAMETER,
-    PROJECT,
-    PURCHASE,
-    TEST_PARAMETER,
-    Api,
-    Container,
-    Stack,
-    eventually,
-    is_problem,
-)
+from tests.support.lambda_container import Container
+from tests.support.stack import LIVE_PARAMETER, PROJECT, PURCHASE, TEST_PARAMETER, Api, Stack, eventually, is_problem
 
 CANARY = "sk_test_canaryCanaryCanary0123456789"
 
@@ -321,7 +312,8 @@ import app
 logging.getLogger().setLevel(logging.DEBUG)
 logging.getLogger().addHandler(logging.StreamHandler())
 from tests.support.container import handle
-from tests.support.stack import PURCHASE, billing_event
+from tests.support.lambda_container import billing_event
+from tests.support.stack import PURCHASE
 print(handle(billing_event(PURCHASE))["statusCode"])
 print(handle(billing_event({}))["statusCode"])
 """

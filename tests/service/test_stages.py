@@ -13,7 +13,9 @@ from chalicelib import config as tables
 from chalicelib.config import ConfigError, load
 from stagectl import project_check
 from stagectl.project_check import ProjectError
-from tests.support.stack import PROJECT, Stack, free_ports, stage_variables
+from tests.support.lambda_container import stage_variables
+from tests.support.ports import free_ports
+from tests.support.stack import PROJECT, Stack
 
 DEV = ("dev", "/stripeSecretKey/test", False)
 PROD = ("prod", "/stripeSecretKey/live", True)

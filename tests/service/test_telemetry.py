@@ -11,7 +11,8 @@ import pytest
 from chalicelib.key_formats import SENSITIVE
 from chalicelib.telemetry import Redactor, Telemetry
 from devstack.aws_emulator import AwsFault
-from tests.support.stack import PURCHASE, TEST_PARAMETER, Api, Container, Stack, billing_event
+from tests.support.lambda_container import Container, billing_event
+from tests.support.stack import PURCHASE, TEST_PARAMETER, Api, Stack
 
 
 def lines(log: str) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ import pytest
 
 from devstack.aws_emulator import AwsFault
 from tests.support.contract import example, without_values
-from tests.support.stack import PURCHASE, TEST_PARAMETER, Api, Container, Stack, is_problem
+from tests.support.lambda_container import Container
+from tests.support.stack import PURCHASE, TEST_PARAMETER, Api, Stack, is_problem
 
 ALWAYS = 1000
 

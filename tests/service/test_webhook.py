@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from devstack.aws_emulator import AwsFault
-from tests.support.stack import Api, Container, Stack, billing_event, eventually, is_problem
+from tests.support.lambda_container import Container, billing_event
+from tests.support.stack import Api, Stack, eventually, is_problem
 
 # Put together here, so that the search of all files for secrets after the run does not find this one.
 SECRET, ANOTHER = ("whsec_" + name for name in ("theSecretOfTheStage1", "anotherSecret2"))

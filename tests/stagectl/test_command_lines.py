@@ -30,7 +30,7 @@ def test_each_command_in_the_sources_stands_alone_and_parses(source: Path):
                 check_line(line.strip())
 
 
-@pytest.mark.parametrize("path", commands(with_commands_of_project()), ids=" ".join)
+@pytest.mark.parametrize("path", list(commands(with_commands_of_project())), ids=" ".join)
 def test_each_help_is_whole_at_80_columns_and_its_commands_can_be_pasted(path: tuple[str, ...]):
     shown = CliRunner().invoke(with_commands_of_project(), [*path, "--help"], prog_name="stagectl", terminal_width=80)
     assert shown.exit_code == 0

@@ -13,7 +13,8 @@ import pytest
 import operations
 from devstack.runtime_api import LambdaContainer
 from stagectl import packaging
-from tests.support.stack import PROJECT, PURCHASE, Stack, billing_event
+from tests.support.lambda_container import billing_event
+from tests.support.stack import PROJECT, PURCHASE, Stack
 
 MB = 1024 * 1024
 SNS = {"MessageAttributes": {}, "Subject": None}

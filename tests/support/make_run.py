@@ -7,7 +7,8 @@ import time
 
 import requests
 
-from tests.support.stack import PROJECT, free_ports
+from tests.support.ports import free_ports
+from tests.support.stack import PROJECT
 
 
 class Run:

@@ -13,7 +13,8 @@ from devstack.aws_emulator import AwsFault
 from devstack.stripe.webhook_delivery import signature
 from tests.cloud import Cloud
 from tests.support.contract import PATHS
-from tests.support.stack import Api, Container, Stack, billing_event
+from tests.support.lambda_container import Container, billing_event
+from tests.support.stack import Api, Stack
 
 Json = dict[str, Any]
 ALWAYS = 1000

@@ -1,17 +1,14 @@
-"""What the tests start and talk to: the stack, the API under `chalice local`, and Lambda containers."""
+"""What the tests start and call: emulated AWS and Stripe, and the API under `chalice local`."""
 
 import json
 import os
 import re
-import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import requests
@@ -25,14 +22,15 @@ from devstack.stripe.keys import Mode
 from devstack.stripe.server import StripeServer
 from tests import APP, PROJECT
 from tests.support import contract
+from tests.support.ports import free_port
 
 TEST_PARAMETER = "/stripeSecretKey/test"
 LIVE_PARAMETER = "/stripeSecretKey/live"
 PURCHASE = {"source": "tok_visa", "storage": 21}
 
 
-# What the API answered and printed, and the environment it had, in this run: none of it may show a key. What it
-# printed may show no personal data either.
+# The responses, output and environment of every API of this run: none of it may contain a key, and the output no
+# personal data.
 transcript: list[str] = []
 logs: list[str] = []
 
@@ -51,7 +49,7 @@ class Stack:
         self.key = self.issue_key()
 
     def issue_key(self, restricted_to: Iterable[str] | None = None, mode: Mode = "test") -> str:
-        """A new key that Stripe accepts; at the end of the run none of these may have been shown."""
+        """Create a key that Stripe accepts. The sweep at the end of the run searches for it."""
         self.keys.append(self.stripe.keys.issue(mode, restricted_to))
         return self.keys[-1]
 
@@ -61,7 +59,7 @@ class Stack:
         self.aws.calls.clear()
         self.stripe.requests.clear()
         self.aws.put_secret(TEST_PARAMETER, self.key)
-        # moto's state is the process's: what an earlier test subscribed, a function or a queue, must not hear more.
+        # moto's state outlives a test: a function or queue that an earlier test subscribed must receive nothing more.
         sns = self.aws.client("sns")
         for subscription in sns.list_subscriptions()["Subscriptions"]:
             sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
@@ -83,18 +81,18 @@ class Stack:
         return [json.loads(publish["Message"]) for publish in self.published if "TopicArn" in publish]
 
     def client(self) -> stripe.StripeClient:
-        """Stripe's own client, as an operator has it."""
+        """A stripe-python client with the stack's key."""
         return stripe.StripeClient(self.key, base_addresses={"api": self.stripe.url})
 
     def notify_of(self, message: object) -> None:
-        """Have notify invoked with a message, as the topic would, past the API."""
+        """Invoke notify with a message, as the topic does, without the API."""
         text = message if isinstance(message, str) else json.dumps(message)
         sqs = self.aws.client("sqs")
         url = sqs.get_queue_url(QueueName="devstack-notify")["QueueUrl"]
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Message": text, "MessageAttributes": {}}))
 
     def queue_is_empty(self) -> bool:
-        """Wait until notify is done with every message."""
+        """Wait until notify has processed every message."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         sqs = self.aws.client("sqs")
         url = sqs.get_queue_url(QueueName="devstack-notify")["QueueUrl"]
@@ -154,12 +152,12 @@ class Api:
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         logs.append(self.output())
-        transcript.append(_environment_of(self._process.pid))
+        transcript.append(environment_of(self._process.pid))
         self._process.send_signal(number)
         self._process.wait()
 
     def output(self) -> str:
-        """What the process printed so far."""
+        """Return what the process has printed so far."""
         return self._output.read_text(errors="replace")
 
     def post(self, body: object = None, path: str = "/billing", **headers: str) -> requests.Response:
@@ -177,14 +175,14 @@ class Api:
         return response
 
 
-class Company:
-    """The API, set up so that Stripe's webhooks reach it, and `notify` on the topic: all that hears of a purchase."""
+class RunningService:
+    """The API, Stripe's webhooks to it, and `notify` on the topic: everything that processes a purchase."""
 
     def __init__(self, stack: Stack, **environment: str) -> None:
         self.stack = stack
         self.api = Api(stack, **environment)
 
-    def __enter__(self) -> "Company":
+    def __enter__(self) -> "RunningService":
         self.queue = set_up(self.stack.aws, self.stack.stripe, load({"STAGE": "dev"}), self.stack.key, self.api.url)
         self.stack.published.clear()
         self.api.__enter__()
@@ -195,166 +193,42 @@ class Company:
     def __exit__(self, *_: object) -> None:
         self.notify.stop()
         self.api.__exit__()
-        self.stack.stripe.stop()  # what it still would deliver has no receiver any more
+        self.stack.stripe.stop()  # no receiver is left for its deliveries
         self.stack.aws.client("sqs").delete_queue(QueueUrl=self.queue)
         self.stack.reset()
 
     def wait_for_texts(self, count: int) -> None:
         assert eventually(lambda: len(self.stack.texts()) >= count)
 
-    def hears(self, payment_id: str, event: str = "note_purchased") -> bool:
-        """Wait until a payment's event is on the topic and its text was sent."""
+    def processes(self, payment_id: str, event: str = "note_purchased") -> bool:
+        """Wait until a payment's event was published and its text was sent."""
 
-        def heard() -> bool:
-            on_topic = {(told["payment_id"], told["event"]) for told in self.stack.announced()}
+        def is_processed() -> bool:
+            on_topic = {(message["payment_id"], message["event"]) for message in self.stack.announced()}
             return (payment_id, event) in on_topic and self.was_texted(payment_id)
 
-        return eventually(heard)
+        return eventually(is_processed)
 
     def was_texted(self, payment_id: str) -> bool:
         return any(payment_id in text for text in self.stack.texts())
 
 
-class Answer:
-    """What a container answered: API Gateway's proxy response, read back."""
-
-    def __init__(self, response: dict[str, Any]) -> None:
-        self.status_code: int = response["statusCode"]
-        self.headers: dict[str, str] = response["headers"]
-        self.text: str = response["body"]
-
-    def json(self) -> Any:
-        return json.loads(self.text)
-
-
-class Container:
-    """A Lambda container: app.py imported as Lambda imports it, then events one after the other."""
-
-    def __init__(self, stack: Stack, stage: str = "dev", **environment: str) -> None:
-        self._stack = stack
-        self.variables = {**stage_variables(stage), **environment}
-
-    def __enter__(self) -> "Container":
-        environment = {**self._stack.environment(), **self.variables, "AWS_LAMBDA_FUNCTION_NAME": "notes-billing"}
-        if self.variables.get("STAGE") == "prod":
-            del environment["STRIPE_API_BASE"]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.container"],
-            cwd=APP,
-            env=environment,
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        self.initialized = self._receive() == {"initialized": True}
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._process.poll() is None:
-            self.output()
-
-    def output(self) -> str:
-        """Everything the process printed. Ends it."""
-        transcript.append(_environment_of(self._process.pid))
-        _, errors = self._process.communicate()
-        logs.append(errors)
-        return errors
-
-    def invoke(self, event: dict[str, Any]) -> Answer:
-        return Answer(self._send({"event": event})["response"])
-
-    def post(self, body: object, caller: str = "us-east-1:cognito-identity", **headers: str) -> Answer:
-        return self.invoke(billing_event(body, caller, **headers))
-
-    def invoke_and_kill(self, event: dict[str, Any], after: float | None) -> Answer | None:
-        """Handle the event in a fork of the container, killed (SIGKILL) after so many seconds."""
-        response = self._send({"event": event, "fork": True, "kill_after": after})["response"]
-        return response and Answer(response)
-
-    def _send(self, command: dict[str, Any]) -> Any:
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps(command) + "\n")
-        self._process.stdin.flush()
-        return self._receive()
-
-    def _receive(self) -> Any:
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        transcript.append(line)
-        return json.loads(line) if line else None
-
-
-def billing_event(body: object, caller: str = "us-east-1:cognito-identity", **headers: str) -> dict[str, Any]:
-    """The event of POST /billing, as API Gateway makes it for a signed request."""
-    identity = {"cognitoIdentityId": caller} if ":user/" not in caller else {"userArn": caller}
-    return {
-        "resource": "/billing",
-        "path": "/billing",
-        "httpMethod": "POST",
-        "headers": {"Content-Type": "application/json"} | {k.replace("_", "-"): v for k, v in headers.items()},
-        "multiValueQueryStringParameters": None,
-        "pathParameters": None,
-        "stageVariables": None,
-        "requestContext": {
-            "resourcePath": "/billing",
-            "httpMethod": "POST",
-            "path": "/api/billing",
-            "identity": identity,
-        },
-        "body": body if isinstance(body, str) else json.dumps(body),
-        "isBase64Encoded": False,
-    }
-
-
-def stage_variables(stage: str) -> dict[str, str]:
-    """The environment variables that Chalice gives a stage's functions."""
-    project = json.loads((PROJECT / ".chalice" / "config.json").read_text())
-    own = project["stages"].get(stage, {}).get("environment_variables", {})
-    return {**project["environment_variables"], **own}
-
-
-def _environment_of(pid: int) -> str:
+def environment_of(pid: int) -> str:
     return Path(f"/proc/{pid}/environ").read_text(errors="replace") if sys.platform == "linux" else ""
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 60) -> bool:
-    """Wait until something holds; say whether it did in time. For what happens in another process."""
-    give_up = time.monotonic() + seconds
+def eventually(holds: Callable[[], bool], timeout: float = 60) -> bool:
+    """Wait until a condition holds in another process. Return whether it did within the timeout."""
+    deadline = time.monotonic() + timeout
     while not holds():
-        if time.monotonic() > give_up:
+        if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
     return True
 
 
-def free_port() -> int:
-    """A port to listen on: below those that the system gives to clients, since it is taken only later.
-
-    Until then nobody else's tests get it: they claim a port by its namesake of UDP, which nobody here uses.
-    """
-    while True:
-        port = 10_000 + secrets.randbelow(22_000)
-        claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            claim.bind(("127.0.0.1", port))
-            with socket.create_server(("127.0.0.1", port)):
-                _claims.append(claim)
-                return port
-        except OSError:
-            claim.close()
-
-
-_claims: list[socket.socket] = []
-
-
-def free_ports() -> dict[str, str]:
-    """The variables that give `make run` ports of its own."""
-    return {name: str(free_port()) for name in ("API_PORT", "CONSOLE_PORT", "AWS_PORT", "STRIPE_PORT")}
-
-
 def is_problem(response: Any, status: int, code: str) -> bool:
-    """Assert that an answer is the problem it should be, in the form of RFC 9457."""
+    """Assert that a response is a problem with this status and code, in the form of RFC 9457."""
     body = response.json()
     assert response.status_code == status, response.text
     assert response.headers["Content-Type"] == "application/problem+json"
