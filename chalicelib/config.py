@@ -47,7 +47,7 @@ OVERRIDABLE_VARIABLES = ("STRIPE_API_BASE",)
 
 
 class ConfigError(Exception):
-    """A setting is invalid. The message names it and says what to do."""
+    """A setting is invalid. The message names it, and the fix."""
 
 
 class StageConfig(NamedTuple):

@@ -56,7 +56,7 @@ class Telemetry:
         """
         :param stage: the dimension of every metric.
         :param redactor: writes the lines.
-        :param daemon: the X-Ray daemon's ``host:port``, or empty if there is none.
+        :param daemon: the X-Ray daemon's ``host:port``; empty without a daemon.
         """
         self._stage = stage
         self._redactor = redactor
@@ -169,7 +169,7 @@ class _Request:
 
 
 def _embedded(metrics: list[_Metric]) -> dict[str, Any]:
-    """Return the fields that make a line an embedded metric format document. There are none without metrics."""
+    """Return the fields that turn a log line into an embedded metric format document: no fields without metrics."""
     if not metrics:
         return {}
     values: dict[str, Any] = {}

@@ -87,7 +87,7 @@ def test_parameter_store_fails_and_recovers(fresh_api: Api, stack: Stack, fault)
     assert is_problem(response, 503, "stripe_key_unavailable")
     assert int(response.headers["Retry-After"]) > 0
     assert stack.stripe.requests == []
-    assert f"{TEST_PARAMETER}: " in fresh_api.output()  # the log says what happened, for whoever is on call
+    assert f"{TEST_PARAMETER}: " in fresh_api.output()  # the on-call engineer finds the cause in the log
     stack.aws.heal()
     assert fresh_api.post(PURCHASE).status_code == 200
 
@@ -141,9 +141,9 @@ STRIPE_FAULTS = {
     "402 list": ({"status": 402, "body": b"[]"}, 502, "payment_provider_error"),
     "400 null error": ({"status": 400, "body": b'{"error": null}'}, 502, "payment_provider_error"),
     "404 page": ({"status": 404, "body": b"not here"}, 502, "payment_provider_error"),
-    "id is none": ({"body": _intent(id=None)}, 502, "payment_provider_error"),
+    "id null": ({"body": _intent(id=None)}, 502, "payment_provider_error"),
     "id is an object": ({"body": _intent(id={})}, 502, "payment_provider_error"),
-    "currency is none": ({"body": _intent(currency=None)}, 502, "payment_provider_error"),
+    "currency null": ({"body": _intent(currency=None)}, 502, "payment_provider_error"),
     "another amount": ({"body": _intent(amount=1)}, 502, "payment_provider_error"),
     "of the other mode": ({"body": _intent(livemode=True)}, 502, "payment_provider_error"),
     "redirect": ({"status": 302, "body": b""}, 502, "payment_provider_error"),

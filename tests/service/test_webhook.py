@@ -1,4 +1,4 @@
-"""`POST /stripe/webhook`: what is taken for Stripe's word, and what is not."""
+"""`POST /stripe/webhook`: events that Stripe signed are accepted, and all others are rejected."""
 
 import base64
 import hashlib

@@ -83,7 +83,7 @@ class Operator:
         return said
 
     def url_of(self, stage: str) -> str:
-        """The API's address, as `stagectl stages` says it."""
+        """The API's address, as `stagectl stages` shows it."""
         said = self.does("stages", "--json", account=self.account_of(stage))
         return str(next(row["url"] for row in json.loads(said) if row["stage"] == stage))
 

@@ -1,4 +1,4 @@
-"""What the tests of the stand-in share: a payment, Stripe's own client, and a refusal."""
+"""What the tests of the Stripe emulator share: a payment, a stripe-python client, and a rejected call."""
 
 import pytest
 import stripe
