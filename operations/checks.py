@@ -35,7 +35,7 @@ def environment_secrets(context: CheckContext) -> Verdict | None:
 
 def throughput(context: CheckContext) -> Verdict:
     """Check whether a burst of cold starts meets Parameter Store's default limit."""
-    setting = context.client("ssm").get_service_setting(SettingId=_HIGH_THROUGHPUT)["ServiceSetting"]
+    setting = context.target.client("ssm").get_service_setting(SettingId=_HIGH_THROUGHPUT)["ServiceSetting"]
     if setting["SettingValue"] == "true":
         return ok("Parameter Store allows high throughput: thousands of cold starts per second.")
     return warn(

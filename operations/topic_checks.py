@@ -60,7 +60,7 @@ def subscription(context: CheckContext) -> Verdict | None:
     if notify is None or _topic_attributes(context) is None:
         return None
     arn, deploy = _topic_arn(context), context.stagectl("deploy")
-    pages = context.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn)
+    pages = context.target.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn)
     if notify.arn not in [subscribed["Endpoint"] for page in pages for subscribed in page["Subscriptions"]]:
         return fail(f"{notify.name} is not subscribed to the topic: the admin is not texted.", command=deploy)
     if not _is_invocable_by(context, notify.name, arn):
@@ -77,7 +77,7 @@ def _topic_arn(context: CheckContext) -> str:
 def _topic_attributes(context: CheckContext) -> dict[str, str] | None:
     """Fetch the topic's attributes; None if there is no such topic."""
     try:
-        return dict(context.client("sns").get_topic_attributes(TopicArn=_topic_arn(context))["Attributes"])
+        return dict(context.target.client("sns").get_topic_attributes(TopicArn=_topic_arn(context))["Attributes"])
     except ClientError as error:
         if code_of(error) in ("NotFound", "NotFoundException"):
             return None
@@ -87,7 +87,7 @@ def _topic_attributes(context: CheckContext) -> dict[str, str] | None:
 def _is_invocable_by(context: CheckContext, function: str, topic_arn: str) -> bool:
     """Tell whether the function's own policy lets the topic invoke it. A function that was recreated has lost it."""
     try:
-        policy = json.loads(context.client("lambda").get_policy(FunctionName=function)["Policy"])
+        policy = json.loads(context.target.client("lambda").get_policy(FunctionName=function)["Policy"])
     except ClientError as error:
         if code_of(error) == "ResourceNotFoundException":
             return False

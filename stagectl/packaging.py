@@ -149,15 +149,11 @@ def _files_of(distribution: str, version: str, is_needed: Callable[[str], bool])
     for file in installed.files or []:
         name, path = file.as_posix(), Path(str(file.locate()))
         if is_needed(name) and not name.startswith(".."):
-            if file.hash and file.hash.value != _record_hash(path):
+            digest = urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).decode().rstrip("=")  # as in PEP 376
+            if file.hash and file.hash.value != digest:
                 reason = f"{name} was changed after {distribution} was installed"
                 raise PackageError(reason, "Install it again:", "make clean setup")
             yield name, path
-
-
-def _record_hash(file: Path) -> str:
-    """Return a file's hash as wheels record it (PEP 376)."""
-    return urlsafe_b64encode(hashlib.sha256(file.read_bytes()).digest()).decode().rstrip("=")
 
 
 def _compile(contents: Path) -> None:

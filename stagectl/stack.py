@@ -55,12 +55,8 @@ class Stack:
         before = self._wait()
         if before in _UNUSABLE:
             self._progress(f"deleting the remains of a failed attempt ({before})")
-            before = self._delete()
-            if before is not None:
-                raise OperatorError(
-                    f"The stack {self.name} can't be deleted: {self._reason() or before}.",
-                    "Delete it in CloudFormation's console, where you can retain what can't be deleted. Then repeat.",
-                )
+            self.down()
+            before = None
         arguments = self._arguments(alarm_email, exists=before is not None)
         try:
             if before is None:
@@ -88,10 +84,12 @@ class Stack:
         """
         if self._wait() is None:
             return False
-        after = self._delete()
+        self._cloudformation.delete_stack(StackName=self.name)
+        after = self._wait()
         if after is not None:
             raise OperatorError(
-                f"The stack {self.name} was not deleted: {self._reason() or after}.", "Fix the cause, then repeat."
+                f"The stack {self.name} was not deleted: {self._reason() or after}.",
+                "Delete it in CloudFormation's console, where you can retain what can't be deleted. Then repeat.",
             )
         return True
 
@@ -108,10 +106,6 @@ class Stack:
             ],
             "Tags": [{"Key": "service", "Value": self._app_name}, {"Key": "stage", "Value": self._resources_stage}],
         }
-
-    def _delete(self) -> str | None:
-        self._cloudformation.delete_stack(StackName=self.name)
-        return self._wait()
 
     def _wait(self) -> str | None:
         """Wait until no change is in progress, reporting what happens, and return the stack's status."""

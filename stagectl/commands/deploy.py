@@ -31,7 +31,7 @@ def _doctor(context: Context, target: Target) -> None:
 
 
 def _check(context: Context, target: Target, checks: runner.Checks, what: str, result: str = "") -> None:
-    failed = [verdict for verdict in doctor.run(context, target, checks) if verdict.level == "fail"]
+    failed = [verdict for verdict in doctor.show(context, runner.run(target, checks)) if verdict.level == "fail"]
     if failed:
         remedy = f"{result}{failed[0].remedy}".strip()
         raise OperatorError(what + failed[0].text, remedy, failed[0].command)

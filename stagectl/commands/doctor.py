@@ -10,8 +10,6 @@ from stagectl.aws_errors import explain
 from stagectl.context import Context, example, json_option, stage_option
 from stagectl.doctor import runner
 from stagectl.doctor.context import Verdict
-from stagectl.doctor.runner import Checks
-from stagectl.target import Target
 
 # The line on what must be valid before any call: config.json, the stage's name, profile and region.
 CONFIGURATION = "configuration"
@@ -33,21 +31,18 @@ def command(context: Context, stage: str, as_json: bool) -> int:
         if explained is None:
             raise
         invalid = Verdict("fail", explained.what, explained.remedy, explained.command, check=CONFIGURATION)
-        verdicts = _show(context, iter([invalid]), quiet=as_json)
+        remaining = iter([invalid])
     else:
-        verdicts = run(context, checked, {**runner.preflight(), **runner.after_deploy()}, quiet=as_json)
+        remaining = runner.run(checked, {**runner.preflight(), **runner.after_deploy()})
+    verdicts = show(context, remaining, quiet=as_json)
     is_ok = not any(verdict.level == "fail" for verdict in verdicts)
     if as_json:
         context.output.json({"stage": stage, "ok": is_ok, "checks": [asdict(verdict) for verdict in verdicts]})
     return 0 if is_ok else 1
 
 
-def run(context: Context, target: Target, checks: Checks, *, quiet: bool = False) -> list[Verdict]:
-    """Make the checks, show each verdict as soon as it is known unless ``quiet``, and return all."""
-    return _show(context, runner.run(target, checks), quiet=quiet)
-
-
-def _show(context: Context, remaining: Iterator[Verdict], *, quiet: bool) -> list[Verdict]:
+def show(context: Context, remaining: Iterator[Verdict], *, quiet: bool = False) -> list[Verdict]:
+    """Show each verdict as soon as it is known, unless ``quiet``, and return all."""
     verdicts: list[Verdict] = []
     while True:
         with context.output.working("Checking", piped=False):

@@ -65,10 +65,6 @@ class CheckContext:
         self.config = target.config
         self.facts: dict[object, Future[Any]] = {}
 
-    def client(self, service: str) -> Any:
-        """Return boto3's client of a service."""
-        return self.target.client(service)
-
     def stagectl(self, command: str, *, stage: str | None = None) -> str:
         """Return a `stagectl` command line that uses the same credentials.
 
@@ -89,7 +85,7 @@ class CheckContext:
     @fetch_once
     def secret(self, name: str) -> Version | None:
         """Fetch the current version of a secret, named as in SECRETS; None if it is not stored."""
-        return secrets_store.current(self.client("ssm"), self.config.parameter(name))
+        return secrets_store.current(self.target.client("ssm"), self.config.parameter(name))
 
     @fetch_once
     def function(self, name: str) -> Function | None:
@@ -111,7 +107,7 @@ class CheckContext:
     @property
     def stack(self) -> Stack:
         """The CloudFormation stack of the stage's resources."""
-        return Stack(self.client("cloudformation"), self.config.resources_stage, lambda _line: None)
+        return Stack(self.target.client("cloudformation"), self.config.resources_stage, lambda _line: None)
 
     @fetch_once
     def stack_status(self) -> str | None:

@@ -78,7 +78,7 @@ def differences(context: CheckContext, function: Function, function_name: str) -
     :param function_name: Chalice's.
     :raises OperatorError: the policy in the repository can't be read.
     """
-    role, iam = function.role, context.client("iam")
+    role, iam = function.role, context.target.client("iam")
     try:
         trust = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
     except ClientError as error:
