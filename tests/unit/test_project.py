@@ -69,7 +69,7 @@ def test_the_wheel_names_its_version_license_command_and_requirements(unpacked_w
 
 def test_the_wheel_reads_secrets_without_another_package(unpacked_wheel: Path):
     program = "import sys; sys.path.insert(0, sys.argv[1]); import stagectl.aws.secret as it; print(it.__file__)"
-    command = [sys.executable, "-I", "-S", "-c", program, str(unpacked_wheel)]
+    command = [sys.executable, "-B", "-I", "-S", "-c", program, str(unpacked_wheel)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert printed.strip() == str(unpacked_wheel / "stagectl" / "aws" / "secret.py")
 
