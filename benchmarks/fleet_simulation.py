@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from chalicelib.aws.backoff import retry_delay
 from chalicelib.billing.charge_problems import KEY_RETRY_AFTER
-from chalicelib.stripe_client.api import DEADLINE, RESERVED_FOR_STRIPE
+from chalicelib.stripe_client.api import CALL_TIMEOUT, RESERVED_FOR_STRIPE
 from devstack.token_bucket import TokenBucket
 
 INIT = 3.0  # seconds that a read during init may take (chalicelib/aws/secret.py)
@@ -32,7 +32,7 @@ class Policy:
 
     name: str
     next_attempt: NextAttempt
-    request: float = DEADLINE - RESERVED_FOR_STRIPE
+    request: float = CALL_TIMEOUT - RESERVED_FOR_STRIPE
     keeps_count: bool = True
 
 

@@ -93,7 +93,7 @@ def add_not_found_routes(app: Chalice, cors: CORSConfig) -> None:
     """
 
     def not_found(**_segments: str) -> None:
-        raise Problem("not_found", "There is no such URL. docs/http-api.md lists those of this API.")
+        raise Problem("not_found", "This URL does not exist. Check the path.")
 
     for path in ("/{a}", "/{a}/{b}", "/{a}/{b}/{c}", "/{a}/{b}/{c}/{d}"):
         methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]

@@ -20,9 +20,9 @@ PROBLEMS: dict[str, tuple[int, str, str | None]] = {
     "internal_error": (500, "Internal error", "InternalErrors"),
     "payment_provider_error": (502, "The payment provider failed", "ProviderErrors"),
     "announcement_failed": (503, "The event could not be published", "WebhookFailures"),
-    "stripe_key_rejected": (503, "Payments are not available", "KeyUnavailable"),
+    "stripe_key_rejected": (503, "The service's Stripe key was rejected", "KeyUnavailable"),
     "stripe_key_unavailable": (503, "Payments are temporarily unavailable", "KeyUnavailable"),
-    "webhook_secret_unavailable": (503, "The signature cannot be verified at present", "WebhookFailures"),
+    "webhook_secret_unavailable": (503, "The signature cannot be verified right now", "WebhookFailures"),
     "outcome_unknown": (504, "The payment provider did not respond in time", "ProviderErrors"),
 }
 
@@ -100,7 +100,10 @@ def invalid_request(*errors: tuple[str, str]) -> Problem:
 
 def internal_error() -> Problem:
     """Return the problem of a bug."""
-    return Problem("internal_error", "The error was logged. Report the request_id to find it.")
+    return Problem(
+        "internal_error",
+        "Retry. If the error persists, send the request_id to the operator.",
+    )
 
 
 def from_chalice(response: Response) -> Problem | None:

@@ -127,6 +127,16 @@ class Telemetry:
             assert request is not None
             self._send(request.trace_header, name, namespace, started, fault, aws)
 
+    @contextlib.contextmanager
+    def secret_read(self, is_refresh: bool) -> Iterator[None]:
+        """Count and trace what happens inside as a read of Parameter Store.
+
+        :param is_refresh: whether a cached value was rejected.
+        """
+        self.count("KeyRereads" if is_refresh else "KeyReads")
+        with self.subsegment("SSM", "aws", operation="GetParameter"):
+            yield
+
     def _send(
         self, trace_header: str, name: str, namespace: str, started: float, fault: bool, aws: dict[str, str]
     ) -> None:

@@ -29,12 +29,12 @@ class Secret:
     """A SecureString parameter, cached for the life of the process. Safe to use from many threads.
 
     :param name: the parameter's name, such as ``/stripeSecretKey/test``.
-    :param validate: returns why a value is invalid, without quoting it, or None. An invalid value is not cached.
+    :param validate: returns why a value is invalid, or None. The reason must not contain the value.
     :param timeout: seconds for one read with its retries. Throttling may extend it: see :meth:`get`.
     :param refresh_interval: seconds in which :meth:`refresh` reads at most once.
-    :param around_read: makes the context in which a read runs, such as a trace; its argument is whether the read is
-        a refresh. The read has a copy of the context variables of the thread that starts it.
-    :param fetch: makes one call for the parameter with a name; by default a call to Parameter Store.
+    :param around_read: a context manager around each read, such as a trace. It is called with True for a refresh. A
+        read gets a copy of the caller's context variables.
+    :param fetch: fetches the parameter with a name, in one call; by default from Parameter Store.
     """
 
     def __init__(
@@ -62,9 +62,9 @@ class Secret:
         self._cached: SecretValue | None = None
         self._read: SecretRead | None = None
         self._started: SecretRead | None = None
-        self._read_at: float | None = None
+        self._cached_at: float | None = None
         self._refreshed_at: float | None = None
-        self._throttled_attempts = 0  # in a row, over all reads: a request continues the backoff of init
+        self._throttled_attempts = 0  # consecutive, across reads: a request continues init's backoff
 
     def start(self) -> None:
         """Start the read in the background."""
@@ -88,7 +88,7 @@ class Secret:
     def get(self, until: float = 0.0) -> SecretValue:
         """Return the value. Read it if none is cached.
 
-        :param until: the monotonic time to retry until while Parameter Store throttles, if later than the timeout.
+        :param until: a monotonic time to retry until if Parameter Store throttles, if it is later than the timeout.
         :raises SecretUnavailableError: Parameter Store did not return it in time.
         :raises SecretInvalidError: the value is invalid.
         """
@@ -99,22 +99,22 @@ class Secret:
         return read.result(max(until, self._clock() + self._timeout))
 
     def refresh(self, rejected: SecretValue, requested_at: float | None = None, until: float = 0.0) -> SecretValue:
-        """Return the replacement of a value that was rejected where it was used.
+        """Read the secret again after a service rejected it.
 
-        Reads at most once per ``refresh_interval``: strangers may be able to cause rejections, but not many reads.
+        Reads at most once per ``refresh_interval``: anyone can send a forged webhook, which must not cause a read each.
 
         :param rejected: the value that no longer works.
-        :param requested_at: the monotonic time at which :meth:`get` was called for it. If it was read later than that,
-            it is the newest there is: nothing is read, and the interval starts at that read.
+        :param requested_at: the monotonic time of the call of :meth:`get`. A value that was read later is new: it is
+            returned without another read, and the interval starts at its read.
         :param until: as in :meth:`get`.
-        :return: another value, or an equal one if there is no other yet.
+        :return: the new value, or the same one if it has not changed.
         :raises SecretError: the read failed. The cached value stays, unless its replacement is invalid.
         """
         with self._lock:
             if self._cached is not None and self._cached != rejected:
                 return self._cached
-            if requested_at is not None and self._read_at is not None and self._read_at >= requested_at:
-                self._refreshed_at = self._read_at
+            if requested_at is not None and self._cached_at is not None and self._cached_at >= requested_at:
+                self._refreshed_at = self._cached_at
                 return rejected
             now = self._clock()
             is_recent = self._refreshed_at is not None and now < self._refreshed_at + self._refresh_interval
@@ -126,22 +126,22 @@ class Secret:
         return read.result(max(until, self._clock() + self._timeout))
 
     def _join_or_start(self, until: float = 0.0, *, is_refresh: bool = False) -> SecretRead:
-        """Join the read in progress, or start one. Abandon a read past its deadline: its sandbox was frozen."""
+        """Join the read in progress, or start one. Replace a read past its deadline: Lambda may have frozen it."""
         if self._read is None or self._read.has_expired():
             attempts = self._read.throttled_attempts if self._read else self._throttled_attempts
             read = self._new_read(until=until, throttled_attempts=attempts)
-            read.start(partial(self._around_read, is_refresh), self._end)
+            read.start(partial(self._around_read, is_refresh), self._store_result)
             self._read = read
         self._read.until = max(self._read.until, until)
         return self._read
 
-    def _end(self, read: SecretRead) -> None:
+    def _store_result(self, read: SecretRead) -> None:
         with self._lock:
             if self._read is not read:
                 return  # abandoned: its successor's value is newer
             self._read = None
             self._throttled_attempts = read.throttled_attempts
             if read.error is None:
-                self._cached, self.version, self._read_at = read.value, read.version, self._clock()
+                self._cached, self.version, self._cached_at = read.value, read.version, self._clock()
             elif isinstance(read.error, SecretInvalidError):
-                self._cached = self.version = None
+                self._cached = self.version = None  # an invalid replacement means that the old value is obsolete

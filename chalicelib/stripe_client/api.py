@@ -1,4 +1,4 @@
-"""Calls to Stripe's API with the stage's key. Nothing else uses the key."""
+"""Calls to Stripe's API with the stage's Stripe key. No other module of the service sends the key."""
 
 import time
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from chalicelib.stripe_client.sdk_without_asyncio import stripe
 from chalicelib.stripe_client.transport import StripeTransport
 from chalicelib.telemetry import Telemetry
 
-# Pinned, so that responses keep their form whatever the account's default version is
+# Pinned, so that the account's default version does not change the responses
 # (https://docs.stripe.com/api/versioning).
 API_VERSION = "2026-10-28.endive"
 
-# Seconds within which a call ends, with its retries and the wait for the key: the API responds within 25.
-DEADLINE = 24.0
+# Seconds for one call, with its retries and the wait for the key. The API must respond within 25.
+CALL_TIMEOUT = 24.0
 
-# Seconds that are left for Stripe when a throttled Parameter Store returns the key late (docs/fleet.md).
+# Seconds of that time reserved for Stripe: the wait for the key ends before them (docs/fleet.md).
 RESERVED_FOR_STRIPE = 6.0
 
 _T = TypeVar("_T")
@@ -30,20 +30,20 @@ class StripeApi:
     """Calls Stripe over connections that are kept alive. Safe to use from many threads."""
 
     def __init__(
-        self, key: Secret, connection: HttpClient, base: str, telemetry: Telemetry, deadline: float = DEADLINE
+        self, key: Secret, connection: HttpClient, base: str, telemetry: Telemetry, timeout: float = CALL_TIMEOUT
     ) -> None:
         """
         :param key: the stage's Stripe key.
         :param connection: to Stripe.
         :param base: the origin of Stripe's API.
         :param telemetry: traces the calls.
-        :param deadline: seconds within which a call ends.
+        :param timeout: seconds for one call.
         """
         self._key = key
         self._telemetry = telemetry
         self._transport = StripeTransport(connection)
-        self.deadline = deadline
-        # The key goes with each call, since it may be replaced between two.
+        self.timeout = timeout
+        # Each call passes the current key; this one is a placeholder.
         self._client = stripe.StripeClient(
             "none",
             http_client=self._transport,
@@ -55,28 +55,28 @@ class StripeApi:
     def request(
         self, method: Literal["get", "post"], path: str, parse: Callable[[dict[str, Any]], _T], **params: Any
     ) -> _T:
-        """Call Stripe until a call succeeds: a rejected key is refreshed, other failures are retried.
+        """Call Stripe, and retry as RetryPolicy allows. If Stripe rejects the key, read the key again.
 
-        :param parse: converts the JSON object of the response. Raises UnexpectedResponseError for any other object.
-        :param params: of the call, and ``idempotency_key``.
-        :raises StripeCallError: no attempt succeeded before the deadline.
+        :param parse: converts the response's JSON object. Raises UnexpectedResponseError if it is not the expected one.
+        :param params: the call's parameters. ``idempotency_key`` is sent as a header.
+        :raises StripeCallError: the last attempt failed, and no retry is allowed.
         """
         started = time.monotonic()
-        policy = RetryPolicy(latest_start=started + self.deadline - CONNECT - ANSWER)
-        self._transport.end_by(started + self.deadline)
+        policy = RetryPolicy(latest_start=started + self.timeout - CONNECT - ANSWER)
+        self._transport.end_by(started + self.timeout)
         failures: list[Exception] = []
         try:
-            key: SecretValue | None = self._key.get(started + self.deadline - RESERVED_FOR_STRIPE)
+            key: SecretValue | None = self._key.get(started + self.timeout - RESERVED_FOR_STRIPE)
             while key is not None:
                 try:
                     with self._telemetry.subsegment("api.stripe.com", "remote"):
                         return parse(self._attempt(method, path, key, params))
                 except KEY_REJECTED as error:
                     failures.append(error)
-                    # A read that starts late could end after the deadline: the next call makes it.
-                    key = None if policy.is_late else self._replacement(key, policy.latest_start)
+                    # Too late to read the key and call again: the next call reads it.
+                    key = None if policy.is_late else self._refresh_key(key, policy.latest_start)
                     pause = policy.pause_after(error)
-                except Exception as error:  # noqa: BLE001 - the caller explains whatever the response caused
+                except Exception as error:  # noqa: BLE001 - charge_problems.py converts every error
                     failures.append(error)
                     pause = policy.pause_after(error)
                 if pause is None:
@@ -85,20 +85,20 @@ class StripeApi:
         except SecretError as error:
             failures.append(error)
         for failure in failures:
-            clear_frame_locals(failure)
+            clear_frame_locals(failure)  # they may hold the key
         raise StripeCallError(failures)
 
     def _attempt(self, method: str, path: str, key: SecretValue, params: dict[str, Any]) -> dict[str, Any]:
-        """Call Stripe once, by stripe-python's way for custom requests, which returns the JSON as it is.
+        """Call Stripe once, and return the response's JSON object.
 
-        Its classes of a PaymentIntent describe the same JSON, and importing them is a large part of a cold start.
+        ``raw_request`` needs none of stripe-python's classes of resources, which a cold start would pay for.
         """
         body = self._client.raw_request(method, path, api_key=key.reveal(), **params).data
         if not isinstance(body, dict):
-            raise UnexpectedResponseError(f"not an object but {type(body).__name__}")
+            raise UnexpectedResponseError(f"the response is a {type(body).__name__}, not a JSON object")
         return body
 
-    def _replacement(self, rejected: SecretValue, until: float) -> SecretValue | None:
-        """Return the key that replaced a rejected one in Parameter Store, or None if it is still the same."""
+    def _refresh_key(self, rejected: SecretValue, until: float) -> SecretValue | None:
+        """Read the key again. Return None if it has not changed."""
         key = self._key.refresh(rejected, until=until)
         return None if key == rejected else key

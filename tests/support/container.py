@@ -50,7 +50,7 @@ def main() -> None:
     import app
 
     if "STRIPE_DEADLINE" in os.environ:
-        app.stripe_api.deadline = float(os.environ["STRIPE_DEADLINE"])
+        app.stripe_api.timeout = float(os.environ["STRIPE_DEADLINE"])
 
     print(json.dumps({"initialized": True}), file=responses)
     for line in sys.stdin:
