@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.fleet_containers import STRIPE, Run, Testbed, max_containers
-from benchmarks.fleet_simulation import INIT, SERVICE, Fleet, Outcome, Policy, Purchase, Timing, simulate
+from benchmarks.fleet_simulation import INIT_READ_TIMEOUT, SERVICE, Fleet, Outcome, Policy, Purchase, Timing, simulate
 from benchmarks.tables import table
 
 CONTAINERS, WITHIN = 1000, 10.0  # the fleet, and the seconds of its purchases
@@ -40,7 +40,7 @@ def _capped(longest: float, request: float, reserve: float, name: str) -> Policy
     :param reserve: seconds reserved for the last attempt.
     """
 
-    def next_attempt(failed: int, left: float, _patient: bool) -> float | None:
+    def next_attempt(failed: int, left: float, _is_awaited: bool) -> float | None:
         wait = random.uniform(0, min(0.1 * 2.0 ** min(failed - 1, 16), longest))
         return wait if wait + reserve <= left else None
 
@@ -49,7 +49,7 @@ def _capped(longest: float, request: float, reserve: float, name: str) -> Policy
 
 _LIMIT = f"{SERVICE.request:g} s"
 POLICIES = [
-    _capped(1.0, INIT, 1.5, "3 s in init, 3 s in a request, pauses up to 1 s (the first version)"),
+    _capped(1.0, INIT_READ_TIMEOUT, 1.5, "3 s in init, 3 s in a request, pauses up to 1 s (the first version)"),
     _capped(1.0, SERVICE.request, 0.25, f"{_LIMIT} in a request, pauses up to 1 s"),
     _capped(4.0, SERVICE.request, 0.25, f"{_LIMIT} in a request, pauses up to 4 s"),
     replace(SERVICE, name="the service's pauses, 14 s in a request", request=14.0),

@@ -1,4 +1,4 @@
-"""Simulates a fleet of cold containers as discrete events, with the service's own pauses and the devstack's own bucket.
+"""Simulates a fleet of cold containers as discrete events, with the service's retry delays and a token bucket.
 
 Only the waiting is simulated: when each container reads from Parameter Store, which reads are throttled, and which
 purchases get a 503. Imports, reads and calls to Stripe take as long as in real containers
@@ -16,10 +16,10 @@ from chalicelib.billing.charge_problems import KEY_RETRY_AFTER
 from chalicelib.stripe_client.api import CALL_TIMEOUT, RESERVED_FOR_STRIPE
 from devstack.token_bucket import TokenBucket
 
-INIT = 3.0  # seconds that a read during init may take (chalicelib/aws/secret.py)
+INIT_READ_TIMEOUT = 3.0  # seconds that a read during init may take (chalicelib/aws/secret.py)
 
 # Takes the number of failed attempts, the seconds left, and whether a request waits. Returns the pause, or None.
-NextAttempt = Callable[[int, float, bool], float | None]
+RetryDelay = Callable[[int, float, bool], float | None]
 
 
 @dataclass(frozen=True)
@@ -31,20 +31,20 @@ class Policy:
     """
 
     name: str
-    next_attempt: NextAttempt
+    next_attempt: RetryDelay
     request: float = CALL_TIMEOUT - RESERVED_FOR_STRIPE
     keeps_count: bool = True
 
 
-SERVICE = Policy("the service", lambda failed, left, patient: retry_delay(failed, left, is_awaited=patient))
+SERVICE = Policy("the service", lambda failed, left, is_awaited: retry_delay(failed, left, is_awaited=is_awaited))
 
 
 @dataclass(frozen=True)
 class Timing:
     """Durations in seconds that real containers needed.
 
-    ``first_read``: from the purchase until the new process sends its first read. ``imports``: from then until the end
-    of the imports. ``read``, ``throttled_read``: of one read. ``purchase``: of a purchase when the key is present.
+    ``first_read``: from the purchase until the new process sends its first read. ``imports``: from the first
+    read until the end of the imports. ``read``, ``throttled_read``: one read. ``purchase``: one with the key present.
     """
 
     first_read: Sequence[float]
@@ -58,7 +58,7 @@ class Timing:
 class Fleet:
     """Containers with one purchase each, at random times within ``within`` seconds, and the limit on their reads.
 
-    ``burst``: the number of reads that Parameter Store allows at once after a pause; None for a second's worth.
+    ``burst``: the number of reads that Parameter Store allows at once after a pause; None for the reads of one second.
     """
 
     containers: int
@@ -103,7 +103,7 @@ def simulate(
     seed: int = 0,
     jitter: int = 0,
 ) -> Outcome:
-    """Start a fleet. Every purchase that gets a 503 is repeated after its Retry-After until it is paid.
+    """Simulate a fleet. Every purchase that gets a 503 is repeated after its Retry-After until it is paid.
 
     :param policy: the service's, or another to compare with.
     :param seed: for the times of the purchases.
@@ -111,7 +111,7 @@ def simulate(
     """
     random.seed(f"{seed} {jitter}")
     now = 0.0
-    bucket = TokenBucket(fleet.reads_per_second, lambda: now, burst=fleet.burst)
+    bucket = TokenBucket(fleet.reads_per_second, lambda: now, burst=fleet.burst)  # its clock is the simulated time
     purchases = [Purchase(arrived) for arrived in arrivals(fleet, seed)]
     successful, throttled = 0, Counter[int]()
     reads: list[tuple[float, int, _Container]] = []
@@ -128,7 +128,7 @@ def simulate(
             heapq.heappush(reads, (container.send(success), number, container))
         except StopIteration:
             continue
-    return Outcome(purchases, successful, +throttled)
+    return Outcome(purchases, successful, +throttled)  # unary plus drops the seconds without throttled reads
 
 
 # Yields the time of its next read, and receives whether the read was successful.
@@ -137,7 +137,7 @@ _Container = Generator[float, bool, None]
 
 def _container(purchase: Purchase, started: float, timing: Timing, policy: Policy) -> _Container:
     """Simulate a container: init with its read, then the request, repeated until it is paid."""
-    failed, now, success = yield from _read(purchase, timing, policy, started, INIT, 0)
+    failed, now, success = yield from _read(purchase, timing, policy, started, INIT_READ_TIMEOUT, 0)
     now = max(now, started + random.choice(timing.imports))
     while not success:
         failed, now, success = yield from _read(purchase, timing, policy, now, policy.request, failed)
@@ -162,7 +162,7 @@ def _read(
         if success:
             return 0, now, True
         failed += 1
-        wait = policy.next_attempt(failed, deadline - now, limit != INIT)
+        wait = policy.next_attempt(failed, deadline - now, limit != INIT_READ_TIMEOUT)
         if wait is None:
             return failed, now, False
         now += wait

@@ -22,7 +22,7 @@ from moto.awslambda.models import LambdaFunction
 
 from devstack.runtime_api import LambdaContainer, NoResponseError, RuntimeApiError
 from tests.cloud.policies import allows
-from tests.cloud.principals import assume, holder_of, policies_of
+from tests.cloud.principals import assume, find_identity, policies_of
 
 _MAX_CONTAINERS = 8  # per function; further invocations wait for one
 _INIT = 10.0  # seconds that Lambda allows for an init
@@ -247,7 +247,7 @@ def _variables(function: LambdaFunction) -> dict[str, str]:
 def _write_log(function: LambdaFunction, log: str) -> None:
     """Write a function's log to CloudWatch Logs if its role allows it."""
     group = f"arn:aws:logs:{function.region}:{function.account_id}:log-group:{function.logs_group_name}:log-stream:x"
-    policies = policies_of(holder_of(function.role)).values()
+    policies = policies_of(find_identity(function.role)).values()
     if all(allows(policies, f"logs:{action}", group) for action in ("CreateLogStream", "PutLogEvents")):
         function.logs_backend.ensure_log_group(function.logs_group_name)
         function.save_logs(log)

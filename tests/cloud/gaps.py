@@ -13,7 +13,7 @@ from moto.ssm.responses import SimpleSystemManagerResponse
 from tests.cloud import enforcement
 from tests.cloud.enforcement import AwsError
 from tests.cloud.policies import context_keys, decision, matching
-from tests.cloud.principals import holder_of, policies_of, principal_of
+from tests.cloud.principals import find_identity, policies_of, principal_of
 from tests.cloud.replacements import Replacements
 
 _SETTINGS = {
@@ -38,7 +38,7 @@ def simulate_principal_policy(self: IamResponse) -> ActionResult:
     """https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html"""
     arn = self._get_param("PolicySourceArn")
     try:
-        policies = policies_of(holder_of(arn))
+        policies = policies_of(find_identity(arn))
     except NotFoundException as error:
         raise AwsError("NoSuchEntity", f"The entity {arn} cannot be found.") from error
     context = {

@@ -1,4 +1,4 @@
-"""The user or role that an access key of moto's IAM belongs to, and its policies."""
+"""Finds the IAM user or role of an access key in moto, with its policies."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ PARTITION = "aws"
 
 @dataclass(frozen=True)
 class Principal:
-    """A user, or a session of a role. ``policies``: by the name that IAM's simulator uses."""
+    """A user, or a session of a role. ``policies``: inline ones by name, managed ones by ARN."""
 
     arn: str
     id: str
@@ -38,20 +38,20 @@ def principal_of(access_key: str) -> Principal | None:
     return None
 
 
-def policies_of(holder: Any) -> dict[str, Any]:
+def policies_of(identity: Any) -> dict[str, Any]:
     """Return the policies of one of moto's users or roles, inline and attached."""
-    inline = {name: _document(text) for name, text in holder.policies.items()}
+    inline = {name: _document(text) for name, text in identity.policies.items()}
     attached = {
         policy.arn: _document(version.document)
-        for policy in holder.managed_policies.values()
+        for policy in identity.managed_policies.values()
         for version in policy.versions
         if version.version_id == policy.default_version_id
     }
     return inline | attached
 
 
-def holder_of(arn: str) -> Any:
-    """Return moto's user or role of an ARN.
+def find_identity(arn: str) -> Any:
+    """Return moto's user or role with an ARN.
 
     :raises moto.iam.exceptions.NotFoundException: it does not exist.
     """

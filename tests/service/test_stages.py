@@ -1,4 +1,4 @@
-"""Which stage uses what, and what happens to a stage that is written down wrongly."""
+"""The settings of each stage, and the errors for an invalid .chalice/config.json."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import config as tables
+from chalicelib import config as app_config
 from chalicelib.config import ConfigError, load
 from stagectl import project_check
 from stagectl.project_check import ProjectError
@@ -30,20 +30,20 @@ PROD = ("prod", "/stripeSecretKey/live", True)
         ({}, "dev", DEV),
     ],
 )
-def test_a_stage_uses_these_resources_and_this_mode(environment, stage, resources):
+def test_a_stage_selects_its_resources_and_mode(environment, stage, resources):
     config = load(environment)
     assert config.stage == stage
     assert (config.resources_stage, config.parameter("stripe-key"), config.livemode) == resources
 
 
-def test_the_defaults_are_the_original_ones():
+def test_default_settings():
     config = load({})
     assert (config.admin_phone, config.currency) == ("+14151234567", "usd")
     assert config.stripe_api_base == "https://api.stripe.com"
 
 
 @pytest.mark.parametrize("stage", ["dev", "featureX"])
-def test_stripes_address_may_be_overridden_outside_prod(stage):
+def test_stripes_url_can_be_overridden_on_test_stages(stage):
     assert load({"STAGE": stage, "STRIPE_API_BASE": "http://127.0.0.1:12111"}).stripe_api_base.endswith(":12111")
 
 
@@ -64,7 +64,7 @@ def test_stripes_address_may_be_overridden_outside_prod(stage):
         ({"CORS_ORIGIN": "https://notes.example.com/"}, "CORS_ORIGIN"),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_named(environment, names):
+def test_an_invalid_setting_is_reported_by_name(environment, names):
     with pytest.raises(ConfigError, match=rf"^{names} ") as raised:
         load(environment)
     assert "\n" not in str(raised.value)
@@ -88,8 +88,8 @@ def test_an_undeclared_stage_gets_devs_variables_and_policy():
     assert top["iam_policy_file"] == "policy-dev.json"
 
 
-def test_the_projects_own_configuration_passes_its_check():
-    project_check.check(tables, PROJECT / ".chalice")
+def test_the_projects_configuration_is_valid():
+    project_check.check(app_config, PROJECT / ".chalice")
 
 
 def _changed(tmp_path: Path, change: Any) -> Path:
@@ -175,18 +175,18 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("names", MISTAKES)
-def test_a_mistake_in_config_json_is_named_in_one_sentence(tmp_path, names):
+def test_an_invalid_config_json_is_reported_in_one_sentence(tmp_path, names):
     folder = _changed(tmp_path, MISTAKES[names])
     with pytest.raises(ProjectError, match=names) as raised:
-        project_check.check(tables, folder)
+        project_check.check(app_config, folder)
     assert raised.value.what.startswith(".chalice/config.json, ")
     assert "\n" not in str(raised.value)
     assert raised.value.remedy
 
 
-def test_a_stage_for_a_branch_needs_its_name_alone(tmp_path):
+def test_a_stage_for_a_branch_needs_only_its_name(tmp_path):
     branch = {"environment_variables": {"STAGE": "staging"}}
-    project_check.check(tables, _changed(tmp_path, lambda c: c["stages"].update(staging=branch)))
+    project_check.check(app_config, _changed(tmp_path, lambda c: c["stages"].update(staging=branch)))
 
 
 @pytest.mark.parametrize(
@@ -198,13 +198,13 @@ def test_a_stage_for_a_branch_needs_its_name_alone(tmp_path):
         (None, "the file: cannot be read: No such file or directory.", "Restore the file"),
     ],
 )
-def test_config_json_that_is_not_json_is_named_with_the_line(tmp_path, content, what, remedy):
+def test_an_unreadable_config_json_is_reported_with_its_position(tmp_path, content, what, remedy):
     folder = _changed(tmp_path, lambda c: None)
     (folder / "config.json").unlink()
     if content is not None:
         (folder / "config.json").write_bytes(content)
     with pytest.raises(ProjectError, match=rf"^\.chalice/config\.json, {what}") as raised:
-        project_check.check(tables, folder)
+        project_check.check(app_config, folder)
     assert remedy in raised.value.remedy
 
 
@@ -241,7 +241,7 @@ def test_chalice_deploy_stops_with_one_sentence(tmp_path, stack: Stack, mistake)
     assert "sk_live_" not in deploy.stdout + deploy.stderr
 
 
-def test_a_setting_of_the_shell_that_makes_no_sense_stops_make_run(tmp_path):
+def test_make_run_rejects_an_invalid_variable_of_the_shell(tmp_path):
     run = subprocess.run(
         [sys.executable, "-m", "devstack"],
         cwd=PROJECT,
