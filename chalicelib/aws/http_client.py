@@ -145,13 +145,6 @@ class HttpClient:
             self._release(connection)
         return response
 
-    def close(self) -> None:
-        """Close the idle connections."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for connection, _ in idle:
-            connection.close()
-
     def _encode(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
         """Return a request in one piece; http.client would send head and body separately."""
         lines = [f"{method} {target} HTTP/1.1", f"Host: {self._authority}", "Accept-Encoding: identity"]

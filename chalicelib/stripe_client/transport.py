@@ -70,10 +70,6 @@ class StripeTransport(stripe.HTTPClient):
             raise kind(f"{what}: {error}", should_retry=not isinstance(error, CertificateError)) from error
         return response.body, response.status, response.headers
 
-    def close(self) -> None:
-        """Close the idle connections."""
-        self._client.close()
-
 
 _KINDS: dict[type[HttpError], type[stripe.APIConnectionError]] = {
     ReadTimeout: StripeTimeout,
