@@ -9,7 +9,7 @@ os.environ.pop("STRIPE_LOG", None)
 
 import click
 
-from operations import probes, smoke, stripe_account, webhook_down, webhook_endpoint, webhook_up
+from operations import probes, smoke, stripe_account, webhook_endpoint, webhook_group
 from operations.checks import CHECKS
 from operations.package_contents import PACKAGE_DATA, PACKAGE_EXCLUDES
 from stagectl.context import Step
@@ -26,15 +26,7 @@ __all__ = [
 ]
 
 
-@click.group("webhook")
-def _webhook() -> None:
-    """Make or delete the stage's webhook endpoint at Stripe."""
-
-
-_webhook.add_command(webhook_up.command)
-_webhook.add_command(webhook_down.command)
-
-COMMANDS: Mapping[str, tuple[click.Command, ...]] = {"": (_webhook, smoke.command)}
+COMMANDS: Mapping[str, tuple[click.Command, ...]] = {"": (webhook_group.group, smoke.command)}
 """Commands by the group of stagectl that they are added to; ``""`` is stagectl itself."""
 
 DEPLOY_STEPS = (

@@ -9,8 +9,8 @@ from requests import RequestException
 
 from chalicelib.billing import pricing
 from operations import topic_probe
-from stagectl import signed_http
-from stagectl.context import Context, deployed_url, example, json_option, stage_option
+from stagectl import deployed, signed_http
+from stagectl.context import Context, json_option, stage_command
 from stagectl.operator_error import OperatorError
 from stagectl.signed_http import Response
 from stagectl.target import Target
@@ -29,29 +29,26 @@ class Probe:
     command: str = ""
 
 
-@click.command("smoke", epilog=example("stagectl smoke --stage dev"))
-@stage_option
+@stage_command(None, "smoke", "stagectl smoke --stage dev")
 @click.option("--url", metavar="URL", help="The API's address, if it has a domain of its own.")
 @click.option(
     "--wait", type=float, default=60, show_default=True, metavar="SECONDS", help="Longest wait for Stripe's webhook."
 )
 @json_option
-@click.pass_obj
-def command(context: Context, stage: str, url: str | None, wait: float, as_json: bool) -> int:
+def command(context: Context, target: Target, url: str | None, wait: float, as_json: bool) -> int:
     """Send requests to the deployed API; buy on test stages.
 
     The requests are for health, a quote, and an unsigned purchase, which must be refused. On a test stage a purchase is
     paid with Stripe's test card and followed to the topic; the admin's phone gets its text. On a live stage no card is
     charged.
     """
-    target = context.target(stage)
-    address = url or deployed_url(target)
+    address = url or deployed.url(target)
     return 0 if run(context, target, address.rstrip("/"), wait=wait, as_json=as_json) else 1
 
 
 def deploy(context: Context, target: Target) -> None:
     """Send the requests as a step of `stagectl deploy`."""
-    if not run(context, target, deployed_url(target)):
+    if not run(context, target, deployed.url(target)):
         raise OperatorError(f"{target.stage} is deployed, but does not respond as it should.", "See the lines above.")
 
 

@@ -13,9 +13,9 @@ from chalicelib.events import purchase_event
 from chalicelib.stripe_client.api import API_VERSION
 from operations import stripe_account
 from operations.stripe_account import stripe_errors
-from stagectl import project, secrets_store
+from stagectl import deployed, project, secrets_store
 from stagectl.aws.secret import SecretValue
-from stagectl.context import Context, deployed_url
+from stagectl.context import Context
 from stagectl.operator_error import PermissionDeniedError
 from stagectl.secrets_store import Version
 from stagectl.target import Target
@@ -67,7 +67,7 @@ def deploy(context: Context, target: Target) -> None:
     """Make or update the endpoint as a step of `stagectl deploy`."""
     with context.output.working("Making the webhook endpoint"):
         try:
-            result = up(target, stripe_account.key_for(target, ask=False), deployed_url(target))
+            result = up(target, stripe_account.key_for(target, ask=False), deployed.url(target))
         except PermissionDeniedError as error:
             skip = f"stagectl deploy --stage {target.stage} --skip webhook"
             raise PermissionDeniedError(

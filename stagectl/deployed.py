@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 
 from stagectl import project
 from stagectl.aws_errors import code_of
+from stagectl.operator_error import OperatorError
 from stagectl.target import Target
 
 _API_STAGE = "api"  # API Gateway's stage, Chalice's default
@@ -74,9 +75,14 @@ def apis(target: Target) -> list[Api]:
     ]
 
 
-def url(target: Target) -> str | None:
-    """Fetch the URL of the stage's API; None if it is not deployed."""
-    return next((api.url for api in apis(target)), None)
+def url(target: Target) -> str:
+    """Fetch the URL of the stage's API.
+
+    :raises OperatorError: it is not deployed.
+    """
+    for api in apis(target):
+        return api.url
+    raise OperatorError(f"{target.stage} is not deployed.", "Deploy it:", f"stagectl deploy --stage {target.stage}")
 
 
 def _calls(gateway: Any, api: str, integration: str) -> bool:

@@ -66,6 +66,17 @@ class Version:
         """The author's name, from the ARN."""
         return self.by.rpartition(":")[2]
 
+    def as_json(self) -> dict[str, Any]:
+        """Return what programs may see of the version."""
+        return {
+            "version": self.number,
+            "value": self.last4,
+            "modified": self.modified.isoformat(),
+            "by": self.by,
+            "kms_key": self.kms_key,
+            "description": self.description,
+        }
+
 
 def validate(config: Any, name: str, secret: SecretValue) -> None:
     """Check that a value has the form of a secret of a stage.
@@ -138,18 +149,6 @@ def replaced(versions: list[Version]) -> Version | None:
     :param versions: newest first.
     """
     return next((version for version in versions[1:] if version.secret != versions[0].secret), None)
-
-
-def as_json(version: Version) -> dict[str, Any]:
-    """Return what programs may see of a version."""
-    return {
-        "version": version.number,
-        "value": version.last4,
-        "modified": version.modified.isoformat(),
-        "by": version.by,
-        "kms_key": version.kms_key,
-        "description": version.description,
-    }
 
 
 def _metadata(ssm: Any, name: str) -> Iterator[dict[str, Any]]:

@@ -81,13 +81,6 @@ class Target:
                 f"stagectl stages pin --stage {resources}",
             )
 
-    def ensure_pinned(self) -> bool:
-        """Pin the stage if it is not pinned, and return whether this call did so."""
-        if accounts.pinned(self.config.resources_stage) is not None:
-            return False
-        accounts.pin(self.config.resources_stage, self.account_region)
-        return True
-
     def _stage_of_other_mode(self, account: str) -> str | None:
         """Return a row of STAGES of the other mode that is pinned to the account, or whose secrets it holds."""
         tables = project.current().config
