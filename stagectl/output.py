@@ -3,8 +3,8 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Literal
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Literal, TypeVar
 
 from rich.console import Console
 from rich.text import Text
@@ -13,6 +13,7 @@ from stagectl import project
 from stagectl.operator_error import OperatorError
 
 Level = Literal["ok", "warn", "fail"]
+Result = TypeVar("Result")
 
 _MARKS: dict[Level, tuple[str, str, str]] = {
     "ok": ("✓", "OK", "green"),
@@ -42,8 +43,7 @@ class Output:
 
     def mark(self, level: Level, text: str, remedy: str = "", command: str = "") -> None:
         """Write a line with ✓, ! or ✗, and below it what to do and the commands to paste."""
-        self._print_mark(self._out, level, text)
-        self._print_below(self._out, remedy, command)
+        self._print_mark(self._out, level, text, remedy, command)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Write an aligned table. A terminal wraps long lines, so that a cell can be copied whole."""
@@ -65,37 +65,40 @@ class Output:
 
     def error(self, what: str, remedy: str, command: str = "") -> None:
         """Write what happened, what to do, and the commands to paste."""
-        self._print_mark(self._err, "fail", redacted(what))
-        self._print_below(self._err, redacted(remedy), redacted(command))
+        self._print_mark(self._err, "fail", redacted(what), redacted(remedy), redacted(command))
 
     @contextmanager
-    def working(self, text: str, *, piped: bool = True) -> Iterator[None]:
-        """Show an activity while it lasts: a spinner on a terminal, a line elsewhere.
-
-        :param piped: whether to write that line.
-        """
-        if self._err.is_terminal:
-            with self._err.status(Text(text)):
-                yield
-        else:
-            if piped:
-                self.note(text + " ...")
+    def working(self, text: str) -> Iterator[None]:
+        """Show an activity while it lasts: a spinner on a terminal, a line elsewhere."""
+        if not self._err.is_terminal:
+            self.note(text + " ...")
+        with self._spinner(text):
             yield
+
+    def awaited(self, text: str, results: Iterator[Result]) -> Iterator[Result]:
+        """Yield each result. On a terminal, show an activity until the next one is known."""
+        while True:
+            with self._spinner(text):
+                try:
+                    result = next(results)
+                except StopIteration:
+                    return
+            yield result
+
+    def _spinner(self, text: str) -> AbstractContextManager[object]:
+        return self._err.status(Text(text)) if self._err.is_terminal else nullcontext()
 
     @staticmethod
     def _print(console: Console, text: str, style: str = "") -> None:
         console.print(Text(_encodable(console, text), style), soft_wrap=True)
 
-    def _print_below(self, console: Console, remedy: str, command: str) -> None:
-        for text, style in ((remedy, "dim"), *((line, "") for line in command.splitlines())):
-            if text:
-                self._print(console, "    " + text, style)
-
-    @staticmethod
-    def _print_mark(console: Console, level: Level, text: str) -> None:
+    def _print_mark(self, console: Console, level: Level, text: str, remedy: str, command: str) -> None:
         symbol, plain, colour = _MARKS[level]
         shown = symbol if _is_unicode(console) else plain
         console.print(Text.assemble((shown, colour), " ", _encodable(console, text)), soft_wrap=True)
+        for below, style in ((remedy, "dim"), *((line, "") for line in command.splitlines())):
+            if below:
+                self._print(console, "    " + below, style)
 
 
 def _console(stream: Any) -> Console:

@@ -43,12 +43,9 @@ def command(context: Context, stage: str, as_json: bool) -> int:
 
 def show(context: Context, remaining: Iterator[Verdict], *, quiet: bool = False) -> list[Verdict]:
     """Show each verdict as soon as it is known, unless ``quiet``, and return all."""
-    verdicts: list[Verdict] = []
-    while True:
-        with context.output.working("Checking", piped=False):
-            verdict = next(remaining, None)
-        if verdict is None:
-            return verdicts
+    verdicts = []
+    for verdict in context.output.awaited("Checking", remaining):
         verdicts.append(verdict)
         if not quiet:
             context.output.mark(verdict.level, f"{verdict.check:<20} {verdict.text}", verdict.remedy, verdict.command)
+    return verdicts
