@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 
 import click
 from requests import Response
@@ -10,22 +9,13 @@ from requests import Response
 from chalicelib.billing import pricing
 from operations import topic_probe
 from stagectl import deployed, signed_http
+from stagectl.commands import doctor
 from stagectl.context import Context, json_option, stage_command
+from stagectl.doctor.context import Verdict, fail, ok
 from stagectl.operator_error import OperatorError
 from stagectl.target import Target
 
 _NOTES = 1
-
-
-@dataclass(frozen=True)
-class Probe:
-    """The result of a request. ``remedy``, ``command``: empty if it is ok."""
-
-    probe: str
-    ok: bool
-    text: str
-    remedy: str = ""
-    command: str = ""
 
 
 @stage_command(None, "smoke", "stagectl smoke --stage dev")
@@ -58,19 +48,18 @@ def run(context: Context, target: Target, url: str, *, wait: float = 60, as_json
     :return: whether all results are ok.
     :raises OperatorError: the API cannot be reached.
     """
-    probes = []
-    for probe in context.output.awaited("Calling the API", _probes(target, url, wait)):
-        probes.append(probe)
-        if not as_json:
-            text = f"{probe.probe:<20} {probe.text}"
-            context.output.mark("ok" if probe.ok else "fail", text, probe.remedy, probe.command)
-    is_ok = all(probe.ok for probe in probes)
+    verdicts = doctor.show(context, _probes(target, url, wait), "Calling the API", quiet=as_json)
+    is_ok = all(verdict.level == "ok" for verdict in verdicts)
     if as_json:
-        context.output.json({"stage": target.stage, "url": url, "ok": is_ok, "probes": [asdict(it) for it in probes]})
+        probes = [
+            {"probe": it.check, "ok": it.level == "ok", "text": it.text, "remedy": it.remedy, "command": it.command}
+            for it in verdicts
+        ]
+        context.output.json({"stage": target.stage, "url": url, "ok": is_ok, "probes": probes})
     return is_ok
 
 
-def _probes(target: Target, url: str, wait: float) -> Iterator[Probe]:
+def _probes(target: Target, url: str, wait: float) -> Iterator[Verdict]:
     logs = "See the function's log:", f"aws logs tail /aws/lambda/{target.function_name} --since 5m"
     health = signed_http.call(target, "GET", f"{url}/health")
     is_healthy = health.status_code == 200 and _fields(health).get("stage") == target.config.stage
@@ -91,7 +80,7 @@ def _probes(target: Target, url: str, wait: float) -> Iterator[Probe]:
         yield from _purchase(target, url, body, logs, wait)
 
 
-def _purchase(target: Target, url: str, body: object, logs: tuple[str, str], wait: float) -> Iterator[Probe]:
+def _purchase(target: Target, url: str, body: object, logs: tuple[str, str], wait: float) -> Iterator[Verdict]:
     with topic_probe.subscribed(target) as queue_url:
         paid = signed_http.call(target, "POST", f"{url}/billing", body, Idempotency_Key=str(uuid.uuid4()))
         yield _probe("purchase", paid, paid.status_code == 200 and _fields(paid).get("status") == "succeeded", *logs)
@@ -100,21 +89,20 @@ def _purchase(target: Target, url: str, body: object, logs: tuple[str, str], wai
         payment = str(_fields(paid)["id"])
         message = topic_probe.wait_for(target, queue_url, payment, wait)
         if message is None:
-            yield Probe(
-                "announced",
-                False,
+            yield fail(
                 f"{payment} did not reach the topic.",
                 "Stripe's dashboard shows its attempts to call the webhook. To check the webhook:",
                 f"stagectl doctor --stage {target.stage}",
+                check="announced",
             )
         else:
-            yield Probe("announced", True, f"{payment} reached the topic as {message['event']}.")
+            yield ok(f"{payment} reached the topic as {message['event']}.", check="announced")
 
 
-def _probe(name: str, response: Response, is_ok: bool, remedy: str, command: str) -> Probe:
+def _probe(name: str, response: Response, is_ok: bool, remedy: str, command: str) -> Verdict:
     code = _fields(response).get("code") or _fields(response).get("message") or ""
     text = f"{response.status_code}{f' {code}' if code else ''} in {response.elapsed.total_seconds() * 1000:.0f} ms"
-    return Probe(name, True, text) if is_ok else Probe(name, False, text, remedy, command)
+    return ok(text, check=name) if is_ok else fail(text, remedy, command, check=name)
 
 
 def _fields(response: Response) -> dict[str, object]:

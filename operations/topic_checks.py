@@ -1,7 +1,6 @@
 """Whether purchases are announced: the stack, its topic NotePurchased, and notify's subscription to it."""
 
 import json
-from typing import Any
 
 from operations.topic_probe import topic_arn
 from stagectl.aws_errors import ignore_error
@@ -77,13 +76,13 @@ def _topic_attributes(context: CheckContext) -> dict[str, str] | None:
 
 
 def _is_invocable_by(context: CheckContext, function: str, topic: str) -> bool:
-    """Tell whether the function's own policy lets the topic invoke it. A function that was recreated has lost it."""
+    """Return whether the function's own policy lets the topic invoke it. A function that was recreated has lost it."""
     with ignore_error("ResourceNotFoundException"):
         policy = json.loads(context.target.client("lambda").get_policy(FunctionName=function)["Policy"])
-        return any(_names(statement, topic) for statement in policy["Statement"] if statement["Effect"] == "Allow")
+        return any(
+            statement["Effect"] == "Allow"
+            and "sns.amazonaws.com" in json.dumps(statement["Principal"])
+            and topic in json.dumps(statement.get("Condition", topic))
+            for statement in policy["Statement"]
+        )
     return False
-
-
-def _names(statement: dict[str, Any], topic: str) -> bool:
-    principal, condition = json.dumps(statement["Principal"]), json.dumps(statement.get("Condition", topic))
-    return "sns.amazonaws.com" in principal and topic in condition

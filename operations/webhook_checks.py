@@ -5,7 +5,6 @@ from stripe import WebhookEndpoint
 from operations import webhook_endpoint
 from operations.stripe_account import WEBHOOKS_WRITE
 from operations.stripe_key_checks import usable_key
-from stagectl.ages import age
 from stagectl.doctor.context import CheckContext, Verdict, fail, fetch_once, ok, warn
 from stagectl.operator_error import PermissionDeniedError
 
@@ -64,7 +63,7 @@ def webhook_secret(context: CheckContext) -> Verdict | None:
     if not endpoints:
         return None
     if any(webhook_endpoint.secret_is_of(stored, endpoint) for endpoint in endpoints):
-        return ok(f"{name} is the endpoint's, stored {age(stored.modified)}.")
+        return ok(f"{name} is the endpoint's, stored {stored.age}.")
     version, replace = f"{name} (version {stored.number})", "Replace the endpoint and its secret:"
     if webhook_endpoint.names_an_endpoint(stored):
         return fail(f"{version} is another endpoint's secret, so webhooks are rejected.", replace, up)

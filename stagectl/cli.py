@@ -17,7 +17,10 @@ _USED_WRONGLY = 2
 _INTERRUPTED = 130  # a shell's exit code for a program that Ctrl-C ended
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    commands=[stages_group.group, secrets_group.group, resources_group.group, doctor.command, deploy.command],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.option("--profile", metavar="NAME", help="Profile of the AWS configuration.")
 @click.option("--region", metavar="REGION", help="AWS region, such as us-east-1.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -33,13 +36,6 @@ def cli(context: click.Context, profile: str | None, region: str | None, debug: 
       eval "$(_STAGECTL_COMPLETE=bash_source stagectl)"
     """
     context.obj = Context(profile, region, debug, Output())
-
-
-for _command in (
-    *(stages_group.group, secrets_group.group, resources_group.group),
-    *(doctor.command, deploy.command),
-):
-    cli.add_command(_command)
 
 
 @cache

@@ -23,13 +23,8 @@ class Context:
     output: Output
 
     def target(self, stage: str) -> Target:
-        """Return a stage with these credentials, after checking that they are of its account.
-
-        :raises OperatorError: they are not, or there is no such stage.
-        """
-        checked = target.of(stage, self.profile, self.region)
-        checked.check_account()
-        return checked
+        """Return a stage with these credentials. See :func:`stagectl.target.of`."""
+        return target.of(stage, self.profile, self.region)
 
     def ensure_pinned(self, target: Target) -> None:
         """Pin a stage if it is not pinned, before a command changes something of it."""
@@ -101,7 +96,9 @@ def stage_command(
     def decorate(function: Callable[..., int | None]) -> click.Command:
         @wraps(function)
         def run(context: Context, /, stage: str, **options: Any) -> int | None:
-            return function(context, context.target(stage), **options)
+            target = context.target(stage)
+            target.check_account()
+            return function(context, target, **options)
 
         return as_command(name, epilog=example(*examples))(stage_option(click.pass_obj(run)))
 

@@ -3,8 +3,8 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Literal, TypeVar
+from contextlib import contextmanager
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.text import Text
@@ -13,7 +13,6 @@ from stagectl import project
 from stagectl.operator_error import OperatorError
 
 Level = Literal["ok", "warn", "fail"]
-Result = TypeVar("Result")
 
 _MARKS: dict[Level, tuple[str, str, str]] = {
     "ok": ("✓", "OK", "green"),
@@ -68,25 +67,18 @@ class Output:
         self._print_mark(self._err, "fail", redacted(what), redacted(remedy), redacted(command))
 
     @contextmanager
-    def working(self, text: str) -> Iterator[None]:
-        """Show an activity while it lasts: a spinner on a terminal, a line elsewhere."""
-        if not self._err.is_terminal:
-            self.note(text + " ...")
-        with self._spinner(text):
+    def working(self, text: str, *, piped: bool = True) -> Iterator[None]:
+        """Show an activity while it lasts: a spinner on a terminal, a line elsewhere.
+
+        :param piped: whether to write that line.
+        """
+        if self._err.is_terminal:
+            with self._err.status(Text(text)):
+                yield
+        else:
+            if piped:
+                self.note(text + " ...")
             yield
-
-    def awaited(self, text: str, results: Iterator[Result]) -> Iterator[Result]:
-        """Yield each result. On a terminal, show an activity until the next one is known."""
-        while True:
-            with self._spinner(text):
-                try:
-                    result = next(results)
-                except StopIteration:
-                    return
-            yield result
-
-    def _spinner(self, text: str) -> AbstractContextManager[object]:
-        return self._err.status(Text(text)) if self._err.is_terminal else nullcontext()
 
     @staticmethod
     def _print(console: Console, text: str, style: str = "") -> None:

@@ -176,8 +176,7 @@ def _zip(contents: Path, archive: Path, inputs: bytes) -> None:
         for file in sorted(file for file in contents.rglob("*") if file.is_file()):
             entry = zipfile.ZipInfo(file.relative_to(contents).as_posix(), (1980, 1, 1, 0, 0, 0))
             entry.external_attr = 0o100644 << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            package.writestr(entry, file.read_bytes(), compresslevel=9)
+            package.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
 def _place_in_cache(project: Path) -> Path:

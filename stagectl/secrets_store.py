@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from stagectl import project
@@ -11,6 +11,7 @@ from stagectl.aws_errors import ignore_error
 from stagectl.operator_error import OperatorError
 
 ROLLED_BACK = "Rolled back to version "  # the beginning of the description of such a version
+_UNITS = ((86400 * 2, 86400, "days"), (7200, 3600, "hours"), (120, 60, "minutes"))  # from how many seconds on
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,15 @@ class Version:
     def who(self) -> str:
         """The author's name, from the ARN."""
         return self.by.rpartition(":")[2]
+
+    @property
+    def age(self) -> str:
+        """The time since the version was stored, for people."""
+        seconds = (datetime.now(timezone.utc) - self.modified).total_seconds()
+        for least, unit, name in _UNITS:
+            if seconds >= least:
+                return f"{int(seconds // unit)} {name} ago"
+        return "just now"
 
     def as_json(self) -> dict[str, Any]:
         """Return what programs may see of the version."""

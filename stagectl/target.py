@@ -48,8 +48,7 @@ class Target:
     @cached_property
     def identity(self) -> dict[str, str]:
         """Whose credentials these are: Account and Arn."""
-        response = self.client("sts").get_caller_identity()
-        return {"Account": str(response["Account"]), "Arn": str(response["Arn"])}
+        return dict(self.client("sts").get_caller_identity())
 
     @property
     def account_region(self) -> AccountRegion:

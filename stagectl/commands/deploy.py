@@ -21,11 +21,6 @@ def _package(context: Context, _target: Target) -> None:
     context.output.mark("ok", f"{built.relative_to(folder)}: {built.stat().st_size / 1e6:.1f} MB.")
 
 
-def _chalice(context: Context, target: Target) -> None:
-    chalice_deploy.run(target, context.output, debug=context.debug)
-    context.output.mark("ok", f"{target.stage} is deployed at {deployed.url(target)}.")
-
-
 def _doctor(context: Context, target: Target) -> None:
     _check(context, target, runner.after_deploy(), f"{target.stage} is deployed, but: ")
 
@@ -41,7 +36,7 @@ _CORE_STEPS = (
     Step("preflight", "checks before anything is made", _preflight),
     Step("resources", "topic, alarms, dashboard", resources_group.make),
     Step("package", "the app, its dependencies, bytecode", _package),
-    Step("chalice", "functions, roles, API", _chalice),
+    Step("chalice", "functions, roles, API", chalice_deploy.run),
     Step("doctor", "checks of what is deployed", _doctor),
 )
 

@@ -3,7 +3,6 @@
 import click
 
 from stagectl import project, prompt, rollout, secrets_store
-from stagectl.ages import age
 from stagectl.aws.secret import SecretValue
 from stagectl.context import Context, Names, json_option, stage_command
 from stagectl.operator_error import OperatorError
@@ -63,22 +62,20 @@ def list_secrets(context: Context, target: Target, as_json: bool) -> None:
     """
     parameters = {name: target.config.parameter(name) for name in _secret_names()}
     with context.output.working("Reading Parameter Store"):
-        versions = {name: secrets_store.current(target.client("ssm"), path) for name, path in parameters.items()}
+        rows = [(name, path, secrets_store.current(target.client("ssm"), path)) for name, path in parameters.items()]
     if as_json:
         context.output.json(
             [
-                {"secret": name, "parameter": parameters[name], **(version.as_json() if version else {})}
-                for name, version in versions.items()
+                {"secret": name, "parameter": path, **(version.as_json() if version else {})}
+                for name, path, version in rows
             ]
         )
         return
     context.output.table(
         ("SECRET", "PARAMETER", "VERSION", "VALUE", "AGE", "BY"),
         [
-            (name, parameters[name], version.number, version.last4, age(version.modified), version.who)
-            if version
-            else (name, parameters[name], None, None, "not stored", None)
-            for name, version in versions.items()
+            (name, path, *((it.number, it.last4, it.age, it.who) if it else (None, None, "not stored", None)))
+            for name, path, it in rows
         ],
     )
 

@@ -5,9 +5,8 @@ from typing import Any
 
 import click
 
-from stagectl import accounts, deployed, project, project_check, secrets_store, stages, target
+from stagectl import accounts, deployed, project, project_check, secrets_store, stages
 from stagectl.accounts import AccountRegion
-from stagectl.ages import age
 from stagectl.aws_errors import explain
 from stagectl.context import Context, example, json_option, stage_option
 from stagectl.operator_error import OperatorError
@@ -58,7 +57,7 @@ def _row(context: Context, stage: str) -> dict[str, Any]:
     row |= asdict(pin) if pin else {"account": None, "region": None}
     row |= {"version": None, "age": None, "url": None, "note": None}
     try:
-        declared = target.of(stage, context.profile, context.region)
+        declared = context.target(stage)
         if pin is None:
             return row | {"note": "not pinned"}
         actual = declared.account_region
@@ -73,7 +72,7 @@ def _row(context: Context, stage: str) -> dict[str, Any]:
         return row | {"note": explained.what}
     if version is None:
         return row | {"note": "not stored"}
-    return row | {"version": version.number, "age": age(version.modified)}
+    return row | {"version": version.number, "age": version.age}
 
 
 def _reject_option(context: click.Context, _parameter: click.Parameter, name: str | None) -> None:
@@ -108,7 +107,7 @@ def pin_stage(context: Context, stage: str, account: str | None) -> None:
     With credentials of another account, every command then stops. The first command that changes something of a stage
     pins it, so this command is for pinning it to another account.
     """
-    pinned = target.of(stage, context.profile, context.region)
+    pinned = context.target(stage)
     if account is not None and not (account.isascii() and account.isdigit() and len(account) == 12):
         raise OperatorError(f"{account!r} is not an account id.", "Add its twelve digits: --account 111122223333")
     pin = AccountRegion(account, pinned.region) if account else pinned.account_region

@@ -6,18 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from chalice.constants import LAMBDA_TRUST_POLICY
+
 from stagectl import project, stages
 from stagectl.aws_errors import ignore_error
 from stagectl.deployed import Function
 from stagectl.doctor.context import CheckContext, Verdict, fail, ok
 from stagectl.operator_error import OperatorError
 from stagectl.target import Target
-
-# Only Lambda may assume a function's role (chalice.constants.LAMBDA_TRUST_POLICY).
-_TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-}
 
 
 @dataclass(frozen=True)
@@ -81,10 +77,9 @@ def differences(context: CheckContext, function: Function, function_name: str) -
         text = f"The role {role} does not exist, so {function.name} can't start."
         yield Difference(text, context.stagectl("deploy"), lacks=True)
         return
-    if set(_statements(trust)) != set(_statements(_TRUST)):
-        command = (
-            f"iam update-assume-role-policy --role-name {role} --policy-document {shlex.quote(json.dumps(_TRUST))}"
-        )
+    if set(_statements(trust)) != set(_statements(LAMBDA_TRUST_POLICY)):
+        document = shlex.quote(json.dumps(LAMBDA_TRUST_POLICY))
+        command = f"iam update-assume-role-policy --role-name {role} --policy-document {document}"
         yield Difference(f"The role {role} can be assumed by others than Lambda.", context.aws(command))
     for policy in iam.get_paginator("list_attached_role_policies").paginate(RoleName=role).search("AttachedPolicies[]"):
         command = f"iam detach-role-policy --role-name {role} --policy-arn {policy['PolicyArn']}"
