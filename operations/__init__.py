@@ -9,32 +9,13 @@ os.environ.pop("STRIPE_LOG", None)
 
 import click
 
-from operations import probes, smoke, stripe_account, webhook_down, webhook_endpoint, webhook_up
-from operations.checks import CHECKS
-from operations.package_contents import PACKAGE_DATA, PACKAGE_EXCLUDES
+from operations import probes, smoke, stripe_account, webhook_endpoint, webhook_group
+from operations.checks import CHECKS as CHECKS
+from operations.package_contents import PACKAGE_DATA as PACKAGE_DATA
+from operations.package_contents import PACKAGE_EXCLUDES as PACKAGE_EXCLUDES
 from stagectl.context import Step
 
-__all__ = [
-    "CHECKS",
-    "COMMANDS",
-    "DEPLOY_STEPS",
-    "ISSUER_PAGES",
-    "PACKAGE_DATA",
-    "PACKAGE_EXCLUDES",
-    "PROBES",
-    "VERIFY",
-]
-
-
-@click.group("webhook")
-def _webhook() -> None:
-    """Make or delete the stage's webhook endpoint at Stripe."""
-
-
-_webhook.add_command(webhook_up.command)
-_webhook.add_command(webhook_down.command)
-
-COMMANDS: Mapping[str, tuple[click.Command, ...]] = {"": (_webhook, smoke.command)}
+COMMANDS: Mapping[str, tuple[click.Command, ...]] = {"": (webhook_group.group, smoke.command)}
 """Commands by the group of stagectl that they are added to; ``""`` is stagectl itself."""
 
 DEPLOY_STEPS = (

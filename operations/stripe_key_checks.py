@@ -6,7 +6,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from operations import stripe_account
-from stagectl.ages import age
 from stagectl.aws.secret import SecretValue
 from stagectl.deployed import Function
 from stagectl.doctor.checks import iam
@@ -38,7 +37,7 @@ def stored(context: CheckContext) -> Verdict:
     name, key = context.config.parameter("stripe-key"), context.secret("stripe-key")
     if key is None:
         return fail(f"{name} is not stored.", "Create a key at Stripe, then store it:", context.stagectl("secrets put"))
-    return ok(f"{name} is version {key.number}, stored {age(key.modified)} by {key.who}.")
+    return ok(f"{name} is version {key.number}, stored {key.age} by {key.who}.")
 
 
 def encrypted(context: CheckContext) -> Verdict | None:

@@ -1,11 +1,9 @@
 """Whether purchases are announced: the stack, its topic NotePurchased, and notify's subscription to it."""
 
 import json
-from typing import Any
 
-from botocore.exceptions import ClientError
-
-from stagectl.aws_errors import code_of
+from operations.topic_probe import topic_arn
+from stagectl.aws_errors import ignore_error
 from stagectl.doctor.context import CheckContext, Verdict, fail, fetch_once, ok, warn
 
 # The last change of the stack succeeded, or was rolled back completely.
@@ -21,7 +19,7 @@ def resources(context: CheckContext) -> Verdict:
     topic_exists = _topic_attributes(context) is not None
     remedy, command = "", up if topic_exists else deploy  # a deploy subscribes notify to the new topic, too
     if status is None and topic_exists:
-        delete = context.aws(f"sns delete-topic --topic-arn {_topic_arn(context)}")
+        delete = context.aws(f"sns delete-topic --topic-arn {topic_arn(context.target)}")
         remedy = (
             "The topic was made by hand, and the stack can't be made while it exists. Delete it and deploy "
             "(subscribers other than notify must subscribe again):"
@@ -50,7 +48,7 @@ def topic(context: CheckContext) -> Verdict | None:
     encrypt = "--attribute-name KmsMasterKeyId --attribute-value alias/aws/sns"
     return warn(
         f"The topic {name} is not encrypted.",
-        command=context.aws(f"sns set-topic-attributes --topic-arn {_topic_arn(context)} {encrypt}"),
+        command=context.aws(f"sns set-topic-attributes --topic-arn {topic_arn(context.target)} {encrypt}"),
     )
 
 
@@ -59,42 +57,32 @@ def subscription(context: CheckContext) -> Verdict | None:
     notify = context.function(context.target.notify_name)
     if notify is None or _topic_attributes(context) is None:
         return None
-    arn, deploy = _topic_arn(context), context.stagectl("deploy")
+    arn, deploy = topic_arn(context.target), context.stagectl("deploy")
     pages = context.target.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn)
-    if notify.arn not in [subscribed["Endpoint"] for page in pages for subscribed in page["Subscriptions"]]:
+    if notify.arn not in pages.search("Subscriptions[].Endpoint"):
         return fail(f"{notify.name} is not subscribed to the topic: the admin is not texted.", command=deploy)
     if not _is_invocable_by(context, notify.name, arn):
         return fail(f"{notify.name} does not let SNS invoke it: the admin is not texted.", command=deploy)
     return ok(f"{notify.name} is subscribed to the topic.")
 
 
-def _topic_arn(context: CheckContext) -> str:
-    current = context.target.account_region
-    return f"arn:aws:sns:{current.region}:{current.account}:{context.config.note_purchased_topic}"
-
-
 @fetch_once
 def _topic_attributes(context: CheckContext) -> dict[str, str] | None:
     """Fetch the topic's attributes; None if there is no such topic."""
-    try:
-        return dict(context.target.client("sns").get_topic_attributes(TopicArn=_topic_arn(context))["Attributes"])
-    except ClientError as error:
-        if code_of(error) in ("NotFound", "NotFoundException"):
-            return None
-        raise
+    sns = context.target.client("sns")
+    with ignore_error("NotFound", "NotFoundException"):
+        return dict(sns.get_topic_attributes(TopicArn=topic_arn(context.target))["Attributes"])
+    return None
 
 
-def _is_invocable_by(context: CheckContext, function: str, topic_arn: str) -> bool:
-    """Tell whether the function's own policy lets the topic invoke it. A function that was recreated has lost it."""
-    try:
+def _is_invocable_by(context: CheckContext, function: str, topic: str) -> bool:
+    """Return whether the function's own policy lets the topic invoke it. A function that was recreated has lost it."""
+    with ignore_error("ResourceNotFoundException"):
         policy = json.loads(context.target.client("lambda").get_policy(FunctionName=function)["Policy"])
-    except ClientError as error:
-        if code_of(error) == "ResourceNotFoundException":
-            return False
-        raise
-    return any(_names(statement, topic_arn) for statement in policy["Statement"] if statement["Effect"] == "Allow")
-
-
-def _names(statement: dict[str, Any], topic_arn: str) -> bool:
-    principal, condition = json.dumps(statement["Principal"]), json.dumps(statement.get("Condition", topic_arn))
-    return "sns.amazonaws.com" in principal and topic_arn in condition
+        return any(
+            statement["Effect"] == "Allow"
+            and "sns.amazonaws.com" in json.dumps(statement["Principal"])
+            and topic in json.dumps(statement.get("Condition", topic))
+            for statement in policy["Statement"]
+        )
+    return False

@@ -1,4 +1,4 @@
-"""A temporary queue that is subscribed to the topic, to see the messages that arrive there."""
+"""The topic NotePurchased, and a temporary queue that is subscribed to it, to see the messages that arrive there."""
 
 import json
 import secrets
@@ -13,14 +13,19 @@ _PREFIX = "notes-billing-smoke-"
 _POLL = 2  # seconds that one ReceiveMessage waits
 
 
+def topic_arn(target: Target) -> str:
+    """Return the ARN of the stage's topic."""
+    return f"arn:aws:sns:{target.region}:{target.account_region.account}:{target.config.note_purchased_topic}"
+
+
 @contextmanager
-def subscribed(target: Target, topic_arn: str) -> Iterator[str]:
-    """Subscribe a queue to a topic, and delete both at the end. First delete those of an interrupted run.
+def subscribed(target: Target) -> Iterator[str]:
+    """Subscribe a queue to the stage's topic, and delete both at the end. First delete those of an interrupted run.
 
     :return: the queue's URL.
     """
-    sns, sqs = target.client("sns"), target.client("sqs")
-    _delete_queues(sns, sqs, topic_arn)
+    sns, sqs, topic = target.client("sns"), target.client("sqs"), topic_arn(target)
+    _delete_queues(sns, sqs, topic)
     url = sqs.create_queue(QueueName=_PREFIX + secrets.token_hex(4))["QueueUrl"]
     try:
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -31,14 +36,14 @@ def subscribed(target: Target, topic_arn: str) -> Iterator[str]:
                 "Principal": {"Service": "sns.amazonaws.com"},
                 "Action": "sqs:SendMessage",
                 "Resource": arn,
-                "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
+                "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
             },
         }
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
-        sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=arn)
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
         yield url
     finally:
-        _delete_queues(sns, sqs, topic_arn)
+        _delete_queues(sns, sqs, topic)
 
 
 def wait_for(target: Target, queue_url: str, payment_id: str, seconds: float) -> dict[str, Any] | None:
@@ -53,10 +58,10 @@ def wait_for(target: Target, queue_url: str, payment_id: str, seconds: float) ->
     return None
 
 
-def _delete_queues(sns: Any, sqs: Any, topic_arn: str) -> None:
-    for page in sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn):
-        for subscription in page["Subscriptions"]:
-            if f":{_PREFIX}" in subscription["Endpoint"]:
-                sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+def _delete_queues(sns: Any, sqs: Any, topic: str) -> None:
+    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    for subscription in pages.search("Subscriptions[]"):
+        if f":{_PREFIX}" in subscription["Endpoint"]:
+            sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
     for url in sqs.list_queues(QueueNamePrefix=_PREFIX).get("QueueUrls", []):
         sqs.delete_queue(QueueUrl=url)

@@ -1,16 +1,16 @@
 """Whether Stripe's events reach the API: the webhook endpoint and its signing secret."""
 
+from stripe import WebhookEndpoint
+
 from operations import webhook_endpoint
 from operations.stripe_account import WEBHOOKS_WRITE
 from operations.stripe_key_checks import usable_key
-from operations.webhook_endpoint import Endpoint
-from stagectl.ages import age
 from stagectl.doctor.context import CheckContext, Verdict, fail, fetch_once, ok, warn
 from stagectl.operator_error import PermissionDeniedError
 
 
 @fetch_once
-def _endpoints(context: CheckContext) -> list[Endpoint] | None:
+def _endpoints(context: CheckContext) -> list[WebhookEndpoint] | None:
     """Fetch the stage's webhook endpoints from Stripe; None if the key may not list them. Requires a usable key."""
     key, apis = usable_key(context), context.apis()
     assert key
@@ -38,11 +38,11 @@ def webhook(context: CheckContext) -> Verdict | None:
     if not here:
         others = ", ".join(endpoint.url for endpoint in endpoints)
         return fail(f"Stripe's webhook endpoint points at {others}, not at {urls[0]}.", command=up)
-    enabled = [endpoint for endpoint in here if endpoint.enabled]
+    enabled = [endpoint for endpoint in here if endpoint.status == "enabled"]
     if not enabled:
         return fail(f"Stripe's webhook endpoint {here[0].id} is disabled.", command=up)
-    missing = sorted(set(webhook_endpoint.EVENTS) - enabled[0].events)
-    if missing and "*" not in enabled[0].events:
+    missing = sorted(set(webhook_endpoint.EVENTS) - set(enabled[0].enabled_events))
+    if missing and "*" not in enabled[0].enabled_events:
         return fail(f"Stripe's webhook endpoint {enabled[0].id} does not receive {', '.join(missing)}.", command=up)
     if len(enabled) > 1:
         ids = ", ".join(endpoint.id for endpoint in enabled)
@@ -63,7 +63,7 @@ def webhook_secret(context: CheckContext) -> Verdict | None:
     if not endpoints:
         return None
     if any(webhook_endpoint.secret_is_of(stored, endpoint) for endpoint in endpoints):
-        return ok(f"{name} is the endpoint's, stored {age(stored.modified)}.")
+        return ok(f"{name} is the endpoint's, stored {stored.age}.")
     version, replace = f"{name} (version {stored.number})", "Replace the endpoint and its secret:"
     if webhook_endpoint.names_an_endpoint(stored):
         return fail(f"{version} is another endpoint's secret, so webhooks are rejected.", replace, up)

@@ -6,16 +6,17 @@ endpoint, which shows an interruption between making the endpoint and storing th
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
+
+import stripe
 
 from chalicelib.events import purchase_event
 from chalicelib.stripe_client.api import API_VERSION
 from operations import stripe_account
 from operations.stripe_account import stripe_errors
-from stagectl import project, secrets_store
+from stagectl import deployed, project, secrets_store
 from stagectl.aws.secret import SecretValue
-from stagectl.context import Context, deployed_url
+from stagectl.context import Context
 from stagectl.operator_error import PermissionDeniedError
 from stagectl.secrets_store import Version
 from stagectl.target import Target
@@ -25,18 +26,7 @@ EVENTS = tuple(sorted(purchase_event.ANNOUNCED))
 _DESCRIPTION = "Signing secret of the webhook endpoint "
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """``enabled``: whether Stripe sends to it. ``events``: the types that Stripe sends."""
-
-    id: str
-    url: str
-    enabled: bool
-    events: frozenset[str]
-    api_version: str | None
-
-
-def of_stage(target: Target, key: SecretValue, api_url: str | None) -> list[Endpoint]:
+def of_stage(target: Target, key: SecretValue, api_url: str | None) -> list[stripe.WebhookEndpoint]:
     """Return the stage's endpoints at Stripe, newest first: those that were made for it, or point at its API.
 
     :param key: the stage's Stripe key, or another of that account.
@@ -47,13 +37,13 @@ def of_stage(target: Target, key: SecretValue, api_url: str | None) -> list[Endp
     listed = stripe_account.client(target.config, key).v1.webhook_endpoints
     with stripe_errors():
         return [
-            Endpoint(each.id, each.url, each.status == "enabled", frozenset(each.enabled_events), each.api_version)
+            each
             for each in listed.list({"limit": 100}).auto_paging_iter()
             if (each.metadata and each.metadata.to_dict() == _mark(target)) or (api_url and each.url == api_url + PATH)
         ]
 
 
-def secret_is_of(version: Version | None, endpoint: Endpoint) -> bool:
+def secret_is_of(version: Version | None, endpoint: stripe.WebhookEndpoint) -> bool:
     """Return whether the stored signing secret is an endpoint's, by its description."""
     return version is not None and version.description == _DESCRIPTION + endpoint.id
 
@@ -67,7 +57,7 @@ def deploy(context: Context, target: Target) -> None:
     """Make or update the endpoint as a step of `stagectl deploy`."""
     with context.output.working("Making the webhook endpoint"):
         try:
-            result = up(target, stripe_account.key_for(target, ask=False), deployed_url(target))
+            result = up(target, stripe_account.key_for(target, ask=False), deployed.url(target))
         except PermissionDeniedError as error:
             skip = f"stagectl deploy --stage {target.stage} --skip webhook"
             raise PermissionDeniedError(
@@ -94,12 +84,12 @@ def up(target: Target, key: SecretValue, api_url: str) -> str:
         current = next(reusable, None)
         client = stripe_account.client(target.config, key).v1.webhook_endpoints
         if current:
-            result = _update(target, client, current, api_url)
+            used, result = current.id, _update(target, client, current, api_url)
         else:
-            current = _make(target, client, api_url)
-            result = f"{current.id} was made, and its signing secret stored."
+            used = _make(target, client, api_url)
+            result = f"{used} was made, and its signing secret stored."
         for other in endpoints:
-            if other.id != current.id:
+            if other.id != used:
                 client.delete(other.id)
                 result += f" {other.id}, which it replaces, was deleted."
         return result
@@ -133,34 +123,25 @@ def _permission(target: Target, command: str) -> Iterator[None]:
         ) from error
 
 
-def _make(target: Target, client: Any, api_url: str) -> Endpoint:
-    made = client.create(
-        {
-            "url": api_url + PATH,
-            "enabled_events": list(EVENTS),
-            "api_version": API_VERSION,
-            "description": f"{project.current().app_name}, stage {target.stage}",
-            "metadata": _mark(target),
-        }
-    )
+def _make(target: Target, client: Any, api_url: str) -> str:
+    """Make an endpoint, store its signing secret, and return its id."""
+    description = f"{project.current().app_name}, stage {target.stage}"
+    made = client.create({**_settings(target, api_url), "api_version": API_VERSION, "description": description})
     ssm, name = target.client("ssm"), target.config.parameter("webhook-secret")
     secrets_store.store(ssm, name, SecretValue(str(made.secret)), None, _DESCRIPTION + made.id)
-    return Endpoint(made.id, made.url, True, frozenset(made.enabled_events), API_VERSION)
+    return str(made.id)
 
 
-def _update(target: Target, client: Any, endpoint: Endpoint, api_url: str) -> str:
-    if endpoint.enabled and endpoint.url == api_url + PATH and endpoint.events == frozenset(EVENTS):
+def _update(target: Target, client: Any, endpoint: stripe.WebhookEndpoint, api_url: str) -> str:
+    url = api_url + PATH
+    if endpoint.status == "enabled" and endpoint.url == url and set(endpoint.enabled_events) == set(EVENTS):
         return f"{endpoint.id} points here already; nothing was changed."
-    client.update(
-        endpoint.id,
-        {
-            "url": api_url + PATH,
-            "enabled_events": list(EVENTS),
-            "disabled": False,
-            "metadata": _mark(target),
-        },
-    )
-    return f"{endpoint.id} was updated: enabled, {', '.join(EVENTS)}, {api_url + PATH}."
+    client.update(endpoint.id, {**_settings(target, api_url), "disabled": False})
+    return f"{endpoint.id} was updated: enabled, {', '.join(EVENTS)}, {url}."
+
+
+def _settings(target: Target, api_url: str) -> dict[str, object]:
+    return {"url": api_url + PATH, "enabled_events": list(EVENTS), "metadata": _mark(target)}
 
 
 def _mark(target: Target) -> dict[str, str]:

@@ -35,23 +35,6 @@ def pin(resources_stage: str, account_region: AccountRegion) -> None:
     write_json(_file(), {name: asdict(value) for name, value in sorted(pins.items())})
 
 
-def check_pin(resources_stage: str, pin: AccountRegion, actual: AccountRegion) -> None:
-    """Check the account of the credentials and the region in use against a pin.
-
-    :raises OperatorError: they differ.
-    """
-    if pin.account != actual.account:
-        raise OperatorError(
-            f"The credentials are of account {actual.account}, but {resources_stage} is pinned to {pin.account}.",
-            f"Nothing was changed. Sign in to {pin.account} (--profile, AWS_PROFILE).",
-        )
-    if pin.region != actual.region:
-        raise OperatorError(
-            f"The region is {actual.region}, but {resources_stage} is pinned to {pin.region}.",
-            f"Nothing was changed. Add --region {pin.region}.",
-        )
-
-
 def read() -> dict[str, AccountRegion]:
     """Return all pins, by the name of the stage whose resources are used.
 

@@ -1,6 +1,8 @@
 """Translates errors of AWS and of the file system into the error that a command reports."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from botocore import exceptions as aws
 
@@ -63,6 +65,16 @@ def denied_action(error: aws.ClientError) -> str:
 def code_of(error: aws.ClientError) -> str:
     """Return the error code of AWS's response, such as ``ResourceNotFoundException``."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def ignore_error(*codes: str) -> Iterator[None]:
+    """Ignore an error response of AWS with one of these codes, such as that a resource does not exist."""
+    try:
+        yield
+    except aws.ClientError as error:
+        if code_of(error) not in codes:
+            raise
 
 
 def _explain_response(error: aws.ClientError) -> OperatorError:

@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from stagectl import deployed, project, stages
+from stagectl.context import Context
 from stagectl.operator_error import OperatorError
-from stagectl.output import Output
 from stagectl.target import Target
 
 _TRACEBACK = "Traceback (most recent call last):"
 _ERROR = "received the following error:"  # Chalice's last words before AWS's message
 
 
-def run(target: Target, output: Output, *, debug: bool = False) -> None:
-    """Deploy a stage's functions and API.
+def run(context: Context, target: Target) -> None:
+    """Deploy a stage's functions and API, as a step of `stagectl deploy`.
 
-    :param debug: show Chalice's traceback too.
     :raises OperatorError: Chalice failed.
     """
     app = project.current()
@@ -38,13 +37,14 @@ def run(target: Target, output: Output, *, debug: bool = False) -> None:
     try:
         for line in process.stdout:
             lines.append(line.rstrip("\n"))
-            if debug or _TRACEBACK not in lines:
-                output.note("  " + line.rstrip())
+            if context.debug or _TRACEBACK not in lines:
+                context.output.note("  " + line.rstrip())
     finally:
         process.wait()  # an interruption reaches Chalice too, which finishes its current call
     if process.returncode:
         remedy = "Fix the cause, then repeat the command. What is deployed already stays."
         raise OperatorError(f"chalice deploy failed: {reason(lines)}", remedy)
+    context.output.mark("ok", f"{target.stage} is deployed at {deployed.url(target)}.")
 
 
 def reason(lines: list[str]) -> str:

@@ -3,27 +3,13 @@
 import sys
 import traceback
 from functools import cache
-from typing import Any
 
 import click
 
 from stagectl import project
 from stagectl.aws_errors import explain
-from stagectl.commands import (
-    deploy,
-    doctor,
-    resources_down,
-    resources_up,
-    secrets_history,
-    secrets_list,
-    secrets_put,
-    secrets_rollback,
-    secrets_rotate,
-    stages_add,
-    stages_list,
-    stages_pin,
-)
-from stagectl.context import Context, json_option
+from stagectl.commands import deploy, doctor, resources_group, secrets_group, stages_group
+from stagectl.context import Context
 from stagectl.operator_error import OperatorError
 from stagectl.output import Output, redacted
 
@@ -31,7 +17,10 @@ _USED_WRONGLY = 2
 _INTERRUPTED = 130  # a shell's exit code for a program that Ctrl-C ended
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    commands=[stages_group.group, secrets_group.group, resources_group.group, doctor.command, deploy.command],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.option("--profile", metavar="NAME", help="Profile of the AWS configuration.")
 @click.option("--region", metavar="REGION", help="AWS region, such as us-east-1.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -47,35 +36,6 @@ def cli(context: click.Context, profile: str | None, region: str | None, debug: 
       eval "$(_STAGECTL_COMPLETE=bash_source stagectl)"
     """
     context.obj = Context(profile, region, debug, Output())
-
-
-@cli.group("stages", invoke_without_command=True)
-@json_option
-@click.pass_context
-def stages_group(context: click.Context, /, **options: Any) -> None:
-    """List, declare or pin stages."""
-    if context.invoked_subcommand is None:
-        stages_list.run(context.obj, **options)
-
-
-@cli.group("secrets")
-def secrets_group() -> None:
-    """Store, show, rotate or roll back a stage's secrets."""
-
-
-@cli.group("resources")
-def resources_group() -> None:
-    """Make or delete a stage's topic, alarms and dashboard."""
-
-
-for _group, _commands in (
-    (stages_group, (stages_list, stages_add, stages_pin)),
-    (secrets_group, (secrets_put, secrets_list, secrets_history, secrets_rotate, secrets_rollback)),
-    (resources_group, (resources_up, resources_down)),
-    (cli, (doctor, deploy)),
-):
-    for _module in _commands:
-        _group.add_command(_module.command)
 
 
 @cache

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import click
 
-from stagectl import deployed, project, stages, target
-from stagectl.aws.secret import SecretValue
+from stagectl import accounts, stages, target
 from stagectl.operator_error import OperatorError
 from stagectl.output import Output
 from stagectl.target import Target
@@ -23,33 +23,15 @@ class Context:
     output: Output
 
     def target(self, stage: str) -> Target:
-        """Return a stage with these credentials, after checking that they are of its account.
+        """Return a stage with these credentials. See :func:`stagectl.target.of`."""
+        return target.of(stage, self.profile, self.region)
 
-        :raises OperatorError: they are not, or there is no such stage.
-        """
-        checked = target.of(stage, self.profile, self.region)
-        checked.check_account()
-        return checked
-
-    def ensure_pinned(self, stage: str) -> Target:
-        """Return a stage as :meth:`target` does, for a command that changes something, and pin it if needed."""
-        checked = self.target(stage)
-        if checked.ensure_pinned():
-            pin = checked.account_region
-            self.output.note(f"{checked.config.resources_stage} is now pinned to account {pin.account}, {pin.region}.")
-        return checked
-
-    def verify(self, config: Any, name: str, secret: SecretValue) -> None:
-        """Have the issuer verify a secret, if the app has a check for it (VERIFY in operations).
-
-        :param name: the name of a row of SECRETS.
-        :raises OperatorError: the issuer does not accept it.
-        """
-        row = project.current().secret(name)
-        check = project.hook("VERIFY").get(row.verify)
-        if check:
-            with self.output.working(f"Verifying the {row.label} with its issuer"):
-                check(config, secret)
+    def ensure_pinned(self, target: Target) -> None:
+        """Pin a stage if it is not pinned, before a command changes something of it."""
+        resources, actual = target.config.resources_stage, target.account_region
+        if accounts.pinned(resources) is None:
+            accounts.pin(resources, actual)
+            self.output.note(f"{resources} is now pinned to account {actual.account}, {actual.region}.")
 
 
 @dataclass(frozen=True)
@@ -87,26 +69,12 @@ class Names(click.Choice[str]):
         return (super().get_missing_message(param, ctx) or "").replace("\n\t", " ")
 
 
-def _secret_names() -> list[str]:
-    return [row.name for row in project.current().config.SECRETS]
-
-
-# Options and arguments that several commands share. Without KIND a command works on the first secret.
+# Options that several commands share.
 stage_option = click.option(
     "--stage", required=True, type=Names(stages.declared, is_checked=False), help="A stage of .chalice/config.json."
 )
-secret_argument = click.argument("kind", type=Names(_secret_names), default=lambda: _secret_names()[0])
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
-no_verify_option = click.option("--no-verify", is_flag=True, help="Don't verify the value with its issuer.")
 yes_option = click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
-wait_option = click.option(
-    "--wait",
-    type=click.FloatRange(min=0),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Longest wait for each function to use the new version.",
-)
 
 
 def example(*commands: str) -> str:
@@ -114,12 +82,24 @@ def example(*commands: str) -> str:
     return "\n".join(("\b", "Example:", *(f"  {command}" for command in commands)))
 
 
-def deployed_url(target: Target) -> str:
-    """Return the address of the stage's API.
+def stage_command(
+    group: click.Group | None, name: str, *examples: str
+) -> Callable[[Callable[..., int | None]], click.Command]:
+    """Make a command on one stage of a function of the context, the target and the options below it.
 
-    :raises OperatorError: it is not deployed.
+    The function is called after a check of the target's account.
+
+    :param group: what to add the command to; None if the caller adds it.
     """
-    url = deployed.url(target)
-    if url is None:
-        raise OperatorError(f"{target.stage} is not deployed.", "Deploy it:", f"stagectl deploy --stage {target.stage}")
-    return url
+    as_command = group.command if group else click.command
+
+    def decorate(function: Callable[..., int | None]) -> click.Command:
+        @wraps(function)
+        def run(context: Context, /, stage: str, **options: Any) -> int | None:
+            target = context.target(stage)
+            target.check_account()
+            return function(context, target, **options)
+
+        return as_command(name, epilog=example(*examples))(stage_option(click.pass_obj(run)))
+
+    return decorate

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from stagectl import project
-from stagectl.aws_errors import code_of
+from stagectl.aws_errors import ignore_error
+from stagectl.operator_error import OperatorError
 from stagectl.target import Target
 
 _API_STAGE = "api"  # API Gateway's stage, Chalice's default
@@ -40,23 +39,20 @@ class Api:
 
 def function(target: Target, name: str) -> Function | None:
     """Fetch a function's configuration; None if there is no such function."""
-    try:
+    with ignore_error("ResourceNotFoundException"):
         configuration = target.client("lambda").get_function_configuration(FunctionName=name)
-    except ClientError as error:
-        if code_of(error) == "ResourceNotFoundException":
-            return None
-        raise
-    return Function(
-        name=name,
-        arn=configuration["FunctionArn"],
-        role=configuration["Role"].rpartition("/")[2],
-        role_arn=configuration["Role"],
-        environment=configuration.get("Environment", {}).get("Variables", {}),
-        timeout=configuration["Timeout"],
-        memory=configuration["MemorySize"],
-        tracing=configuration.get("TracingConfig", {}).get("Mode", "PassThrough"),
-        runtime=configuration.get("Runtime", ""),
-    )
+        return Function(
+            name=name,
+            arn=configuration["FunctionArn"],
+            role=configuration["Role"].rpartition("/")[2],
+            role_arn=configuration["Role"],
+            environment=configuration.get("Environment", {}).get("Variables", {}),
+            timeout=configuration["Timeout"],
+            memory=configuration["MemorySize"],
+            tracing=configuration.get("TracingConfig", {}).get("Mode", "PassThrough"),
+            runtime=configuration.get("Runtime", ""),
+        )
+    return None
 
 
 def apis(target: Target) -> list[Api]:
@@ -68,22 +64,22 @@ def apis(target: Target) -> list[Api]:
     integration = f":function:{target.function_name}/invocations"
     return [
         Api(api["id"], f"https://{api['id']}.execute-api.{target.region}.amazonaws.com/{_API_STAGE}")
-        for page in gateway.get_paginator("get_rest_apis").paginate()
-        for api in page["items"]
+        for api in gateway.get_paginator("get_rest_apis").paginate().search("items[]")
         if api["name"] == project.current().app_name and _calls(gateway, api["id"], integration)
     ]
 
 
-def url(target: Target) -> str | None:
-    """Fetch the URL of the stage's API; None if it is not deployed."""
-    return next((api.url for api in apis(target)), None)
+def url(target: Target) -> str:
+    """Fetch the URL of the stage's API.
+
+    :raises OperatorError: it is not deployed.
+    """
+    for api in apis(target):
+        return api.url
+    raise OperatorError(f"{target.stage} is not deployed.", "Deploy it:", f"stagectl deploy --stage {target.stage}")
 
 
 def _calls(gateway: Any, api: str, integration: str) -> bool:
-    """Tell whether the URI of a method's integration contains a text."""
-    return any(
-        integration in method.get("methodIntegration", {}).get("uri", "")
-        for page in gateway.get_paginator("get_resources").paginate(restApiId=api, embed=["methods"])
-        for resource in page["items"]
-        for method in resource.get("resourceMethods", {}).values()
-    )
+    """Return whether the URI of a method's integration contains a text."""
+    pages = gateway.get_paginator("get_resources").paginate(restApiId=api, embed=["methods"])
+    return any(integration in uri for uri in pages.search("items[*].resourceMethods.*[].methodIntegration.uri"))

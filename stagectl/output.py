@@ -42,8 +42,7 @@ class Output:
 
     def mark(self, level: Level, text: str, remedy: str = "", command: str = "") -> None:
         """Write a line with ✓, ! or ✗, and below it what to do and the commands to paste."""
-        self._print_mark(self._out, level, text)
-        self._print_below(self._out, remedy, command)
+        self._print_mark(self._out, level, text, remedy, command)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Write an aligned table. A terminal wraps long lines, so that a cell can be copied whole."""
@@ -65,8 +64,7 @@ class Output:
 
     def error(self, what: str, remedy: str, command: str = "") -> None:
         """Write what happened, what to do, and the commands to paste."""
-        self._print_mark(self._err, "fail", redacted(what))
-        self._print_below(self._err, redacted(remedy), redacted(command))
+        self._print_mark(self._err, "fail", redacted(what), redacted(remedy), redacted(command))
 
     @contextmanager
     def working(self, text: str, *, piped: bool = True) -> Iterator[None]:
@@ -86,16 +84,13 @@ class Output:
     def _print(console: Console, text: str, style: str = "") -> None:
         console.print(Text(_encodable(console, text), style), soft_wrap=True)
 
-    def _print_below(self, console: Console, remedy: str, command: str) -> None:
-        for text, style in ((remedy, "dim"), *((line, "") for line in command.splitlines())):
-            if text:
-                self._print(console, "    " + text, style)
-
-    @staticmethod
-    def _print_mark(console: Console, level: Level, text: str) -> None:
+    def _print_mark(self, console: Console, level: Level, text: str, remedy: str, command: str) -> None:
         symbol, plain, colour = _MARKS[level]
         shown = symbol if _is_unicode(console) else plain
         console.print(Text.assemble((shown, colour), " ", _encodable(console, text)), soft_wrap=True)
+        for below, style in ((remedy, "dim"), *((line, "") for line in command.splitlines())):
+            if below:
+                self._print(console, "    " + below, style)
 
 
 def _console(stream: Any) -> Console:

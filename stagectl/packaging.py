@@ -57,15 +57,8 @@ def build(stage: str, out: Path, project: Path = PROJECT) -> Path:
     content = cached.read_bytes()
     # Chalice requires a region, although the template contains none.
     environment = {"AWS_DEFAULT_REGION": "us-east-1", **os.environ}
-    arguments = [
-        "-c",
-        "import sys; from chalice.cli import main; sys.exit(main())",
-        "package",
-        "--stage",
-        stage,
-        str(out.resolve()),
-    ]
-    _run_python(arguments, environment, "chalice package failed", project)
+    command = [str(Path(sys.executable).with_name("chalice")), "package", "--stage", stage, str(out.resolve())]
+    _run(command, environment, "chalice package failed", project)
     built = out / "deployment.zip"
     if built.read_bytes() != content:
         raise PackageError("a source changed during the build", "Repeat the command.")
@@ -163,11 +156,11 @@ def _compile(contents: Path) -> None:
     """
     arguments = ["-q", "-f", "--invalidation-mode", "unchecked-hash", "-s", str(contents), "-p", _IN_LAMBDA]
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONOPTIMIZE": "", "PYTHONPYCACHEPREFIX": ""}
-    _run_python(["-m", "compileall", *arguments, str(contents)], environment, "the sources do not compile", contents)
+    command = [sys.executable, "-m", "compileall", *arguments, str(contents)]
+    _run(command, environment, "the sources do not compile", contents)
 
 
-def _run_python(arguments: list[str], environment: dict[str, str], failure: str, folder: Path) -> None:
-    command = [sys.executable, *arguments]
+def _run(command: list[str], environment: dict[str, str], failure: str, folder: Path) -> None:
     process = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if process.returncode != 0:
         output = (process.stdout + process.stderr).strip().rstrip(".")
@@ -183,8 +176,7 @@ def _zip(contents: Path, archive: Path, inputs: bytes) -> None:
         for file in sorted(file for file in contents.rglob("*") if file.is_file()):
             entry = zipfile.ZipInfo(file.relative_to(contents).as_posix(), (1980, 1, 1, 0, 0, 0))
             entry.external_attr = 0o100644 << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            package.writestr(entry, file.read_bytes(), compresslevel=9)
+            package.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
 def _place_in_cache(project: Path) -> Path:

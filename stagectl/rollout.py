@@ -11,7 +11,6 @@ from datetime import datetime, timezone
 from typing import Any
 
 from stagectl import deployed, project, stages
-from stagectl import target as targets
 from stagectl.context import Context
 from stagectl.operator_error import OperatorError
 from stagectl.target import Target
@@ -39,7 +38,7 @@ def roll_out(context: Context, target: Target, secret: str, version: int, wait: 
     """
     probe, label = project.hook("PROBES")[secret], project.current().secret(secret).label
     readers = [
-        targets.of(stage, context.profile, context.region)
+        context.target(stage)
         for stage in stages.declared()
         if stages.config_of(stage).parameter(secret) == target.config.parameter(secret)
     ]
@@ -50,24 +49,22 @@ def roll_out(context: Context, target: Target, secret: str, version: int, wait: 
     for name in names:
         description = f"{label}: version {version},"
         with context.output.working(f"Having {name} use version {version}"):
-            if not _is_replaced(functions, name, description, version, probe):
-                _replace_containers(functions, name, description)
+            _replace_containers(functions, name, description, version, probe)
             _wait_until_used(functions, name, version, wait, probe)
         context.output.mark("ok", f"{name} uses version {version}.")
 
 
-def _is_replaced(functions: Any, name: str, description: str, version: int, probe: Probe) -> bool:
-    """Return whether an earlier run replaced the containers, and they could read the secret."""
-    functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+def _replace_containers(functions: Any, name: str, description: str, version: int, probe: Probe) -> None:
+    """Give the function new containers, unless an earlier run did so and they could read the secret."""
+    updated = functions.get_waiter("function_updated_v2")
+    updated.wait(FunctionName=name)
     current = str(functions.get_function_configuration(FunctionName=name).get("Description", ""))
-    return current.startswith(description) and (probe(functions, name) or 0) >= version
-
-
-def _replace_containers(functions: Any, name: str, description: str) -> None:
-    """Give the function new containers. The time makes each description another one, so it is always a change."""
+    if current.startswith(description) and (probe(functions, name) or 0) >= version:
+        return
+    # The time makes each description another one, so it is always a change.
     description = f"{description} since {datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S.%f} UTC"
     functions.update_function_configuration(FunctionName=name, Description=description)
-    functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+    updated.wait(FunctionName=name)
 
 
 def _wait_until_used(functions: Any, name: str, version: int, wait: float, probe: Probe) -> None:

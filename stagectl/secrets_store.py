@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from stagectl import project
 from stagectl.aws.secret import SecretValue
-from stagectl.aws_errors import code_of
+from stagectl.aws_errors import ignore_error
 from stagectl.operator_error import OperatorError
 
 ROLLED_BACK = "Rolled back to version "  # the beginning of the description of such a version
+_UNITS = ((86400 * 2, 86400, "days"), (7200, 3600, "hours"), (120, 60, "minutes"))  # from how many seconds on
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,26 @@ class Version:
         """The author's name, from the ARN."""
         return self.by.rpartition(":")[2]
 
+    @property
+    def age(self) -> str:
+        """The time since the version was stored, for people."""
+        seconds = (datetime.now(timezone.utc) - self.modified).total_seconds()
+        for least, unit, name in _UNITS:
+            if seconds >= least:
+                return f"{int(seconds // unit)} {name} ago"
+        return "just now"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what programs may see of the version."""
+        return {
+            "version": self.number,
+            "value": self.last4,
+            "modified": self.modified.isoformat(),
+            "by": self.by,
+            "kms_key": self.kms_key,
+            "description": self.description,
+        }
+
 
 def validate(config: Any, name: str, secret: SecretValue) -> None:
     """Check that a value has the form of a secret of a stage.
@@ -82,23 +101,25 @@ def validate(config: Any, name: str, secret: SecretValue) -> None:
         )
 
 
+def existing(ssm: Any, names: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield the metadata of those of some parameters that exist, as DescribeParameters returns it."""
+    filters = [{"Key": "Name", "Option": "Equals", "Values": names}]
+    yield from ssm.get_paginator("describe_parameters").paginate(ParameterFilters=filters).search("Parameters[]")
+
+
 def current(ssm: Any, name: str) -> Version | None:
     """Return a parameter's current version, or None if there is no such parameter."""
-    entry = next(_metadata(ssm, name), None)
+    entry = next(existing(ssm, [name]), None)
     return _version(entry, _value(ssm, name)) if entry else None
 
 
 def history(ssm: Any, name: str) -> list[Version]:
     """Return a parameter's versions, newest first (Parameter Store keeps 100); empty if it is not stored."""
-    try:
+    with ignore_error("ParameterNotFound"):
         pages = ssm.get_paginator("get_parameter_history").paginate(Name=name, WithDecryption=True)
-        entries = [entry for page in pages for entry in page["Parameters"]]
-    except ClientError as error:
-        if code_of(error) == "ParameterNotFound":
-            return []
-        raise
-    versions = [_version(entry, SecretValue(entry["Value"])) for entry in entries]
-    return sorted(versions, key=lambda version: version.number, reverse=True)
+        versions = [_version(entry, SecretValue(entry["Value"])) for entry in pages.search("Parameters[]")]
+        return sorted(versions, key=lambda version: version.number, reverse=True)
+    return []
 
 
 def store(ssm: Any, name: str, secret: SecretValue, kms_key: str | None, description: str) -> Stored:
@@ -140,31 +161,10 @@ def replaced(versions: list[Version]) -> Version | None:
     return next((version for version in versions[1:] if version.secret != versions[0].secret), None)
 
 
-def as_json(version: Version) -> dict[str, Any]:
-    """Return what programs may see of a version."""
-    return {
-        "version": version.number,
-        "value": version.last4,
-        "modified": version.modified.isoformat(),
-        "by": version.by,
-        "kms_key": version.kms_key,
-        "description": version.description,
-    }
-
-
-def _metadata(ssm: Any, name: str) -> Iterator[dict[str, Any]]:
-    filters = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
-    for page in ssm.get_paginator("describe_parameters").paginate(ParameterFilters=filters):
-        yield from page["Parameters"]
-
-
 def _value(ssm: Any, name: str) -> SecretValue | None:
-    try:
+    with ignore_error("AccessDeniedException"):
         return SecretValue(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
-    except ClientError as error:
-        if code_of(error) == "AccessDeniedException":
-            return None  # its version and age are known all the same
-        raise
+    return None  # its version and age are known all the same
 
 
 def _version(entry: dict[str, Any], secret: SecretValue | None) -> Version:

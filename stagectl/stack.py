@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from stagectl import project
-from stagectl.aws_errors import code_of
+from stagectl.aws_errors import code_of, ignore_error
 from stagectl.operator_error import OperatorError
 
 _PAUSE = 2.0  # seconds between two requests
@@ -32,8 +32,8 @@ class Stack:
         self._cloudformation = cloudformation
         self._resources_stage = resources_stage
         self._progress = progress
-        self._earlier: set[str] | None = None  # the ids of the events before this change
-        self._reported: set[str] = set()
+        self._seen: set[str] | None = None  # the ids of the events before this change, and of those reported
+        self._reasons: list[str] = []  # why this change failed, oldest first
 
     def status(self) -> str | None:
         """Fetch the stack's status, such as CREATE_COMPLETE; None if there is no stack."""
@@ -70,7 +70,7 @@ class Stack:
         after = self._wait()
         if after not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             raise OperatorError(
-                f"The stack {self.name} was not made: {self._reason() or after}.",
+                f"The stack {self.name} was not made: {self._reasons[0] if self._reasons else after}.",
                 "If a topic or alarm of that name exists already, delete it. Then repeat:",
                 f"stagectl resources up --stage {self._resources_stage}",
             )
@@ -88,7 +88,7 @@ class Stack:
         after = self._wait()
         if after is not None:
             raise OperatorError(
-                f"The stack {self.name} was not deleted: {self._reason() or after}.",
+                f"The stack {self.name} was not deleted: {self._reasons[0] if self._reasons else after}.",
                 "Delete it in CloudFormation's console, where you can retain what can't be deleted. Then repeat.",
             )
         return True
@@ -123,29 +123,20 @@ class Stack:
     def _report(self) -> None:
         """Report the events since the last call. The first call reports none: they happened before this change."""
         events = self._events()
-        if self._earlier is None:
-            self._earlier = {event["EventId"] for event in events}
+        if self._seen is None:
+            self._seen = {event["EventId"] for event in events}
         for event in reversed(events):
-            if event["EventId"] not in self._earlier | self._reported and event["LogicalResourceId"] != self.name:
-                self._progress(f"  {event['LogicalResourceId']}: {event['ResourceStatus']}")
-                self._reported.add(event["EventId"])
+            if event["EventId"] in self._seen:
+                continue
+            self._seen.add(event["EventId"])
+            name, status = event["LogicalResourceId"], event["ResourceStatus"]
+            if name != self.name:
+                self._progress(f"  {name}: {status}")
+            if status.endswith("_FAILED") and "ResourceStatusReason" in event:
+                self._reasons.append(f"{name}: {event['ResourceStatusReason'].rstrip('.')}")
 
     def _events(self) -> list[dict[str, Any]]:
         """Fetch the stack's events, newest first."""
-        try:
+        with ignore_error("ValidationError"):
             return list(self._cloudformation.describe_stack_events(StackName=self.name)["StackEvents"])
-        except ClientError as error:
-            if code_of(error) == "ValidationError":
-                return []
-            raise
-
-    def _reason(self) -> str:
-        """Return why this change failed: the oldest reason of its events, which caused the others."""
-        reasons = [
-            f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
-            for event in self._events()
-            if event["EventId"] not in (self._earlier or ())
-            and event["ResourceStatus"].endswith("_FAILED")
-            and "ResourceStatusReason" in event
-        ]
-        return reasons[-1].rstrip(".") if reasons else ""
+        return []

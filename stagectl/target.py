@@ -1,17 +1,15 @@
 """A stage in its AWS account, with the credentials to work on it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
-from stagectl import accounts, project, stages
+from stagectl import accounts, project, secrets_store, stages
 from stagectl.accounts import AccountRegion
-from stagectl.aws_errors import code_of
+from stagectl.aws_errors import ignore_error
 from stagectl.operator_error import OperatorError
 
 # Seconds. Operators wait at a terminal, and every command can be repeated.
@@ -50,8 +48,7 @@ class Target:
     @cached_property
     def identity(self) -> dict[str, str]:
         """Whose credentials these are: Account and Arn."""
-        response = self.client("sts").get_caller_identity()
-        return {"Account": str(response["Account"]), "Arn": str(response["Arn"])}
+        return dict(self.client("sts").get_caller_identity())
 
     @property
     def account_region(self) -> AccountRegion:
@@ -71,9 +68,17 @@ class Target:
         """
         resources, actual = self.config.resources_stage, self.account_region
         pin = accounts.pinned(resources)
-        if pin:
-            accounts.check_pin(resources, pin, actual)
-        elif other := self._stage_of_other_mode(actual.account):
+        if pin and pin.account != actual.account:
+            raise OperatorError(
+                f"The credentials are of account {actual.account}, but {resources} is pinned to {pin.account}.",
+                f"Nothing was changed. Sign in to {pin.account} (--profile, AWS_PROFILE).",
+            )
+        if pin and pin.region != actual.region:
+            raise OperatorError(
+                f"The region is {actual.region}, but {resources} is pinned to {pin.region}.",
+                f"Nothing was changed. Add --region {pin.region}.",
+            )
+        if not pin and (other := self._stage_of_other_mode(actual.account)):
             raise OperatorError(
                 f"The credentials are of account {actual.account}, which is {other}'s: "
                 f"{resources} requires another account.",
@@ -81,35 +86,23 @@ class Target:
                 f"stagectl stages pin --stage {resources}",
             )
 
-    def ensure_pinned(self) -> bool:
-        """Pin the stage if it is not pinned, and return whether this call did so."""
-        if accounts.pinned(self.config.resources_stage) is not None:
-            return False
-        accounts.pin(self.config.resources_stage, self.account_region)
-        return True
-
     def _stage_of_other_mode(self, account: str) -> str | None:
         """Return a row of STAGES of the other mode that is pinned to the account, or whose secrets it holds."""
         tables = project.current().config
         others = [row for row in tables.STAGES if row.mode != self.config.mode]
         pins = accounts.read()
-        pinned = [row.name for row in others if row.name in pins and pins[row.name].account == account]
+        pinned: list[str] = [row.name for row in others if row.name in pins and pins[row.name].account == account]
         names = {
             spec.path.format(mode=row.mode, stage=row.name, resources=row.name): row.name
             for row in others
             for spec in tables.SECRETS
         }
-        return next(iter(pinned), None) or next((names[name] for name in self._stored(list(names))), None)
-
-    def _stored(self, names: list[str]) -> Iterator[str]:
-        """Yield those of some parameters that the account holds; none if the credentials may not list them."""
-        filters = [{"Key": "Name", "Option": "Equals", "Values": names}]
-        try:
-            for page in self.client("ssm").get_paginator("describe_parameters").paginate(ParameterFilters=filters):
-                yield from (parameter["Name"] for parameter in page["Parameters"])
-        except ClientError as error:
-            if code_of(error) != "AccessDeniedException":
-                raise
+        if pinned:
+            return pinned[0]
+        with ignore_error("AccessDeniedException"):
+            stored = secrets_store.existing(self.client("ssm"), list(names))
+            return next((names[parameter["Name"]] for parameter in stored), None)
+        return None  # the credentials may not list parameters
 
 
 def of(stage: str, profile: str | None = None, region: str | None = None) -> Target:

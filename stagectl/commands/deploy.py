@@ -2,9 +2,9 @@
 
 import click
 
-from stagectl import chalice_deploy, packaging, project
-from stagectl.commands import doctor, resources_up
-from stagectl.context import Context, Names, Step, deployed_url, example, stage_option
+from stagectl import chalice_deploy, deployed, packaging, project
+from stagectl.commands import doctor, resources_group
+from stagectl.context import Context, Names, Step, stage_command
 from stagectl.doctor import runner
 from stagectl.operator_error import OperatorError
 from stagectl.target import Target
@@ -21,11 +21,6 @@ def _package(context: Context, _target: Target) -> None:
     context.output.mark("ok", f"{built.relative_to(folder)}: {built.stat().st_size / 1e6:.1f} MB.")
 
 
-def _chalice(context: Context, target: Target) -> None:
-    chalice_deploy.run(target, context.output, debug=context.debug)
-    context.output.mark("ok", f"{target.stage} is deployed at {deployed_url(target)}.")
-
-
 def _doctor(context: Context, target: Target) -> None:
     _check(context, target, runner.after_deploy(), f"{target.stage} is deployed, but: ")
 
@@ -39,9 +34,9 @@ def _check(context: Context, target: Target, checks: runner.Checks, what: str, r
 
 _CORE_STEPS = (
     Step("preflight", "checks before anything is made", _preflight),
-    Step("resources", "topic, alarms, dashboard", resources_up.run),
+    Step("resources", "topic, alarms, dashboard", resources_group.make),
     Step("package", "the app, its dependencies, bytecode", _package),
-    Step("chalice", "functions, roles, API", _chalice),
+    Step("chalice", "functions, roles, API", chalice_deploy.run),
     Step("doctor", "checks of what is deployed", _doctor),
 )
 
@@ -60,27 +55,25 @@ def _steps() -> list[Step]:
     ]
 
 
-@click.command("deploy", epilog=example("stagectl --profile prod deploy --stage prod"))
-@stage_option
+@stage_command(None, "deploy", "stagectl --profile prod deploy --stage prod")
 @click.option(
     "--skip",
     multiple=True,
     type=Names(lambda: [step.name for step in _steps()]),
     help="Leave out a step. Can be repeated.",
 )
-@click.pass_obj
-def command(context: Context, stage: str, skip: tuple[str, ...]) -> None:
+def command(context: Context, target: Target, skip: tuple[str, ...]) -> None:
     """Deploy a stage, with checks before and after.
 
     Its secrets must be stored. After an interruption or a failure, repeat the command: it keeps what is deployed.
     """
-    target, steps = context.target(stage), _steps()
+    steps = _steps()
     for number, step in enumerate(steps, 1):
         context.output.line(f"{number}/{len(steps)} {step.name}: {step.about}", "bold")
         if step.name in skip:
             context.output.line("  skipped")
             continue
         if step.name != "preflight":
-            context.ensure_pinned(stage)
+            context.ensure_pinned(target)
         step.run(context, target)
-    context.output.mark("ok", f"{stage} is deployed: {deployed_url(target)}")
+    context.output.mark("ok", f"{target.stage} is deployed: {deployed.url(target)}")

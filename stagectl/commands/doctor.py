@@ -5,7 +5,6 @@ from dataclasses import asdict
 
 import click
 
-from stagectl import target
 from stagectl.aws_errors import explain
 from stagectl.context import Context, example, json_option, stage_option
 from stagectl.doctor import runner
@@ -25,7 +24,7 @@ def command(context: Context, stage: str, as_json: bool) -> int:
     Exits with 1 if a check failed; warnings don't count. Each line is explained in docs/doctor.md.
     """
     try:
-        checked = target.of(stage, context.profile, context.region)
+        checked = context.target(stage)
     except Exception as error:
         explained = explain(error)
         if explained is None:
@@ -41,11 +40,16 @@ def command(context: Context, stage: str, as_json: bool) -> int:
     return 0 if is_ok else 1
 
 
-def show(context: Context, remaining: Iterator[Verdict], *, quiet: bool = False) -> list[Verdict]:
-    """Show each verdict as soon as it is known, unless ``quiet``, and return all."""
+def show(
+    context: Context, remaining: Iterator[Verdict], activity: str = "Checking", *, quiet: bool = False
+) -> list[Verdict]:
+    """Show each verdict as soon as it is known, unless ``quiet``, and return all.
+
+    :param activity: is shown on a terminal until the next verdict is known.
+    """
     verdicts: list[Verdict] = []
     while True:
-        with context.output.working("Checking", piped=False):
+        with context.output.working(activity, piped=False):
             verdict = next(remaining, None)
         if verdict is None:
             return verdicts

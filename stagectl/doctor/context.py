@@ -95,9 +95,8 @@ class CheckContext:
     @property
     def functions(self) -> list[tuple[Function, str]]:
         """The deployed functions, each with Chalice's name for it."""
-        names = ((self.target.function_name, "api_handler"), (self.target.notify_name, "notify"))
-        fetched = [(self.function(name), chalice_name) for name, chalice_name in names]
-        return [(function, chalice_name) for function, chalice_name in fetched if function]
+        api, notify = self.function(self.target.function_name), self.function(self.target.notify_name)
+        return [(function, name) for function, name in ((api, "api_handler"), (notify, "notify")) if function]
 
     @fetch_once
     def apis(self) -> list[Api]:

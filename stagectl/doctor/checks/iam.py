@@ -6,20 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
+from chalice.constants import LAMBDA_TRUST_POLICY
 
 from stagectl import project, stages
-from stagectl.aws_errors import code_of
+from stagectl.aws_errors import ignore_error
 from stagectl.deployed import Function
 from stagectl.doctor.context import CheckContext, Verdict, fail, ok
 from stagectl.operator_error import OperatorError
 from stagectl.target import Target
-
-# Only Lambda may assume a function's role (chalice.constants.LAMBDA_TRUST_POLICY).
-_TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-}
 
 
 @dataclass(frozen=True)
@@ -44,15 +38,12 @@ def is_allowed(
         {"ContextKeyName": name, "ContextKeyValues": [value], "ContextKeyType": "string"}
         for name, value in (context or {}).items()
     ]
-    try:
+    with ignore_error("NoSuchEntity"):
         results = target.client("iam").simulate_principal_policy(
             PolicySourceArn=role_arn, ActionNames=[action], ResourceArns=[resource], ContextEntries=entries
         )["EvaluationResults"]
-    except ClientError as error:
-        if code_of(error) == "NoSuchEntity":
-            return False  # the role does not exist
-        raise
-    return bool(results) and all(result["EvalDecision"] == "allowed" for result in results)
+        return bool(results) and all(result["EvalDecision"] == "allowed" for result in results)
+    return False  # the role does not exist
 
 
 def customer_key(target: Target, kms_key: str | None) -> str | None:
@@ -79,32 +70,28 @@ def differences(context: CheckContext, function: Function, function_name: str) -
     :raises OperatorError: the policy in the repository can't be read.
     """
     role, iam = function.role, context.target.client("iam")
-    try:
+    trust = None
+    with ignore_error("NoSuchEntity"):
         trust = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
-    except ClientError as error:
-        if code_of(error) != "NoSuchEntity":
-            raise
+    if trust is None:
         text = f"The role {role} does not exist, so {function.name} can't start."
         yield Difference(text, context.stagectl("deploy"), lacks=True)
         return
-    if set(_statements(trust)) != set(_statements(_TRUST)):
-        command = (
-            f"iam update-assume-role-policy --role-name {role} --policy-document {shlex.quote(json.dumps(_TRUST))}"
-        )
+    if set(_statements(trust)) != set(_statements(LAMBDA_TRUST_POLICY)):
+        document = shlex.quote(json.dumps(LAMBDA_TRUST_POLICY))
+        command = f"iam update-assume-role-policy --role-name {role} --policy-document {document}"
         yield Difference(f"The role {role} can be assumed by others than Lambda.", context.aws(command))
-    for page in iam.get_paginator("list_attached_role_policies").paginate(RoleName=role):
-        for policy in page["AttachedPolicies"]:
-            command = f"iam detach-role-policy --role-name {role} --policy-arn {policy['PolicyArn']}"
-            text = f"The role {role} has {policy['PolicyName']} attached, which is not in the repository."
-            yield Difference(text, context.aws(command))
+    for policy in iam.get_paginator("list_attached_role_policies").paginate(RoleName=role).search("AttachedPolicies[]"):
+        command = f"iam detach-role-policy --role-name {role} --policy-arn {policy['PolicyArn']}"
+        text = f"The role {role} has {policy['PolicyName']} attached, which is not in the repository."
+        yield Difference(text, context.aws(command))
     current: dict[str, str] = {}
-    for page in iam.get_paginator("list_role_policies").paginate(RoleName=role):
-        for name in page["PolicyNames"]:
-            if name == role:  # Chalice gives its policy the name of the role
-                current = _statements(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
-            else:
-                command = context.aws(f"iam delete-role-policy --role-name {role} --policy-name {name}")
-                yield Difference(f"The role {role} has the policy {name}, which is not in the repository.", command)
+    for name in iam.get_paginator("list_role_policies").paginate(RoleName=role).search("PolicyNames[]"):
+        if name == role:  # Chalice gives its policy the name of the role
+            current = _statements(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
+        else:
+            command = context.aws(f"iam delete-role-policy --role-name {role} --policy-name {name}")
+            yield Difference(f"The role {role} has the policy {name}, which is not in the repository.", command)
     file = str(stages.chalice_config(context.target.stage, function_name).iam_policy_file)
     wanted, deploy = _statements(_read(file)), context.stagectl("deploy")
     if extra := [summary for statement, summary in current.items() if statement not in wanted]:
