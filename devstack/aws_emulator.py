@@ -117,7 +117,7 @@ class AwsServer(LoopbackServer):
         """Throttle Parameter Store's reads above a rate in parameters per second; None for no limit."""
         self._reads = TokenBucket(per_second) if per_second else None
 
-    def heal(self) -> None:
+    def clear_faults(self) -> None:
         """Remove all faults and the limit."""
         self.limit_reads(None)
         with self._lock:

@@ -145,7 +145,7 @@ class Switches:
             before = self._on()
             self._payments.faults.clear()
             self._payments.webhooks.inject_faults(duplicate_every=0, fail_every=0, shuffle=0)
-            self._aws.heal()
+            self._aws.clear_faults()
             self._set(set(), before)
 
     def rotate_key(self) -> None:

@@ -113,7 +113,7 @@ def test_killed_during_the_webhook_the_event_still_arrives(company: Company):
     payment = company.api.post(PURCHASE).json()["id"]
     assert eventually(lambda: "Publish" in company.stack.aws.calls)
     company.api.stop(signal.SIGKILL)
-    company.stack.aws.heal()
+    company.stack.aws.clear_faults()
     company.api.__enter__()
     assert company.hears(payment)
 
@@ -135,7 +135,7 @@ def test_an_outage_of_sns_loses_nothing(company: Company, fault: AwsFault):
     assert eventually(lambda: bool(company.stack.stripe.webhooks.attempts))
     assert {attempt.status for attempt in company.stack.stripe.webhooks.attempts} == {503}
     assert company.stack.announced() == []
-    company.stack.aws.heal()
+    company.stack.aws.clear_faults()
     assert company.hears(payment)
 
 
@@ -147,7 +147,7 @@ def test_a_text_that_was_not_sent_is_retried(company: Company):
     company.stack.notify_of(company.stack.announced()[0] | {"payment_id": "pi_again"})
     assert eventually(lambda: company.stack.aws.calls[calls:].count("Publish") >= 2)
     assert not company.was_texted("pi_again")
-    company.stack.aws.heal()
+    company.stack.aws.clear_faults()
     assert eventually(lambda: company.was_texted("pi_again"))
 
 
