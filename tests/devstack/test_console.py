@@ -236,7 +236,8 @@ def test_requests_from_other_origins_are_rejected(running: RunningConsole):
     for headers in ({"Host": "attacker.example"}, {"Host": "attacker.example:8001"}):
         assert requests.get(running.url + "/switches", headers=headers, timeout=10).status_code == 403
     # Any page can send this, with a form or with fetch in no-cors mode.
-    response = requests.post(running.url + "/clear-faults", data="{}", headers={"Content-Type": "text/plain"}, timeout=10)
+    headers = {"Content-Type": "text/plain"}
+    response = requests.post(running.url + "/clear-faults", data="{}", headers=headers, timeout=10)
     assert response.status_code == 415
     assert requests.get(running.url.replace("127.0.0.1", "localhost") + "/switches", timeout=10).status_code == 200
 
