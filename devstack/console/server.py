@@ -115,8 +115,8 @@ class Console(LoopbackServer):
         return Response(content, content_type=content_type)
 
     def _event(self, number: int) -> dict[str, Any]:
-        entry = self._log.entry(number) or abort(404)
-        event = {**entry.event, **({} if entry.details is None else {"details": entry.details})}
+        entry = next(iter(self._log.after(number)), None) or abort(404)
+        event = entry.event if entry.details is None else {**entry.event, "details": entry.details}
         key = entry.links.get("idempotency_key")
         if key is None:
             return event
