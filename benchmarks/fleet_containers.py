@@ -8,11 +8,11 @@ import time
 import uuid
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from werkzeug.wrappers import Request, Response
 
 from benchmarks import purchases
 from benchmarks.fleet_simulation import Fleet, Purchase, Timing, arrivals
@@ -43,11 +43,11 @@ class _RecordingAws(AwsServer):
         super().__init__()
         self.read_times: dict[str, list[float]] = defaultdict(list)
 
-    def _application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        signed_by = _SIGNED_BY.search(environ.get("HTTP_AUTHORIZATION", ""))
-        if signed_by and environ.get("HTTP_X_AMZ_TARGET") == "AmazonSSM.GetParameter":
+    def _respond(self, request: Request) -> Response:
+        signed_by = _SIGNED_BY.search(request.headers.get("Authorization", ""))
+        if signed_by and request.headers.get("X-Amz-Target") == "AmazonSSM.GetParameter":
             self.read_times[signed_by[1]].append(time.monotonic())
-        return super()._application(environ, start_response)
+        return super()._respond(request)
 
 
 class Testbed:

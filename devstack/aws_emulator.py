@@ -6,20 +6,17 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
 import boto3
 from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.wrappers import Response
+from werkzeug.wrappers import Request, Response
 
 from devstack.loopback_server import LoopbackServer
 from devstack.token_bucket import TokenBucket
-
-_FORM = "application/x-www-form-urlencoded"
 
 # These share one limit (https://docs.aws.amazon.com/general/latest/gr/ssm.html).
 _PARAMETER_READS = {"GetParameter", "GetParameters", "GetParametersByPath"}
@@ -84,7 +81,7 @@ class AwsServer(LoopbackServer):
         self._faults: list[tuple[int | None, AwsFault]] = []
         self._lock = threading.Lock()
         self._moto = DomainDispatcherApplication(create_backend_app)
-        super().__init__(self._application, port, "aws")
+        super().__init__(Request.application(self._respond), port, "aws")
 
     def client(self, service: str, config: Config | None = None) -> Any:
         """Return boto3's client of a service of this AWS."""
@@ -117,7 +114,7 @@ class AwsServer(LoopbackServer):
         """Throttle Parameter Store's reads above a rate in parameters per second; None for no limit."""
         self._reads = TokenBucket(per_second) if per_second else None
 
-    def heal(self) -> None:
+    def clear_faults(self) -> None:
         """Remove all faults and the limit."""
         self.limit_reads(None)
         with self._lock:
@@ -133,25 +130,24 @@ class AwsServer(LoopbackServer):
                     return fault
         return None
 
-    def _application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        form = dict(parse_qsl(body.decode())) if environ.get("CONTENT_TYPE", "").startswith(_FORM) else {}
-        operation = form.get("Action") or str(environ.get("HTTP_X_AMZ_TARGET", "")).rpartition(".")[2]
+    def _respond(self, request: Request) -> Response:
+        body = request.get_data()
+        operation = request.form.get("Action") or request.headers.get("X-Amz-Target", "").rpartition(".")[2]
         fault = self._next_fault(operation) or AwsFault(operation)
         if self.stopping.wait(fault.delay) or fault.cut:
-            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-            return []
+            request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            return Response()
         is_failure = bool(fault.error) or fault.body is not None
         if not is_failure and operation in _PARAMETER_READS and self._reads and not self._reads.take():
             is_failure, fault = True, AwsFault(operation, error="ThrottlingException", message="Rate exceeded")
         if is_failure:
-            response = Response(_error_body(fault, bool(form)), fault.status, content_type="application/x-amz-json-1.1")
-            return response(environ, start_response)
-        response = Response.from_app(self._moto, {**environ, "wsgi.input": io.BytesIO(body)})
+            content = _error_body(fault, bool(request.form))
+            return Response(content, fault.status, content_type="application/x-amz-json-1.1")
+        response = Response.from_app(self._moto, {**request.environ, "wsgi.input": io.BytesIO(body)})
         if operation == "Publish" and response.status_code == 200:
-            self._on_publish(form)
+            self._on_publish(request.form.to_dict())
         self.stopping.wait(fault.delay_after)
-        return response(environ, start_response)
+        return response
 
 
 def _error_body(fault: AwsFault, is_query: bool) -> bytes:

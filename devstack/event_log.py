@@ -10,6 +10,7 @@ from typing import Any
 
 from devstack.stripe.webhook_delivery import Attempt
 
+Json = dict[str, Any]
 # The Stripe events that change a payment's status -> the new status, for a person.
 _PAYMENT_EVENTS = {
     "payment_intent.succeeded": "succeeded",
@@ -30,8 +31,8 @@ class Entry:
     """
 
     number: int
-    event: dict[str, Any]
-    links: dict[str, Any]
+    event: Json
+    links: Json
     details: Any
     is_listed: bool
 
@@ -48,22 +49,12 @@ class EventLog:
         self._changed = threading.Condition()
         self._entries: list[Entry] = []
 
-    def add(
-        self,
-        kind: str,
-        line: str | None,
-        *,
-        links: dict[str, Any] | None = None,
-        details: Any = None,
-        **members: Any,
-    ) -> None:
+    def add(self, kind: str, line: str | None, links: Json | None = None, details: Any = None, **members: Any) -> None:
         """Add an entry.
 
         :param kind: ``payment``, ``webhook``, ``sms``, or the purchase event's name, such as ``note_purchased``.
         :param line: the text to show; None for an entry that is not listed.
-        :param links: see :class:`Entry`.
-        :param details: see :class:`Entry`.
-        :param members: the event's other members.
+        :param members: the event's other members. For ``links`` and ``details`` see :class:`Entry`.
         """
         with self._changed:
             now = datetime.now(timezone.utc)
@@ -73,7 +64,7 @@ class EventLog:
         if line is not None:
             self._show(f"{now.astimezone():%H:%M:%S}  {kind:<14} {line}")
 
-    def add_stripe_event(self, event: dict[str, Any]) -> None:
+    def add_stripe_event(self, event: Json) -> None:
         """Add a Stripe event. It is listed if it changes a payment's status."""
         resource = event["data"]["object"]
         outcome = _PAYMENT_EVENTS.get(event["type"])
@@ -139,15 +130,10 @@ class EventLog:
         topic = publish["TopicArn"].rpartition(":")[2]
         self.add(event.pop("event"), f"{event['payment_id']}  on the topic {topic}", details=details, **event)
 
-    def all(self) -> list[dict[str, Any]]:
+    def all(self) -> list[Json]:
         """Return the listed events, oldest first."""
         with self._changed:
             return [entry.event for entry in self._entries if entry.is_listed]
-
-    def entry(self, number: int) -> Entry | None:
-        """Return an entry by its number, or None if the number is unknown."""
-        with self._changed:
-            return self._entries[number] if 0 <= number < len(self._entries) else None
 
     def after(self, count: int, timeout: float = 0.0) -> list[Entry]:
         """Return the entries after the first ``count``; wait up to ``timeout`` seconds for the first."""

@@ -1,17 +1,12 @@
 """The API's reference page: Swagger UI (from the package flask-swagger-ui, no internet) with openapi.yaml."""
 
-import mimetypes
 from importlib.resources import files
 
 from devstack.child_process import PROJECT
 
-DESCRIPTION = "/openapi.yaml"
-PREFIX = "/api/"
 API = "http://127.0.0.1:8000"
-_DIST = files("flask_swagger_ui") / "dist"
-_SHOWN = {"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"}
 
-_PAGE = """\
+_PAGE = b"""\
 <!DOCTYPE html>
 <html lang="en">
   <head>
@@ -30,7 +25,7 @@ _PAGE = """\
 """
 
 # No validator badge: it would send a request to the internet.
-_INITIALIZER = """\
+_INITIALIZER = b"""\
 window.ui = SwaggerUIBundle({
   url: "/openapi.yaml",
   dom_id: "#swagger-ui",
@@ -41,6 +36,15 @@ window.ui = SwaggerUIBundle({
 });
 """
 
+_DIST = files("flask_swagger_ui") / "dist"
+_FILES = {
+    "/api/": ("text/html; charset=utf-8", _PAGE),
+    "/api/initializer.js": ("text/javascript; charset=utf-8", _INITIALIZER),
+    "/api/swagger-ui-bundle.js": ("text/javascript", (_DIST / "swagger-ui-bundle.js").read_bytes()),
+    "/api/swagger-ui.css": ("text/css", (_DIST / "swagger-ui.css").read_bytes()),
+    "/api/favicon-32x32.png": ("image/png", (_DIST / "favicon-32x32.png").read_bytes()),
+}
+
 
 def find(path: str, api: str = API) -> tuple[str, bytes] | None:
     """Return a file of the reference.
@@ -49,15 +53,7 @@ def find(path: str, api: str = API) -> tuple[str, bytes] | None:
     :param api: the address at which "Try it out" finds the API.
     :return: the content's type, and the content; None if there is no such file.
     """
-    if path == DESCRIPTION:
+    if path == "/openapi.yaml":
         # The first server is that of `make run`.
         return "application/yaml", (PROJECT / "openapi.yaml").read_text("utf-8").replace(API, api, 1).encode()
-    if path == PREFIX:
-        return "text/html; charset=utf-8", _PAGE.encode()
-    if path == f"{PREFIX}initializer.js":
-        return "text/javascript; charset=utf-8", _INITIALIZER.encode()
-    name = path.removeprefix(PREFIX)
-    if not path.startswith(PREFIX) or name not in _SHOWN:
-        return None
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return kind, (_DIST / name).read_bytes()
+    return _FILES.get(path)

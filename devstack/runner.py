@@ -82,34 +82,30 @@ class Runner:
 
     def _start(self, cleanup: contextlib.ExitStack) -> str:
         """Start all parts, and return the banner to print when they are ready."""
-        ports, log = self._ports, self._log
-        aws = self._listen("aws_port", lambda: AwsServer(ports.aws_port, on_publish=log.add_publish), cleanup)
-        payments = self._listen(
-            "stripe_port",
-            lambda: StripeServer(ports.stripe_port, on_event=log.add_stripe_event, on_delivery=log.add_delivery),
-            cleanup,
-        )
-        config = load({"STAGE": "dev"})
+        log = self._log
+        aws = self._listen("aws_port", partial(AwsServer, on_publish=log.add_publish), cleanup)
+        stripe = partial(StripeServer, on_event=log.add_stripe_event, on_delivery=log.add_delivery)
+        payments = self._listen("stripe_port", stripe, cleanup)
+        stage = load({"STAGE": "dev"})
         key = payments.keys.issue("test")
-        queue = set_up(aws, payments, config, key, self._api_url)
-        environment = {**aws.environment(), **_stage_variables(), "STRIPE_API_BASE": payments.url}
+        queue = set_up(aws, payments, stage, key, self._api_url)
+        on_lambda = Config(chalice_stage="dev", config_from_disk=project_check.read(PROJECT / ".chalice"))
+        environment = {**aws.environment(), **on_lambda.environment_variables, "STRIPE_API_BASE": payments.url}
         # chalice local warns for each signed route that it does not check signatures. The banner says so once.
         of_api = {**environment, "PYTHONWARNINGS": "ignore::UserWarning:chalice.local"}
-        switches = Switches(aws, payments, key, config.parameter("stripe-key"), lambda: self._start_api(of_api))
-        console = self._listen(
-            "console_port", lambda: Console(log, payments, switches, self._api_url, ports.console_port), cleanup
-        )
+        switches = Switches(aws, payments, key, stage.parameter("stripe-key"), lambda: self._start_api(of_api))
+        console = self._listen("console_port", partial(Console, log, payments, switches, self._api_url), cleanup)
         of_notify = {**environment, "_HANDLER": "app.notify"}
         self._children["notify"] = Child(["devstack.notify_worker", queue], of_notify, partial(_print_output, "notify"))
         self._start_api(of_api)
         return _banner(self._api_url, console.url, aws.url, payments.url)
 
-    def _listen(self, port: str, build: Callable[[], _P], cleanup: contextlib.ExitStack) -> _P:
+    def _listen(self, port: str, build: Callable[..., _P], cleanup: contextlib.ExitStack) -> _P:
         """Build and start a part that listens on a port."""
+        number = getattr(self._ports, port)
         try:
-            part = build()
+            part = build(port=number)
         except OSError as error:
-            number = getattr(self._ports, port)
             raise StartError(f"{port.upper()} is {number}, which can't be listened on: {error.strerror}.") from error
         part.start()
         cleanup.callback(part.stop)
@@ -141,12 +137,6 @@ class Runner:
                 _print(f"{' and '.join(ended)} ended unexpectedly, so the stack stops. The last output is above.")
                 return 1
         return 0
-
-
-def _stage_variables() -> Mapping[str, str]:
-    """Return the variables that Chalice sets for the stage on Lambda."""
-    config = project_check.read(PROJECT / ".chalice")
-    return Config(chalice_stage="dev", config_from_disk=config).environment_variables
 
 
 def _banner(api: str, console: str, aws: str, stripe: str) -> str:

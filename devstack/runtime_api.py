@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. One API serves o
         response = container.invoke(event)
 """
 
-import contextlib
 import importlib.util
 import json
 import queue
@@ -18,9 +17,12 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from werkzeug.wrappers import Request, Response
+
+from devstack.loopback_server import LoopbackServer
 
 _RUNTIME = "/2018-06-01/runtime"
 _ARN = "arn:aws:lambda:us-east-1:123456789012:function:notes-billing"
@@ -47,10 +49,10 @@ class NoResponseError(RuntimeApiError):
     """The function timed out, or its container ended."""
 
 
-class RuntimeApi:
+class RuntimeApi(LoopbackServer):
     """The Runtime API of one container, which gets one event at a time."""
 
-    def __init__(self, timeout: float = 28.0, arn: str = _ARN) -> None:
+    def __init__(self, timeout: float, arn: str) -> None:
         """Bind a free port on loopback.
 
         :param timeout: the function's time limit in seconds.
@@ -58,26 +60,17 @@ class RuntimeApi:
         """
         self._arn = arn
         self._timeout = timeout
-        self._events: queue.Queue[tuple[str, dict[str, Any], float] | None] = queue.Queue()
+        self._events: queue.Queue[tuple[str, Mapping[str, Any], float] | None] = queue.Queue()
         self._results: queue.Queue[tuple[str, Any]] = queue.Queue()
         self._one_at_a_time = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.api = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="runtime", daemon=True)
         self.initialized = threading.Event()
         self.initialized_at = 0.0
-        self.address = f"127.0.0.1:{self._server.server_address[1]}"
-
-    def start(self) -> None:
-        """Serve in the background."""
-        self._thread.start()
+        super().__init__(Request.application(self._respond), 0, "runtime")
 
     def stop(self) -> None:
         """Free the port, and end a request that waits for an event."""
         self._events.put(None)
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().stop()
 
     def container_ended(self, message: str) -> None:
         """End a running :meth:`invoke` with a :class:`NoResponseError`."""
@@ -97,7 +90,7 @@ class RuntimeApi:
         deadline = time.monotonic() + (self._timeout + 10 if timeout is None else timeout)
         request_id = request_id or str(uuid.uuid4())
         with self._one_at_a_time:
-            self._events.put((request_id, dict(event), time.time() + self._timeout))
+            self._events.put((request_id, event, time.time() + self._timeout))
             result_id = None
             while result_id not in (request_id, ""):  # skips the late result of an invocation that timed out
                 try:
@@ -108,76 +101,38 @@ class RuntimeApi:
             raise result
         return result
 
-    def next_event(self) -> tuple[dict[str, str], bytes] | None:
-        """Wait for an event, and return its headers and body; None after :meth:`stop`."""
+    def _respond(self, request: Request) -> Response:
+        path = request.path.removeprefix(_RUNTIME)
+        if path == "/invocation/next":
+            return self._next_event()
+        invocation = re.fullmatch("/invocation/([^/]*)/(response|error)", path)
+        if path == "/init/error":
+            self._results.put(("", _reported(InitError, request.data)))
+        elif invocation and invocation[2] == "error":
+            self._results.put((invocation[1], _reported(FunctionError, request.data)))
+        elif invocation:
+            self._results.put((invocation[1], json.loads(request.data)))
+        else:
+            return Response(status=404)
+        return Response('{"status":"OK"}', 202, content_type="application/json")
+
+    def _next_event(self) -> Response:
+        """Wait for an event."""
         if not self.initialized.is_set():
             self.initialized_at = time.monotonic()
             self.initialized.set()
         waiting = self._events.get()
         if waiting is None:
-            return None
+            return Response(status=410)  # stopped
         request_id, event, deadline = waiting
         trace = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Parent={uuid.uuid4().hex[:16]};Sampled=0"
-        return {
+        headers = {
             "Lambda-Runtime-Aws-Request-Id": request_id,
             "Lambda-Runtime-Deadline-Ms": str(int(deadline * 1000)),
             "Lambda-Runtime-Invoked-Function-Arn": self._arn,
             "Lambda-Runtime-Trace-Id": trace,
-        }, json.dumps(event).encode()
-
-    def add_result(self, path: str, body: bytes) -> bool:
-        """Store what the runtime client posts to a path, and return whether the path exists."""
-        if path == f"{_RUNTIME}/init/error":
-            self._results.put(("", InitError(*_error(body))))
-            return True
-        invocation = re.fullmatch(rf"{_RUNTIME}/invocation/([^/]*)/(response|error)", path)
-        if invocation is None:
-            return False
-        request_id, outcome = invocation.groups()
-        self._results.put((request_id, json.loads(body) if outcome == "response" else FunctionError(*_error(body))))
-        return True
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    api: RuntimeApi
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print a traceback, unless the container has ended."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = 1 << 16
-    server: _Server
-
-    def do_GET(self) -> None:
-        if self.path != f"{_RUNTIME}/invocation/next":
-            self._respond(404, {}, b"")
-        elif event := self.server.api.next_event():
-            self._respond(200, *event)
-        else:
-            self.close_connection = True
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        exists = self.server.api.add_result(self.path, body)
-        self._respond(202 if exists else 404, {}, b'{"status":"OK"}')
-
-    def _respond(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        with contextlib.suppress(OSError):  # the container has ended
-            self.send_response(status)
-            for name, value in {**headers, "Content-Type": "application/json", "Content-Length": len(body)}.items():
-                self.send_header(name, str(value))
-            self.end_headers()
-            self.wfile.write(body)
-            self.wfile.flush()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Print nothing."""
+        }
+        return Response(json.dumps(event), 200, headers, content_type="application/json")
 
 
 class LambdaContainer:
@@ -206,6 +161,7 @@ class LambdaContainer:
         self._folder, self._handler, self._isolated, self._arn = folder, handler, isolated, arn
         self._environment = dict(environment)
         self.api = RuntimeApi(timeout, arn)
+        self.invoke = self.api.invoke
 
     def __enter__(self) -> "LambdaContainer":
         self._client = tempfile.TemporaryDirectory(prefix="runtime-client-")
@@ -229,10 +185,6 @@ class LambdaContainer:
         self._output.close()
         self._client.cleanup()
 
-    def invoke(self, event: Mapping[str, Any], timeout: float | None = None) -> Any:
-        """Call :meth:`RuntimeApi.invoke`."""
-        return self.api.invoke(event, timeout)
-
     def output(self) -> str:
         """Return the process's output so far, which is the function's log."""
         self._output.seek(0)
@@ -241,7 +193,7 @@ class LambdaContainer:
     def _variables(self) -> dict[str, str]:
         """Return the used ones of https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html."""
         variables = {
-            "AWS_LAMBDA_RUNTIME_API": self.api.address,
+            "AWS_LAMBDA_RUNTIME_API": self.api.url.removeprefix("http://"),
             "AWS_LAMBDA_FUNCTION_NAME": self._arn.rpartition(":")[2],
             "LAMBDA_TASK_ROOT": str(self._folder),
             "_HANDLER": self._handler,
@@ -264,8 +216,6 @@ def _link_client(folder: Path) -> None:
         (folder / origin.name).symlink_to(origin)
 
 
-def _error(body: bytes) -> tuple[str, dict[str, Any]]:
-    with contextlib.suppress(ValueError, AttributeError):
-        error = json.loads(body)
-        return f"{error.get('errorType')}: {error.get('errorMessage')}", error
-    return body.decode(errors="replace"), {}
+def _reported(kind: type[RuntimeApiError], body: bytes) -> RuntimeApiError:
+    report = json.loads(body)
+    return kind(f"{report.get('errorType')}: {report.get('errorMessage')}", report)

@@ -2,30 +2,22 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from devstack.aws_emulator import AwsFault, AwsServer
 from devstack.stripe.faults import Fault
 from devstack.stripe.server import StripeServer
 
 
-@dataclass(frozen=True)
-class Switch:
-    """A fault: its name for programs, the part that fails, its title, and its effect as a person sees it.
-
-    ``aws_fault``: what AWS does while the switch is on.
-    """
+class Switch(NamedTuple):
+    """A fault: its name for programs, the part that fails, its title, and its effect as a person sees it."""
 
     name: str
     part: str
     title: str
     effect: str
-    aws_fault: AwsFault | None = None
 
 
-# Seconds. The service waits 8 for a response from Stripe (chalicelib/stripe_client/connection.py).
-_SLOW, _TOO_LATE = 3.0, 12.0
 _LOST_RESPONSES = 2
 _PAYMENTS = "POST /v1/payment_intents"
 
@@ -63,7 +55,6 @@ SWITCHES = (
         "Denied",
         "Starts a new container, because a running one already has the key. It can't read the key and returns 503. "
         "Nothing is charged. After you switch this off, the next purchase reads the key.",
-        AwsFault("GetParameter", None, error="AccessDeniedException"),
     ),
     Switch(
         "ssm_throttled",
@@ -71,7 +62,6 @@ SWITCHES = (
         "Throttled",
         "Starts a new container. Every read of its key is throttled. The service retries for up to 18 s, then returns "
         "503. Nothing is charged.",
-        AwsFault("GetParameter", None, error="ThrottlingException"),
     ),
     Switch(
         "key_revoked",
@@ -86,10 +76,21 @@ SWITCHES = (
         "Down",
         "Purchases succeed. The webhook can't publish its message and returns 503, so Stripe retries after 1, 2, 4 … "
         "up to 60 s. Nothing is lost.",
-        AwsFault("Publish", None, error="InternalError", status=500),
     ),
 )
-_BY_NAME = {switch.name: switch for switch in SWITCHES}
+# What Stripe does to every call while a switch is on. Times are in seconds. The service waits 8 for a response from
+# Stripe (chalicelib/stripe_client/connection.py).
+_STRIPE_FAULTS: dict[str, dict[str, Any]] = {
+    "stripe_slow": {"delay": 3.0},
+    "stripe_late": {"delay_after": 12.0},
+    "stripe_down": {"status": 500, "match": "/v1/"},
+}
+# In this order: where reads are both denied and throttled, they are denied.
+_AWS_FAULTS = {
+    "ssm_denied": AwsFault("GetParameter", None, error="AccessDeniedException"),
+    "ssm_throttled": AwsFault("GetParameter", None, error="ThrottlingException"),
+    "sns_down": AwsFault("Publish", None, error="InternalError", status=500),
+}
 
 
 class Switches:
@@ -117,11 +118,7 @@ class Switches:
         The number tells a switch that was turned on and has turned itself off from one that was not changed.
         """
         on = self._on()
-        switches = [
-            {"name": switch.name, "part": switch.part, "title": switch.title, "effect": switch.effect}
-            | {"on": switch.name in on}
-            for switch in SWITCHES
-        ]
+        switches = [{**switch._asdict(), "on": switch.name in on} for switch in SWITCHES]
         return {"switches": switches, "key": f"…{self._key[-4:]}", "turned": self._changes}
 
     def turn(self, name: str, on: bool) -> None:
@@ -129,14 +126,14 @@ class Switches:
 
         :raises ValueError: no switch has this name.
         """
-        switch = _BY_NAME.get(name)
-        if switch is None:
-            raise ValueError(f"There is no switch {name!r}. The switches are {', '.join(_BY_NAME)}.")
+        names = [switch.name for switch in SWITCHES]
+        if name not in names:
+            raise ValueError(f"There is no switch {name!r}. The switches are {', '.join(names)}.")
         with self._lock:
             before = self._on()
             self._set(before | {name} if on else before - {name}, before)
             # A running container does not read its key again.
-            if on and name not in before and switch.aws_fault and switch.aws_fault.operation == "GetParameter":
+            if on and name not in before and name in ("ssm_denied", "ssm_throttled"):
                 self._restart()
 
     def clear(self) -> None:
@@ -145,7 +142,7 @@ class Switches:
             before = self._on()
             self._payments.faults.clear()
             self._payments.webhooks.inject_faults(duplicate_every=0, fail_every=0, shuffle=0)
-            self._aws.heal()
+            self._aws.clear_faults()
             self._set(set(), before)
 
     def rotate_key(self) -> None:
@@ -166,7 +163,7 @@ class Switches:
     def _on(self) -> set[str]:
         """Return the names of the switches that are on, read from the parts, because others may remove their faults."""
         on = {name for name, fault in list(self._stripe_faults.items()) if self._payments.faults.is_active(fault)}
-        on |= {switch.name for switch in SWITCHES if switch.aws_fault and self._aws.has_fault(switch.aws_fault)}
+        on |= {name for name, fault in _AWS_FAULTS.items() if self._aws.has_fault(fault)}
         if self._payments.declining:
             on.add("stripe_declining")
         if self._payments.keys.find(self._key) is None:
@@ -176,12 +173,10 @@ class Switches:
     def _set(self, on: set[str], before: set[str]) -> None:
         self._changes += 1
         self._set_stripe_faults(on)
-        # In the table's order: where reads are both denied and throttled, they are denied.
-        for switch in SWITCHES:
-            if switch.aws_fault:
-                self._aws.remove_fault(switch.aws_fault)
-                if switch.name in on:
-                    self._aws.fail(switch.aws_fault)
+        for name, fault in _AWS_FAULTS.items():
+            self._aws.remove_fault(fault)
+            if name in on:
+                self._aws.fail(fault)
         self._payments.declining = "stripe_declining" in on
         if ("key_revoked" in on) != ("key_revoked" in before):
             change = self._payments.keys.revoke if "key_revoked" in on else self._payments.keys.add
@@ -195,13 +190,9 @@ class Switches:
         self._stripe_faults = {}
         if "stripe_cut" in on:
             self._stripe_faults["stripe_cut"] = faults.add(_LOST_RESPONSES, cut="after", match=_PAYMENTS)
-        lasting = on & {"stripe_slow", "stripe_late", "stripe_down"}
+        lasting = [name for name in _STRIPE_FAULTS if name in on]
         if lasting:
-            fault = faults.add(
-                None,
-                status=500 if "stripe_down" in on else None,
-                delay=_SLOW if "stripe_slow" in on else 0.0,
-                delay_after=_TOO_LATE if "stripe_late" in on else 0.0,
-                match="/v1/" if "stripe_down" in on else _PAYMENTS,
-            )
-            self._stripe_faults |= dict.fromkeys(lasting, fault)
+            members = {"match": _PAYMENTS}
+            for name in lasting:
+                members |= _STRIPE_FAULTS[name]
+            self._stripe_faults |= dict.fromkeys(lasting, faults.add(None, **members))

@@ -42,7 +42,7 @@ class Console(LoopbackServer):
     | ``GET /stream`` | new events and changed switches (server-sent events) |
     | ``GET /switches`` | |
     | ``POST /switches`` | ``{"name": "stripe_slow", "on": true}`` |
-    | ``POST /heal``, ``/rotate-key``, ``/restart`` | ``{}`` |
+    | ``POST /clear-faults``, ``/rotate-key``, ``/restart`` | ``{}`` |
     | ``POST /payment_intents/{id}/authenticate`` | ``{"outcome": "succeed"}`` or ``"fail"`` |
     """
 
@@ -76,7 +76,7 @@ class Console(LoopbackServer):
             ("GET", "/stream", self._stream),
             ("GET", "/switches", self._switches.state),
             ("POST", "/switches", self._changing(self._turn)),
-            ("POST", "/heal", self._changing(self._switches.clear)),
+            ("POST", "/clear-faults", self._changing(self._switches.clear)),
             ("POST", "/rotate-key", self._changing(self._switches.rotate_key)),
             ("POST", "/restart", self._changing(self._switches.restart)),
             ("POST", "/payment_intents/<payment_id>/authenticate", self._authenticate),
@@ -115,8 +115,8 @@ class Console(LoopbackServer):
         return Response(content, content_type=content_type)
 
     def _event(self, number: int) -> dict[str, Any]:
-        entry = self._log.entry(number) or abort(404)
-        event = {**entry.event, **({} if entry.details is None else {"details": entry.details})}
+        entry = next(iter(self._log.after(number)), None) or abort(404)
+        event = entry.event if entry.details is None else {**entry.event, "details": entry.details}
         key = entry.links.get("idempotency_key")
         if key is None:
             return event

@@ -68,7 +68,7 @@ def running(stack: Stack) -> Iterator[RunningConsole]:
     yield running
     running.console.stop()
     running.stripe.stop()
-    stack.aws.heal()
+    stack.aws.clear_faults()
 
 
 def stream(running: RunningConsole, last: str = "") -> Iterator[tuple[str, str, Any]]:
@@ -127,7 +127,7 @@ def test_stripe_is_down_until_all_faults_are_cleared(running: RunningConsole):
         with pytest.raises(stripe.APIError):
             running.pay()
     assert running.on() == ["stripe_down"]
-    assert running.post("/heal", {}).status_code == 200
+    assert running.post("/clear-faults", {}).status_code == 200
     assert running.on() == []
     assert running.pay().status == "succeeded"
 
@@ -236,7 +236,8 @@ def test_requests_from_other_origins_are_rejected(running: RunningConsole):
     for headers in ({"Host": "attacker.example"}, {"Host": "attacker.example:8001"}):
         assert requests.get(running.url + "/switches", headers=headers, timeout=10).status_code == 403
     # Any page can send this, with a form or with fetch in no-cors mode.
-    response = requests.post(running.url + "/heal", data="{}", headers={"Content-Type": "text/plain"}, timeout=10)
+    headers = {"Content-Type": "text/plain"}
+    response = requests.post(running.url + "/clear-faults", data="{}", headers=headers, timeout=10)
     assert response.status_code == 415
     assert requests.get(running.url.replace("127.0.0.1", "localhost") + "/switches", timeout=10).status_code == 200
 

@@ -44,5 +44,5 @@ def test_reads_over_the_limit_are_throttled_with_the_error_of_aws(stack: Stack):
     assert caught.value.response["Error"] == {"Code": "ThrottlingException", "Message": "Rate exceeded"}
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert ssm.describe_parameters()["Parameters"]
-    stack.aws.heal()
+    stack.aws.clear_faults()
     assert ssm.get_parameter(Name=TEST_PARAMETER)

@@ -26,7 +26,7 @@ def test_a_purchase_waits_for_its_key_while_parameter_store_throttles(stack: Sta
         reads_in_init = stack.reads()
         purchase = client.submit(container.post, PURCHASE)
         assert eventually(lambda: stack.reads() >= reads_in_init + 3)
-        stack.aws.heal()
+        stack.aws.clear_faults()
         assert purchase.result().status_code == 200
         assert count_charges(stack) == charges_before + 1
         assert "the read during init failed" in container.output()
@@ -40,7 +40,7 @@ def test_a_key_that_is_not_read_before_the_deadline_is_a_503_that_charges_nothin
         assert is_problem(response, 503, "stripe_key_unavailable")
         assert int(response.headers["Retry-After"]) > 0
         assert stack.stripe.requests == []
-        stack.aws.heal()
+        stack.aws.clear_faults()
         retries = [container.post(PURCHASE, Idempotency_Key=key) for _ in range(2)]
         assert [response.status_code for response in retries] == [200, 200]
         assert count_charges(stack) == charges_before + 1

@@ -113,7 +113,7 @@ def test_killed_during_the_webhook_the_event_still_arrives(service: RunningServi
     payment = service.api.post(PURCHASE).json()["id"]
     assert eventually(lambda: "Publish" in service.stack.aws.calls)
     service.api.stop(signal.SIGKILL)
-    service.stack.aws.heal()
+    service.stack.aws.clear_faults()
     service.api.__enter__()
     assert service.processes(payment)
 
@@ -135,7 +135,7 @@ def test_an_outage_of_sns_loses_nothing(service: RunningService, fault: AwsFault
     assert eventually(lambda: bool(service.stack.stripe.webhooks.attempts))
     assert {attempt.status for attempt in service.stack.stripe.webhooks.attempts} == {503}
     assert service.stack.announced() == []
-    service.stack.aws.heal()
+    service.stack.aws.clear_faults()
     assert service.processes(payment)
 
 
@@ -147,7 +147,7 @@ def test_a_text_that_was_not_sent_is_retried(service: RunningService):
     service.stack.notify_of(service.stack.announced()[0] | {"payment_id": "pi_again"})
     assert eventually(lambda: service.stack.aws.calls[calls:].count("Publish") >= 2)
     assert not service.was_texted("pi_again")
-    service.stack.aws.heal()
+    service.stack.aws.clear_faults()
     assert eventually(lambda: service.was_texted("pi_again"))
 
 

@@ -55,7 +55,7 @@ def test_a_read_that_fails_during_init_is_retried_by_the_next_request(stack: Sta
     stack.aws.fail(fault)
     with Container(stack) as container:
         assert container.initialized
-        stack.aws.heal()
+        stack.aws.clear_faults()
         reads = stack.reads()
         assert container.post(PURCHASE).status_code == 200
         assert stack.reads() == reads + 1
@@ -77,7 +77,7 @@ def test_a_read_ends_within_its_timeout_however_long_parameter_store_takes(stack
     parameter = Secret(TEST_PARAMETER, timeout=0.2)
     with pytest.raises(SecretUnavailableError, match="did not respond in time"):
         parameter.get()
-    stack.aws.heal()
+    stack.aws.clear_faults()
     assert Secret(TEST_PARAMETER).get().reveal() == stack.key
 
 

@@ -47,7 +47,7 @@ def test_a_log_line_has_the_version_of_the_key_in_use(stack: Stack):
     stack.aws.fail(AwsFault("GetParameter", count=100, error="AccessDeniedException"))
     with Container(stack) as container:
         container.post({})
-        stack.aws.heal()
+        stack.aws.clear_faults()
         for key in (old, new):
             stack.aws.put_secret(TEST_PARAMETER, key)
             versions.append(ssm.get_parameter(Name=TEST_PARAMETER)["Parameter"]["Version"])

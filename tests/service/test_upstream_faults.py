@@ -88,7 +88,7 @@ def test_parameter_store_fails_and_recovers(fresh_api: Api, stack: Stack, fault)
     assert int(response.headers["Retry-After"]) > 0
     assert stack.stripe.requests == []
     assert f"{TEST_PARAMETER}: " in fresh_api.output()  # the on-call engineer finds the cause in the log
-    stack.aws.heal()
+    stack.aws.clear_faults()
     assert fresh_api.post(PURCHASE).status_code == 200
 
 
@@ -99,7 +99,7 @@ def test_parameter_store_fails_a_container_and_recovers(stack: Stack, fault):
     with Container(stack) as container:
         assert is_problem(container.post(PURCHASE), 503, "stripe_key_unavailable")
         assert stack.stripe.requests == []
-        stack.aws.heal()
+        stack.aws.clear_faults()
         assert container.post(PURCHASE).status_code == 200
         assert f"{TEST_PARAMETER}: " in container.output()
 
@@ -252,7 +252,7 @@ def test_parameter_store_fails_while_a_rotated_key_is_refreshed(stack: Stack, re
         stack.stripe.faults.add(count=1, match="/v1/payment_intents", status=401)
         stack.aws.fail(AwsFault("GetParameter", ALWAYS, error=reread))
         assert is_problem(container.post(PURCHASE), 503, "stripe_key_unavailable")
-        stack.aws.heal()
+        stack.aws.clear_faults()
         assert container.post(PURCHASE).status_code == 200
 
 

@@ -171,7 +171,7 @@ def test_without_the_secret_stripe_is_asked_to_send_again(fresh_hook: Api, stack
     stack.aws.fail(fault)
     assert is_problem(send(fresh_hook, GOOD, signed(GOOD, SECRET)), 503, "webhook_secret_unavailable")
     assert stack.published == []
-    stack.aws.heal()
+    stack.aws.clear_faults()
     assert send(fresh_hook, GOOD, signed(GOOD, SECRET)).status_code == 200
 
 
@@ -202,7 +202,7 @@ def test_a_signed_event_without_its_members_has_no_effect(hook: Api, stack: Stac
 def test_failed_publishing_is_a_5xx_so_that_stripe_sends_again(hook: Api, stack: Stack):
     stack.aws.fail(AwsFault("Publish", 1000, error="InternalError", status=500))
     assert is_problem(send(hook, GOOD, signed(GOOD, SECRET)), 503, "announcement_failed")
-    stack.aws.heal()
+    stack.aws.clear_faults()
     assert send(hook, GOOD, signed(GOOD, SECRET)).status_code == 200
 
 

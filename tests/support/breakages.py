@@ -95,7 +95,7 @@ def session_error(operator: Operator, code: str):
     try:
         yield
     finally:
-        operator.stack.aws.heal()
+        operator.stack.aws.clear_faults()
 
 
 @breakage

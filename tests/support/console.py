@@ -35,7 +35,7 @@ class Console:
         self.page: Page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", self._check_message)
-        self.post("/heal")
+        self.post("/clear-faults")
         self.page.goto(self.url)
         # Not `expect`, whose polling pauses grow: `wait_for` waits in the page.
         self.page.locator("#live", has_text="live").wait_for()
@@ -50,7 +50,7 @@ class Console:
 
     def close(self) -> None:
         self.context.close()
-        self.post("/heal")
+        self.post("/clear-faults")
         assert self.hosts == {"127.0.0.1"}
         assert self.errors == []
 

@@ -54,7 +54,7 @@ class Stack:
         return self.keys[-1]
 
     def reset(self) -> None:
-        self.aws.heal()
+        self.aws.clear_faults()
         self.stripe.faults.clear()
         self.aws.calls.clear()
         self.stripe.requests.clear()

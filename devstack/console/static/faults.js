@@ -13,7 +13,7 @@ export function showFaults({ switches, key }) {
 }
 
 for (const [id, path, done] of [
-  ["heal", "/heal", "All faults are off."],
+  ["clear-faults", "/clear-faults", "All faults are off."],
   ["rotate", "/rotate-key", "The key was rotated."],
   ["restart", "/restart", "A new container is running."],
 ]) {
