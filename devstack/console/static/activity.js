@@ -2,6 +2,7 @@
 
 import { announce, find, money, notes, number, write } from "./format.js";
 import { draw } from "./chart.js";
+import { Purchases } from "./purchases.js";
 import { Row } from "./row.js";
 import { storeAttempts, storedAttempts } from "./session.js";
 import { statusOf } from "./status.js";
@@ -10,26 +11,16 @@ const MOST_ROWS = 50;
 const REDRAW = 5000; // ms
 
 export class Activity {
-  #purchases;
-  #rows = new Map();
+  #purchases = this.#createPurchases();
+  #rows = new WeakMap();
   #changed = new Set();
-  #announced = new Set();
+  #announced = new WeakSet();
   #run = null;
-  #attemptsBeforeRun = [];
   #isReplayed = false;
-  #isScheduled = false;
+  #timer = null;
 
-  constructor(purchases) {
-    this.#purchases = purchases;
-    purchases.addEventListener("change", ({ detail }) => {
-      this.#changed.add(detail);
-      this.#schedule();
-    });
-    purchases.addEventListener("reset", () => {
-      this.#rows.clear();
-      this.#schedule();
-    });
-    setInterval(() => draw(find("chart"), purchases.list), REDRAW);
+  constructor() {
+    setInterval(() => draw(find("chart"), this.#purchases.list), REDRAW);
   }
 
   /** Follow the stream; `onSwitches` gets the switches' state. */
@@ -48,23 +39,30 @@ export class Activity {
   /** Add or change an attempt of this page. */
   record(attempt) {
     this.#purchases.attempt(attempt);
-    if (!this.#run) {
-      this.#attemptsBeforeRun.push(attempt);
-      return;
-    }
-    const all = this.#purchases.list.map((purchase) => purchase.attempt).filter(Boolean);
-    storeAttempts(this.#run, all.reverse());
+    if (this.#run) storeAttempts(this.#run, this.#attempts());
+  }
+
+  /** This page's attempts, oldest first. */
+  #attempts() {
+    return this.#purchases.list.map(({ attempt }) => attempt).filter(Boolean).reverse();
   }
 
   #begin(run) {
     // Attempts of an earlier run are dropped: its payments no longer exist.
     const stored = storedAttempts();
-    const attempts = [...(stored.run === run ? stored.list : []), ...this.#attemptsBeforeRun];
+    const attempts = [...(stored.run === run ? stored.list : []), ...(this.#run ? [] : this.#attempts())];
     this.#run = run;
     this.#isReplayed = false;
-    this.#purchases.reset();
+    this.#purchases = this.#createPurchases();
     for (const attempt of attempts) this.#purchases.attempt(attempt);
-    this.#attemptsBeforeRun = [];
+    this.#schedule();
+  }
+
+  #createPurchases() {
+    return new Purchases((purchase) => {
+      this.#changed.add(purchase);
+      this.#schedule();
+    });
   }
 
   #showConnection(state, text) {
@@ -73,16 +71,12 @@ export class Activity {
   }
 
   #schedule() {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
     // Not requestAnimationFrame, which pauses in a hidden tab.
-    setTimeout(() => {
-      this.#isScheduled = false;
-      this.#update();
-    }, 16);
+    this.#timer ??= setTimeout(() => this.#update(), 16);
   }
 
   #update() {
+    this.#timer = null;
     for (const purchase of this.#changed) this.#rows.get(purchase)?.update();
     const elements = this.#purchases.list.slice(0, MOST_ROWS).map((purchase) => {
       if (!this.#rows.has(purchase)) this.#rows.set(purchase, new Row(purchase));
@@ -117,11 +111,10 @@ export class Activity {
   }
 }
 
-/** Replace a list's children, but leave those in place that stay, with their focus and their open JSON. */
+/** Replace a list's children, whose order does not change. Those that stay keep their focus and their open JSON. */
 function setChildren(list, elements) {
-  const wanted = new Set(elements);
-  for (const child of [...list.children]) if (!wanted.has(child)) child.remove();
   elements.forEach((child, index) => {
     if (list.children[index] !== child) list.insertBefore(child, list.children[index] ?? null);
   });
+  while (list.children.length > elements.length) list.lastChild.remove();
 }

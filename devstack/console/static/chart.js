@@ -21,22 +21,16 @@ export function draw(svg, purchases) {
   const most = { paid: Math.max(1, ...counts.paid), declined: Math.max(1, ...counts.declined) };
   const unit = (HEIGHT - 1) / Math.max(FEWEST, most.paid + most.declined);
   const middle = HEIGHT - 1 - most.declined * unit;
-  const bars = (kind, top) => counts[kind].flatMap((count, index) => {
-    const [left, height] = [(index * WIDTH) / BARS + 1, count * unit];
-    return count ? [rectangle(kind, left, top(height), WIDTH / BARS - 2, height)] : [];
-  });
-  svg.replaceChildren(
-    rectangle("axis", 0, middle, WIDTH, 1),
-    ...bars("paid", (height) => middle - height),
-    ...bars("declined", () => middle + 1),
-  );
+  const bars = (kind, top) => counts[kind].map((count, index) => (
+    count && rectangle(kind, (index * WIDTH) / BARS + 1, top(count * unit), WIDTH / BARS - 2, count * unit)
+  ));
+  const drawn = [...bars("paid", (height) => middle - height), ...bars("declined", () => middle + 1)];
+  svg.innerHTML = [rectangle("axis", 0, middle, WIDTH, 1), ...drawn.filter(Boolean)].join("");
   const [paid, declined] = [counts.paid, counts.declined].map((list) => list.reduce((sum, count) => sum + count, 0));
   const label = `In the last ten minutes: ${paid} paid, ${declined} declined`;
-  if (svg.getAttribute("aria-label") !== label) svg.setAttribute("aria-label", label);
+  if (svg.ariaLabel !== label) svg.ariaLabel = label;
 }
 
-function rectangle(className, x, y, width, height) {
-  const created = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-  for (const [name, value] of Object.entries({ class: className, x, y, width, height })) created.setAttribute(name, value);
-  return created;
+function rectangle(kind, x, y, width, height) {
+  return `<rect class="${kind}" x="${x}" y="${y}" width="${width}" height="${height}"/>`;
 }

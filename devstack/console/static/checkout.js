@@ -1,7 +1,6 @@
 // The checkout: an order, its price, and one payment at a time, which charges the card at most once.
 
-import { authenticate } from "./bank.js";
-import { announce, element, find, money, notes, pause, write } from "./format.js";
+import { announce, find, money, notes, pause, write } from "./format.js";
 import { callConsole, charge, fetchPayment, fetchQuote } from "./http.js";
 import { pendingPayment, removePayment, scopedKey, storePayment, storedAttempts } from "./session.js";
 import { explained, ONCE } from "./problems.js";
@@ -78,11 +77,9 @@ export class Checkout {
 
   #showPrice(quote) {
     this.#amount = quote?.amount ?? null;
-    const each = quote ? `${notes(quote.storage)} at ${money(quote.amount / quote.storage)}` : "";
-    find("price").replaceChildren(
-      element("span", { className: "each" }, each),
-      element("strong", {}, quote ? money(quote.amount, quote.currency) : "—"),
-    );
+    const [each, total] = find("price").children;
+    write(each, quote ? `${notes(quote.storage)} at ${money(quote.amount / quote.storage)}` : "");
+    write(total, quote ? money(quote.amount, quote.currency) : "—");
     if (!this.#isBusy && !pendingPayment()) this.#enable();
   }
 
@@ -247,9 +244,11 @@ export class Checkout {
   }
 
   #show({ tone, title, text }) {
-    find("outcome").hidden = false;
-    find("outcome").dataset.tone = tone;
-    find("outcome").replaceChildren(element("strong", {}, title), element("p", {}, text));
+    const outcome = find("outcome");
+    outcome.hidden = false;
+    outcome.dataset.tone = tone;
+    write(outcome.firstChild, title);
+    write(outcome.lastChild, text);
     announce(`${title}. ${text}`);
   }
 
@@ -274,4 +273,13 @@ async function attemptOf(payment) {
   const card = document.querySelector("input[name=card]:checked").closest("label").querySelector(".number").textContent;
   const { key, body, amount, began } = payment;
   return { key, body, amount, began, card: `card ${card}`, hash: await scopedKey(key), responses: [] };
+}
+
+/** Let the customer authenticate a payment. Returns "succeed", "fail", or "" if the dialog was closed (Escape). */
+function authenticate({ amount, currency }) {
+  const dialog = find("bank");
+  write(find("bank-text"), `notes-billing wants to charge ${money(amount, currency)} to your card ending in 3184.`);
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true }));
 }

@@ -21,18 +21,23 @@ export function duration(milliseconds) {
   return `${Math.round(value / 60_000)} min`;
 }
 
-export const find = (id) => document.getElementById(id);
+const TOKEN = /("(?:\\.|[^"\\])*")(\s*:)?|\b(true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
-/** Create an element. Names with a hyphen, `role` and `for` are attributes, the others properties. */
-export function element(tag, properties = {}, ...children) {
-  const created = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (name.includes("-") || name === "role" || name === "for") created.setAttribute(name, value);
-    else created[name] = value;
+/** Return the nodes that show a value as coloured JSON. */
+export function coloured(value) {
+  const text = JSON.stringify(value, null, 2);
+  const nodes = [];
+  let end = 0;
+  for (const match of text.matchAll(TOKEN)) {
+    const token = Object.assign(document.createElement("span"), { textContent: match[1] ?? match[0] });
+    token.className = match[2] ? "name" : match[1] ? "string" : "literal";
+    nodes.push(text.slice(end, match.index), token, match[2] ?? "");
+    end = match.index + match[0].length;
   }
-  created.append(...children);
-  return created;
+  return [...nodes, text.slice(end)];
 }
+
+export const find = (id) => document.getElementById(id);
 
 /** Set an element's text only if it differs, so that screen readers do not repeat unchanged text. */
 export function write(target, text) {

@@ -3,8 +3,7 @@
 import { Activity } from "./activity.js";
 import { Checkout } from "./checkout.js";
 import { showFaults } from "./faults.js";
-import { Purchases } from "./purchases.js";
 
-const activity = new Activity(new Purchases());
+const activity = new Activity();
 activity.follow(showFaults);
 new Checkout((attempt) => activity.record(attempt)).begin();

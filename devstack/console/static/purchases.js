@@ -25,13 +25,19 @@ class Purchase {
   }
 }
 
-/** All purchases, newest first. Dispatches `change` with the purchase as detail, and `reset`. */
-export class Purchases extends EventTarget {
+/** All purchases of a run, newest first. */
+export class Purchases {
   list = [];
+  #onChange;
   #byPayment = new Map();
   #byHash = new Map();
   #paymentOfEvent = new Map();
   #unmatchedWebhooks = new Map();
+
+  /** `onChange` gets each purchase that was added or changed. */
+  constructor(onChange) {
+    this.#onChange = onChange;
+  }
 
   /** Add or change an attempt of this page. */
   attempt(attempt) {
@@ -53,13 +59,6 @@ export class Purchases extends EventTarget {
     else if (entry.kind === "webhook") this.#applyWebhook(entry);
     else if (entry.kind === "sms") this.#applyStep("sms", entry.payment_id, entry);
     else if (entry.kind.startsWith("note_")) this.#applyStep("topic", entry.payment_id, entry);
-  }
-
-  /** Remove all purchases: the devstack was restarted. */
-  reset() {
-    this.list = [];
-    for (const map of [this.#byPayment, this.#byHash, this.#paymentOfEvent, this.#unmatchedWebhooks]) map.clear();
-    this.dispatchEvent(new Event("reset"));
   }
 
   #applyPayment(entry) {
@@ -102,6 +101,6 @@ export class Purchases extends EventTarget {
       const index = this.list.findIndex((other) => other.began <= purchase.began);
       this.list.splice(index < 0 ? this.list.length : index, 0, purchase);
     }
-    this.dispatchEvent(new CustomEvent("change", { detail: purchase }));
+    this.#onChange(purchase);
   }
 }

@@ -27,18 +27,18 @@ export function statusOf({ payment, response, topic }) {
 }
 
 /**
- * The steps: [{name, title, state, note, entries}]. `state`: done, failed, busy (in progress), held (waits for somebody)
- * or none (not expected).
+ * The steps by name, each as [state, note]. `state`: done, failed, busy (in progress), held (waits for somebody) or none
+ * (not expected).
  */
 export function stepsOf(purchase) {
   const paidAt = Date.parse(purchase.charge.find(({ status }) => status === "succeeded")?.time);
   const timeAfterCharge = ({ time }) => (paidAt ? `+${duration(Date.parse(time) - paidAt)}` : timeOfDay(Date.parse(time)));
-  return [
-    ["charge", "Charge", chargeState(purchase)],
-    ["webhook", "Webhook", webhookState(purchase, timeAfterCharge)],
-    ["topic", "Topic", publishState(purchase, purchase.topic, timeAfterCharge)],
-    ["sms", "SMS", publishState(purchase, purchase.sms, timeAfterCharge)],
-  ].map(([name, title, [state, note]]) => ({ name, title, state, note, entries: purchase[name] }));
+  return {
+    charge: chargeState(purchase),
+    webhook: webhookState(purchase, timeAfterCharge),
+    topic: publishState(purchase, purchase.topic, timeAfterCharge),
+    sms: publishState(purchase, purchase.sms, timeAfterCharge),
+  };
 }
 
 function chargeState({ payment, response }) {
