@@ -154,7 +154,7 @@ ask_key_option = click.option(
 def key_for(target: Target, ask: bool) -> SecretValue:
     """Return the Stripe key to use: the stage's, or one that the operator enters.
 
-    :raises OperatorError: it is not stored, may not be read, or is invalid for the stage.
+    :raises OperatorError: it is not stored, these credentials cannot read it, or it is invalid for the stage.
     """
     if ask:
         value = prompt.secret(f"Stripe key of {target.stage}'s account, used once")
@@ -166,7 +166,8 @@ def key_for(target: Target, ask: bool) -> SecretValue:
         raise OperatorError(f"{name} is not stored.", "Store it:", f"stagectl secrets put --stage {target.stage}")
     if version.secret is None:
         raise PermissionDeniedError(
-            f"These credentials may not read {name}.",
-            "Have an administrator allow ssm:GetParameter, or add --ask-key.",
+            f"These credentials are not allowed to read {name}.",
+            "Have an administrator allow ssm:GetParameter, or enter a Stripe key for this command only:",
+            f"stagectl webhook up --stage {target.stage} --ask-key",
         )
     return version.secret

@@ -62,7 +62,7 @@ def mode(context: CheckContext) -> Verdict | None:
         return None
     if key.secret is None:
         return warn(
-            "These credentials may not decrypt the key, so the key itself was not checked.",
+            "These credentials are not allowed to decrypt the key, so the key itself was not checked.",
             "Choose credentials that may ssm:GetParameter (and kms:Decrypt) with --profile.",
         )
     if invalid := context.config.validate("stripe-key", key.secret.reveal()):
@@ -110,7 +110,7 @@ def readable(context: CheckContext) -> Verdict | None:
     statements = [] if unread else _missing_statements(context, function)
     if unread and not _is_reported_by_roles(context, function):
         return fail(
-            f"The role {function.role} may not ssm:GetParameter on {', '.join(unread)}, although it has the policy of "
+            f"The role {function.role} is not allowed ssm:GetParameter on {', '.join(unread)}, although it has the policy of "
             ".chalice/. That policy does not allow it, or a permissions boundary or the organization denies it.",
             "See which:",
             context.aws(
@@ -121,7 +121,7 @@ def readable(context: CheckContext) -> Verdict | None:
     if statements and not _is_reported_by_roles(context, function, only_lacking=True):
         keys = ", ".join(dict.fromkeys(statement["Resource"] for statement in statements))
         return fail(
-            f"The role {function.role} may not kms:Decrypt with {keys}, which encrypts the stage's secrets.",
+            f"The role {function.role} is not allowed kms:Decrypt with {keys}, which encrypts the stage's secrets.",
             f"Add to .chalice/policy-{context.config.resources_stage}.json, then deploy: "
             f"{', '.join(map(json.dumps, statements))}",
             context.stagectl("deploy"),

@@ -1,7 +1,7 @@
 """The stage's webhook endpoint at Stripe, and its signing secret in Parameter Store.
 
-Stripe returns an endpoint's signing secret only when it makes the endpoint. The parameter's description names the
-endpoint, which shows an interruption between making the endpoint and storing the secret.
+Stripe returns an endpoint's signing secret only when the endpoint is created. The parameter's description contains the
+endpoint's id: if it does not match, storing the secret was interrupted.
 """
 
 from collections.abc import Iterator
@@ -13,12 +13,10 @@ import stripe
 from chalicelib.events import purchase_event
 from chalicelib.stripe_client.api import API_VERSION
 from operations import stripe_account
-from operations.stripe_account import stripe_errors
 from stagectl import deployed, project, secrets_store
 from stagectl.aws.secret import SecretValue
 from stagectl.context import Context
 from stagectl.operator_error import PermissionDeniedError
-from stagectl.secrets_store import Version
 from stagectl.target import Target
 
 PATH = "/stripe/webhook"
@@ -27,15 +25,15 @@ _DESCRIPTION = "Signing secret of the webhook endpoint "
 
 
 def of_stage(target: Target, key: SecretValue, api_url: str | None) -> list[stripe.WebhookEndpoint]:
-    """Return the stage's endpoints at Stripe, newest first: those that were made for it, or point at its API.
+    """Return the stage's endpoints at Stripe, newest first: those created for it, and those that point at its API.
 
-    :param key: the stage's Stripe key, or another of that account.
+    :param key: the stage's Stripe key, or another key of its Stripe account.
     :param api_url: the API's address, None if it is not deployed.
-    :raises PermissionDeniedError: the key may not read endpoints.
+    :raises PermissionDeniedError: the key lacks the permission to read endpoints.
     :raises OperatorError: another error of Stripe's.
     """
     listed = stripe_account.client(target.config, key).v1.webhook_endpoints
-    with stripe_errors():
+    with stripe_account.stripe_errors():
         return [
             each
             for each in listed.list({"limit": 100}).auto_paging_iter()
@@ -43,43 +41,46 @@ def of_stage(target: Target, key: SecretValue, api_url: str | None) -> list[stri
         ]
 
 
-def secret_is_of(version: Version | None, endpoint: stripe.WebhookEndpoint) -> bool:
+def secret_is_of(version: secrets_store.Version | None, endpoint: stripe.WebhookEndpoint) -> bool:
     """Return whether the stored signing secret is an endpoint's, by its description."""
     return version is not None and version.description == _DESCRIPTION + endpoint.id
 
 
-def names_an_endpoint(version: Version) -> bool:
-    """Return whether :func:`up` stored a signing secret, rather than an operator."""
+def names_an_endpoint(version: secrets_store.Version) -> bool:
+    """Return whether :func:`up`, not an operator, stored this version."""
     return version.description.startswith(_DESCRIPTION)
 
 
 def deploy(context: Context, target: Target) -> None:
-    """Make or update the endpoint as a step of `stagectl deploy`."""
-    with context.output.working("Making the webhook endpoint"):
-        try:
-            result = up(target, stripe_account.key_for(target, ask=False), deployed.url(target))
-        except PermissionDeniedError as error:
-            skip = f"stagectl deploy --stage {target.stage} --skip webhook"
-            raise PermissionDeniedError(
-                error.what, f"{error.remedy} Then continue the deploy:", f"{error.command} && {skip}"
-            ) from error
+    """Create or update the endpoint as a step of `stagectl deploy`."""
+    key = stripe_account.key_for(target, ask=False)
+    try:
+        with context.output.working("Updating the webhook endpoint"):
+            result = up(target, key, deployed.url(target))
+    except PermissionDeniedError as error:
+        raise PermissionDeniedError(
+            error.what,
+            f"Give the key {stripe_account.WEBHOOKS_WRITE.name} in Stripe's dashboard, then repeat the deploy. Or create "
+            "the endpoint with another key, then continue the deploy:",
+            f"{error.command} && stagectl deploy --stage {target.stage} --skip webhook",
+        ) from error
     context.output.mark("ok", f"Webhook endpoint {result}")
 
 
 def up(target: Target, key: SecretValue, api_url: str) -> str:
-    """Have exactly one endpoint that points at the API, with its secret stored.
+    """Ensure that exactly one endpoint points at the API, and that its signing secret is stored.
 
-    An endpoint whose secret is not the stored one is replaced: the new one is made first, so that a receiver always
-    exists. Events that the old one sends until it is deleted are refused; the new one sends them too.
+    If the stored secret is not the endpoint's, create a new endpoint, then delete the old one. In between Stripe sends
+    each event to both, and the API rejects what the old one's secret signed.
 
-    :return: the result, for people.
-    :raises PermissionDeniedError: the key may not manage endpoints.
+    :return: a sentence to print.
+    :raises PermissionDeniedError: the key lacks the permission to manage endpoints.
     :raises OperatorError: another error of Stripe's.
     """
     with _permission(target, "up"):
         endpoints = of_stage(target, key, api_url)
         stored = secrets_store.current(target.client("ssm"), target.config.parameter("webhook-secret"))
-        # An endpoint's API version is fixed when it is made.
+        # An endpoint's API version is fixed when it is created.
         reusable = (it for it in endpoints if secret_is_of(stored, it) and it.api_version == API_VERSION)
         current = next(reusable, None)
         client = stripe_account.client(target.config, key).v1.webhook_endpoints
@@ -87,19 +88,19 @@ def up(target: Target, key: SecretValue, api_url: str) -> str:
             used, result = current.id, _update(target, client, current, api_url)
         else:
             used = _make(target, client, api_url)
-            result = f"{used} was made, and its signing secret stored."
+            result = f"{used} was created, and its signing secret is stored."
         for other in endpoints:
             if other.id != used:
                 client.delete(other.id)
-                result += f" {other.id}, which it replaces, was deleted."
+                result += f" The old endpoint {other.id} was deleted."
         return result
 
 
 def down(target: Target, key: SecretValue) -> list[str]:
-    """Delete the endpoints that were made for the stage.
+    """Delete the endpoints that were created for the stage.
 
     :return: their ids.
-    :raises PermissionDeniedError: the key may not manage endpoints.
+    :raises PermissionDeniedError: the key lacks the permission to manage endpoints.
     :raises OperatorError: another error of Stripe's.
     """
     client = stripe_account.client(target.config, key).v1.webhook_endpoints
@@ -113,11 +114,11 @@ def down(target: Target, key: SecretValue) -> list[str]:
 @contextmanager
 def _permission(target: Target, command: str) -> Iterator[None]:
     try:
-        with stripe_errors():
+        with stripe_account.stripe_errors():
             yield
     except PermissionDeniedError as error:
         raise PermissionDeniedError(
-            "The key may not manage webhook endpoints at Stripe.",
+            "The Stripe key lacks the permission to manage webhook endpoints.",
             f"Give it {stripe_account.WEBHOOKS_WRITE.name} in Stripe's dashboard, or use another key once:",
             f"stagectl webhook {command} --stage {target.stage} --ask-key",
         ) from error

@@ -91,7 +91,7 @@ def _explain_response(error: aws.ClientError) -> OperatorError:
         resource = re.search(r"on resource: (\S+)", message)
         on_resource = f" on {resource[1]}" if resource else ""
         return PermissionDeniedError(
-            f"These credentials may not do {denied_action(error)}{on_resource}.",
+            f"These credentials are not allowed to do {denied_action(error)}{on_resource}.",
             "Have an administrator allow it, or choose other credentials with --profile.",
         )
     if code in _THROTTLED:

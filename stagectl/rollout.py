@@ -1,6 +1,6 @@
-"""Gives the deployed functions new containers, which read a new version of a secret, and waits until they use it.
+"""Replaces the containers of the deployed functions, and waits until they use a new version of a secret.
 
-A container keeps the value that it read when it started. Changing a function's configuration gives every later
+A container keeps the value that it read when it started, until the value is rejected. Changing a function's configuration gives every later
 invocation a new container, once Lambda reports the update as done (Lambda API reference, UpdateFunctionConfiguration).
 The app's PROBES fetch the version that a function uses.
 """
@@ -15,8 +15,8 @@ from stagectl.context import Context
 from stagectl.operator_error import OperatorError
 from stagectl.target import Target
 
-# One response may come from a container that started a moment before the update ended.
-_SEEN_IN_A_ROW = 3
+# A response may still come from an old container, so several in a row are required.
+_REQUIRED_IN_A_ROW = 3
 _PAUSE = 1.0  # seconds
 
 Probe = Callable[[Any, str], int | None]  # called with boto3's Lambda client and the function's name
@@ -28,13 +28,13 @@ def has_probe(secret: str) -> bool:
 
 
 def roll_out(context: Context, target: Target, secret: str, version: int, wait: float) -> None:
-    """Have every deployed function that reads the stage's secret use a version of it.
+    """Replace the containers of every function that reads the secret, and wait until they use the version.
 
-    :param target: a stage. The functions of other stages that read the same parameter are included.
+    :param target: the stage. Functions of other stages that read the same parameter are replaced too.
     :param secret: a secret with a probe.
-    :param version: the parameter's.
+    :param version: the parameter's version to wait for.
     :param wait: seconds to wait for each function.
-    :raises OperatorError: a function was not seen using it.
+    :raises OperatorError: a function does not use the version in time.
     """
     probe, label = project.hook("PROBES")[secret], project.current().secret(secret).label
     readers = [
@@ -44,39 +44,40 @@ def roll_out(context: Context, target: Target, secret: str, version: int, wait: 
     ]
     names = [reader.function_name for reader in readers if deployed.function(target, reader.function_name)]
     if not names:
-        context.output.mark("ok", "No function is deployed yet: the next deploy uses it.")
+        context.output.mark("ok", "No function is deployed yet. It will read this version after the next deploy.")
     functions = target.client("lambda")
     for name in names:
         description = f"{label}: version {version},"
-        with context.output.working(f"Having {name} use version {version}"):
+        with context.output.working(f"Updating {name} to version {version}"):
             _replace_containers(functions, name, description, version, probe)
             _wait_until_used(functions, name, version, wait, probe)
         context.output.mark("ok", f"{name} uses version {version}.")
 
 
 def _replace_containers(functions: Any, name: str, description: str, version: int, probe: Probe) -> None:
-    """Give the function new containers, unless an earlier run did so and they could read the secret."""
+    """Give the function new containers, unless an earlier run did so and they use the version."""
     updated = functions.get_waiter("function_updated_v2")
     updated.wait(FunctionName=name)
     current = str(functions.get_function_configuration(FunctionName=name).get("Description", ""))
     if current.startswith(description) and (probe(functions, name) or 0) >= version:
         return
-    # The time makes each description another one, so it is always a change.
+    # Lambda replaces containers only if the configuration changes, so the description contains the time.
     description = f"{description} since {datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S.%f} UTC"
     functions.update_function_configuration(FunctionName=name, Description=description)
     updated.wait(FunctionName=name)
 
 
 def _wait_until_used(functions: Any, name: str, version: int, wait: float, probe: Probe) -> None:
-    deadline, seen, last = time.monotonic() + wait, 0, "no version"
-    while seen < _SEEN_IN_A_ROW:
+    deadline, in_a_row, last = time.monotonic() + wait, 0, "no version"
+    while in_a_row < _REQUIRED_IN_A_ROW:
         used = probe(functions, name)
-        seen = seen + 1 if used is not None and used >= version else 0
+        in_a_row = in_a_row + 1 if used is not None and used >= version else 0
         last = last if used is None else f"version {used}"
         if time.monotonic() > deadline:
             raise OperatorError(
-                f"{name} was not seen using version {version} of the secret; its log shows {last}.",
-                f"Don't revoke the old value. Check the log of {name}, deploy if its release is old, then repeat.",
+                f"The new value is stored, but {name} did not use version {version} within {wait:g} s. Its log shows {last}.",
+                "Don't revoke the old value. Read the log, and deploy if it shows no version. Then repeat this command.",
+                f"aws logs tail /aws/lambda/{name} --since 5m",
             )
-        if not seen:
+        if not in_a_row:
             time.sleep(_PAUSE)

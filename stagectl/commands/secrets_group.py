@@ -6,7 +6,6 @@ from stagectl import project, prompt, rollout, secrets_store
 from stagectl.aws.secret import SecretValue
 from stagectl.context import Context, Names, json_option, stage_command
 from stagectl.operator_error import OperatorError
-from stagectl.secrets_store import Version
 from stagectl.target import Target
 
 
@@ -103,15 +102,17 @@ def history(context: Context, target: Target, kind: str, as_json: bool) -> None:
 @stage_command(group, "rotate", "stagectl secrets rotate --stage prod")
 @_wait_option
 def rotate(context: Context, target: Target, wait: float) -> None:
-    """Replace a stage's key, and show when to revoke the old one.
+    """Replace a stage's key, and report when the old one is safe to revoke.
 
-    Create the new key at its issuer first. Keep the old one until this command shows that it is safe to revoke.
+    Create the new key in its issuer's dashboard first. Keep the old one until this command shows that it is safe to revoke.
     """
     output, config, ssm = context.output, target.config, target.client("ssm")
     secret = project.current().config.SECRETS[0]
     kind, name = secret.name, config.parameter(secret.name)
     if not rollout.has_probe(kind):
-        raise OperatorError(f"No probe shows which version of {kind} a function uses.", "Add one to operations.PROBES.")
+        raise OperatorError(
+            f"stagectl cannot find out which version of {kind} the functions use.", "Add it to PROBES in operations."
+        )
     if secrets_store.current(ssm, name) is None:
         raise OperatorError(
             f"{name} is not stored, so there is no key to rotate.",
@@ -125,7 +126,9 @@ def rotate(context: Context, target: Target, wait: float) -> None:
     try:
         rollout.roll_out(context, target, kind, stored.now.number, wait)
     except BaseException:
-        output.note("The old key may still be in use: don't revoke it yet.", "")
+        output.note(
+            "The old key may still be in use: don't revoke it yet. Repeat this command with the same new key.", ""
+        )
         raise
     old = secrets_store.replaced(secrets_store.history(ssm, name))
     if old:
@@ -133,7 +136,7 @@ def rotate(context: Context, target: Target, wait: float) -> None:
         text = f"The old key ({old.last4}, version {old.number}) is safe to revoke."
         output.mark("ok", text, page(config) if page else "")
     else:
-        output.line("  No other key was stored before, so none needs to be revoked.")
+        output.line("  There is no older key to revoke.")
 
 
 @stage_command(group, "rollback", "stagectl secrets rollback --stage prod")
@@ -164,7 +167,7 @@ def rollback(context: Context, target: Target, kind: str, number: int | None, no
         rollout.roll_out(context, target, kind, stored.now.number, wait)
 
 
-def _earlier(versions: list[Version], number: int | None) -> Version | None:
+def _earlier(versions: list[secrets_store.Version], number: int | None) -> secrets_store.Version | None:
     """Return the version to roll back to.
 
     A rollback that is repeated, for example after an interruption, keeps its version: the version before it is the bad

@@ -52,7 +52,9 @@ def test_without_operations_the_core_works(operator: Operator):
     assert key["version"] == 1
     operator.does("secrets", "history", "--stage", "dev")
     operator.does("resources", "up", "--stage", "dev")
-    assert "No probe shows" in operator.fails("secrets", "rotate", "--stage", "dev", stdin=operator.test_key)
+    assert "stagectl cannot find out which version" in operator.fails(
+        "secrets", "rotate", "--stage", "dev", stdin=operator.test_key
+    )
     assert operator.run("webhook", "up", "--stage", "dev").returncode == 2
     assert operator.stack.stripe.requests == []
 

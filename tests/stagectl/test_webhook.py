@@ -79,7 +79,9 @@ def test_an_endpoint_whose_secret_is_lost_is_replaced_and_the_old_one_deleted(de
         dev.operator.does("secrets", "put", "--stage", "dev", "webhook-secret", stdin="whsec_0123456789abcdef")
     said = dev.up()
     (after,) = dev.endpoints()
-    assert f"{after.id} was made, and its signing secret stored. {before.id}, which it replaces, was deleted." in said
+    assert (
+        f"{after.id} was created, and its signing secret is stored. The old endpoint {before.id} was deleted." in said
+    )
     assert after.url == before.url
     assert "nothing was changed" in dev.up()
 
@@ -109,7 +111,7 @@ def test_a_key_that_may_not_manage_endpoints_can_be_replaced_for_this_once(dev: 
     operator.does("secrets", "put", "--stage", "dev", stdin=operator.issue_key("test", PAYMENTS_ONLY))
     try:
         said = operator.fails("webhook", "up", "--stage", "dev")
-        assert "The key may not manage webhook endpoints at Stripe." in said
+        assert "The Stripe key lacks the permission to manage webhook endpoints." in said
         assert "stagectl webhook up --stage dev --ask-key" in said
         assert "Webhook Endpoints: Write" in said
         said = operator.fails("deploy", "--stage", "dev", "--skip", "resources", "--skip", "chalice")

@@ -101,8 +101,12 @@ CASES = {
     "the key has the other mode": Case(
         "key-mode", parameter(KEY, lambda it: it.live_key), "begin with sk_test_ or rk_test_", PUT
     ),
-    "the operator may not decrypt the key": Case(
-        "key-mode", denied("ssm:GetParameter"), "may not decrypt the key", "ssm:GetParameter.*--profile", "warn"
+    "the operator are not allowed to decrypt the key": Case(
+        "key-mode",
+        denied("ssm:GetParameter"),
+        "are not allowed to decrypt the key",
+        "ssm:GetParameter.*--profile",
+        "warn",
     ),
     "the key is revoked": Case(
         "key-accepted", revoked_key(), "does not accept the stored key", ROTATE, is_followed=True
@@ -129,19 +133,19 @@ CASES = {
     "the policy of the repository does not allow reading the key": Case(
         "key-readable",
         statements(without_secrets, in_repository=True),
-        f"{ROLE} may not ssm:GetParameter on .*{KEY}, .*{SIGNING_SECRET}, although it has the policy",
+        f"{ROLE} is not allowed ssm:GetParameter on .*{KEY}, .*{SIGNING_SECRET}, although it has the policy",
         f"^{AWS} iam simulate-principal-policy .* --resource-arns arn:aws:ssm:us-east-1:[0-9]+:parameter{KEY}$",
     ),
     "a KMS key that the role may not use encrypts the key": Case(
         "key-readable",
         parameter(KEY, KeyId=kms_key),
-        f"{ROLE} may not kms:Decrypt with arn:aws:kms:.*:key/",
+        f"{ROLE} is not allowed kms:Decrypt with arn:aws:kms:.*:key/",
         "then deploy: {.*kms:Decrypt.*PARAMETER_ARN.*stripeSecretKey/test.*}\nstagectl deploy --stage dev$",
     ),
     "such a KMS key encrypts the signing secret": Case(
         "key-readable",
         parameter(SIGNING_SECRET, KeyId=kms_key),
-        f"{ROLE} may not kms:Decrypt with arn:aws:kms:.*:key/",
+        f"{ROLE} is not allowed kms:Decrypt with arn:aws:kms:.*:key/",
         "policy-dev.json, then deploy: {.*kms:Decrypt.*PARAMETER_ARN.*stripeWebhookSecret/dev.*}\nstagectl deploy",
     ),
     "a second API calls the function": Case(
