@@ -13,12 +13,10 @@ import stripe
 from chalicelib.events import purchase_event
 from chalicelib.stripe_client.api import API_VERSION
 from operations import stripe_account
-from operations.stripe_account import stripe_errors
 from stagectl import deployed, project, secrets_store
 from stagectl.aws.secret import SecretValue
 from stagectl.context import Context
 from stagectl.operator_error import PermissionDeniedError
-from stagectl.secrets_store import Version
 from stagectl.target import Target
 
 PATH = "/stripe/webhook"
@@ -35,7 +33,7 @@ def of_stage(target: Target, key: SecretValue, api_url: str | None) -> list[stri
     :raises OperatorError: another error of Stripe's.
     """
     listed = stripe_account.client(target.config, key).v1.webhook_endpoints
-    with stripe_errors():
+    with stripe_account.stripe_errors():
         return [
             each
             for each in listed.list({"limit": 100}).auto_paging_iter()
@@ -43,12 +41,12 @@ def of_stage(target: Target, key: SecretValue, api_url: str | None) -> list[stri
         ]
 
 
-def secret_is_of(version: Version | None, endpoint: stripe.WebhookEndpoint) -> bool:
+def secret_is_of(version: secrets_store.Version | None, endpoint: stripe.WebhookEndpoint) -> bool:
     """Return whether the stored signing secret is an endpoint's, by its description."""
     return version is not None and version.description == _DESCRIPTION + endpoint.id
 
 
-def names_an_endpoint(version: Version) -> bool:
+def names_an_endpoint(version: secrets_store.Version) -> bool:
     """Return whether :func:`up` stored a signing secret, rather than an operator."""
     return version.description.startswith(_DESCRIPTION)
 
@@ -113,7 +111,7 @@ def down(target: Target, key: SecretValue) -> list[str]:
 @contextmanager
 def _permission(target: Target, command: str) -> Iterator[None]:
     try:
-        with stripe_errors():
+        with stripe_account.stripe_errors():
             yield
     except PermissionDeniedError as error:
         raise PermissionDeniedError(

@@ -28,6 +28,7 @@ class Context:
 
     def ensure_pinned(self, target: Target) -> None:
         """Pin a stage if it is not pinned, before a command changes something of it."""
+        target.check_account()  # again: another command may have pinned it during a prompt
         resources, actual = target.config.resources_stage, target.account_region
         if accounts.pinned(resources) is None:
             accounts.pin(resources, actual)

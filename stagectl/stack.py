@@ -21,9 +21,7 @@ class Stack:
     """The stack of the stages that use one stage's resources."""
 
     def __init__(self, cloudformation: Any, resources_stage: str, progress: Callable[[str], None]) -> None:
-        """Make no request.
-
-        :param cloudformation: boto3's client.
+        """:param cloudformation: boto3's client.
         :param resources_stage: prod or dev.
         :param progress: gets a line for each resource that is created, changed or deleted.
         """
@@ -33,7 +31,7 @@ class Stack:
         self._resources_stage = resources_stage
         self._progress = progress
         self._seen: set[str] | None = None  # the ids of the events before this change, and of those reported
-        self._reasons: list[str] = []  # why this change failed, oldest first
+        self._reasons: list[str] = []  # why the change that is waited for failed, oldest first
 
     def status(self) -> str | None:
         """Fetch the stack's status, such as CREATE_COMPLETE; None if there is no stack."""
@@ -110,6 +108,7 @@ class Stack:
     def _wait(self) -> str | None:
         """Wait until no change is in progress, reporting what happens, and return the stack's status."""
         deadline = time.monotonic() + _TIMEOUT
+        self._reasons.clear()
         while True:
             status = self.status()
             self._report()
@@ -122,7 +121,9 @@ class Stack:
 
     def _report(self) -> None:
         """Report the events since the last call. The first call reports none: they happened before this change."""
-        events = self._events()
+        events: list[dict[str, Any]] = []  # newest first
+        with ignore_error("ValidationError"):
+            events = self._cloudformation.describe_stack_events(StackName=self.name)["StackEvents"]
         if self._seen is None:
             self._seen = {event["EventId"] for event in events}
         for event in reversed(events):
@@ -134,9 +135,3 @@ class Stack:
                 self._progress(f"  {name}: {status}")
             if status.endswith("_FAILED") and "ResourceStatusReason" in event:
                 self._reasons.append(f"{name}: {event['ResourceStatusReason'].rstrip('.')}")
-
-    def _events(self) -> list[dict[str, Any]]:
-        """Fetch the stack's events, newest first."""
-        with ignore_error("ValidationError"):
-            return list(self._cloudformation.describe_stack_events(StackName=self.name)["StackEvents"])
-        return []

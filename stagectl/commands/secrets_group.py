@@ -6,7 +6,6 @@ from stagectl import project, prompt, rollout, secrets_store
 from stagectl.aws.secret import SecretValue
 from stagectl.context import Context, Names, json_option, stage_command
 from stagectl.operator_error import OperatorError
-from stagectl.secrets_store import Version
 from stagectl.target import Target
 
 
@@ -164,7 +163,7 @@ def rollback(context: Context, target: Target, kind: str, number: int | None, no
         rollout.roll_out(context, target, kind, stored.now.number, wait)
 
 
-def _earlier(versions: list[Version], number: int | None) -> Version | None:
+def _earlier(versions: list[secrets_store.Version], number: int | None) -> secrets_store.Version | None:
     """Return the version to roll back to.
 
     A rollback that is repeated, for example after an interruption, keeps its version: the version before it is the bad

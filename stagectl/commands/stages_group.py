@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from stagectl import accounts, deployed, project, project_check, secrets_store, stages
-from stagectl.accounts import AccountRegion
 from stagectl.aws_errors import explain
 from stagectl.context import Context, example, json_option, stage_option
 from stagectl.operator_error import OperatorError
@@ -110,6 +109,6 @@ def pin_stage(context: Context, stage: str, account: str | None) -> None:
     pinned = context.target(stage)
     if account is not None and not (account.isascii() and account.isdigit() and len(account) == 12):
         raise OperatorError(f"{account!r} is not an account id.", "Add its twelve digits: --account 111122223333")
-    pin = AccountRegion(account, pinned.region) if account else pinned.account_region
+    pin = accounts.AccountRegion(account, pinned.region) if account else pinned.account_region
     accounts.pin(pinned.config.resources_stage, pin)
     context.output.mark("ok", f"{pinned.config.resources_stage} is pinned to account {pin.account}, {pin.region}.")
