@@ -58,11 +58,12 @@ def deploy(context: Context, target: Target) -> None:
         with context.output.working("Updating the webhook endpoint"):
             result = up(target, key, deployed.url(target))
     except PermissionDeniedError as error:
+        skip = f"stagectl deploy --stage {target.stage} --skip webhook"
         raise PermissionDeniedError(
             error.what,
-            f"Give the key {stripe_account.WEBHOOKS_WRITE.name} in Stripe's dashboard, then repeat the deploy. Or create "
-            "the endpoint with another key, then continue the deploy:",
-            f"{error.command} && stagectl deploy --stage {target.stage} --skip webhook",
+            f"Give the key {stripe_account.WEBHOOKS_WRITE.name} in Stripe's dashboard, then repeat the deploy. "
+            "Or create the endpoint with another key, then continue the deploy:",
+            f"{error.command} && {skip}",
         ) from error
     context.output.mark("ok", f"Webhook endpoint {result}")
 

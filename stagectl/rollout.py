@@ -1,7 +1,8 @@
 """Replaces the containers of the deployed functions, and waits until they use a new version of a secret.
 
-A container keeps the value that it read when it started, until the value is rejected. Changing a function's configuration gives every later
-invocation a new container, once Lambda reports the update as done (Lambda API reference, UpdateFunctionConfiguration).
+A container keeps the value that it read when it started, until the value is rejected. Changing a function's
+configuration gives every later invocation a new container, once Lambda reports the update as done (Lambda API
+reference, UpdateFunctionConfiguration).
 The app's PROBES fetch the version that a function uses.
 """
 
@@ -75,8 +76,8 @@ def _wait_until_used(functions: Any, name: str, version: int, wait: float, probe
         last = last if used is None else f"version {used}"
         if time.monotonic() > deadline:
             raise OperatorError(
-                f"The new value is stored, but {name} did not use version {version} within {wait:g} s. Its log shows {last}.",
-                "Don't revoke the old value. Read the log, and deploy if it shows no version. Then repeat this command.",
+                f"{name} did not use version {version}, which is stored, within {wait:g} s. Its log shows {last}.",
+                "Don't revoke the old value. Read the log; deploy if it shows no version. Then repeat this command.",
                 f"aws logs tail /aws/lambda/{name} --since 5m",
             )
         if not in_a_row:

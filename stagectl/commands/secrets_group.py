@@ -102,9 +102,10 @@ def history(context: Context, target: Target, kind: str, as_json: bool) -> None:
 @stage_command(group, "rotate", "stagectl secrets rotate --stage prod")
 @_wait_option
 def rotate(context: Context, target: Target, wait: float) -> None:
-    """Replace a stage's key, and report when the old one is safe to revoke.
+    """Replace a stage's key without downtime.
 
-    Create the new key in its issuer's dashboard first. Keep the old one until this command shows that it is safe to revoke.
+    Create the new key in its issuer's dashboard first. Keep the old one until this command shows that it is safe to
+    revoke.
     """
     output, config, ssm = context.output, target.config, target.client("ssm")
     secret = project.current().config.SECRETS[0]

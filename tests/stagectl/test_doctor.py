@@ -71,5 +71,5 @@ def test_a_missing_permission_of_the_operator_is_one_warning(operator_of_dev: Op
     with doctor_cases.denied(action)(operator_of_dev):
         unchecked = [it for it in run_doctor(operator_of_dev) if it.text.startswith("It could not be checked")]
     assert [(it.check, it.level) for it in unchecked] == [(check, "warn")]
-    assert f"may not do {action}" in unchecked[0].text
+    assert f"are not allowed to do {action}" in unchecked[0].text
     assert "administrator" in unchecked[0].remedy

@@ -137,7 +137,7 @@ def test_the_old_key_is_not_safe_while_a_function_cannot_read_the_new_one(branch
     iam.delete_role_policy(RoleName=role, PolicyName=name)
     said = operator.fails("secrets", "rotate", "--stage", "dev", "--wait", "1", stdin=key)
     version = branches.stored()["Version"]
-    assert f"but notes-billing-dev did not use version {version} within" in said
+    assert f"notes-billing-dev did not use version {version}, which is stored, within" in said
     assert "Don't revoke the old value." in said
     assert "safe to revoke" not in said
     iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
@@ -153,7 +153,7 @@ def test_whoever_may_not_update_functions_is_told_not_to_revoke_the_old_key(bran
         said = operator.fails("secrets", "rotate", "--stage", "dev", stdin=key)
     finally:
         operator.dev.deny()
-    assert "may not do lambda:UpdateFunctionConfiguration" in said
+    assert "are not allowed to do lambda:UpdateFunctionConfiguration" in said
     assert "The old key may still be in use: don't revoke it yet." in said
     assert "is safe to revoke." in operator.does("secrets", "rotate", "--stage", "dev", stdin=key)
 

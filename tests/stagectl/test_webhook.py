@@ -119,7 +119,7 @@ def test_a_key_that_may_not_manage_endpoints_can_be_replaced_for_this_once(dev: 
         assert "the value is a live key" in operator.fails(
             "webhook", "up", "--stage", "dev", "--ask-key", stdin=operator.live_key
         )
-        assert "was made" in dev.up("--ask-key", stdin=everything)
+        assert "was created" in dev.up("--ask-key", stdin=everything)
         stored = operator.dev.client("ssm").get_parameter(Name=TEST_PARAMETER, WithDecryption=True)["Parameter"]
         assert stored["Value"] != everything
         down = ("webhook", "down", "--stage", "dev", "--yes", "--ask-key")
