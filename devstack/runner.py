@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from urllib.request import urlopen
 
 from chalice.config import Config
@@ -33,13 +33,7 @@ _READY_TIMEOUT = 30.0  # seconds
 _NOISE = ("GET /health", "Serving on http", "POST /stripe/webhook HTTP")
 
 
-class _Part(Protocol):
-    def start(self) -> object: ...
-
-    def stop(self) -> None: ...
-
-
-_P = TypeVar("_P", bound=_Part)
+_P = TypeVar("_P", AwsServer, StripeServer, Console)
 
 
 class Runner:

@@ -65,7 +65,7 @@ class RuntimeApi(LoopbackServer):
         self._one_at_a_time = threading.Lock()
         self.initialized = threading.Event()
         self.initialized_at = 0.0
-        super().__init__(Request.application(self._respond), 0, "runtime")
+        super().__init__(Request.application(self._respond), 0)
 
     def stop(self) -> None:
         """Free the port, and end a request that waits for an event."""

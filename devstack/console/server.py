@@ -31,32 +31,17 @@ class _Json(DefaultJSONProvider):
 
 
 class Console(LoopbackServer):
-    """The console of a running devstack.
-
-    | address | |
-    |---|---|
-    | ``GET /`` | the page and its files |
-    | ``GET /api/``, ``GET /openapi.yaml`` | the API's reference |
-    | ``GET /events`` | all events, oldest first |
-    | ``GET /events/{number}`` | one event with the JSON from which it was made |
-    | ``GET /stream`` | new events and changed switches (server-sent events) |
-    | ``GET /switches`` | |
-    | ``POST /switches`` | ``{"name": "stripe_slow", "on": true}`` |
-    | ``POST /clear-faults``, ``/rotate-key``, ``/restart`` | ``{}`` |
-    | ``POST /payment_intents/{id}/authenticate`` | ``{"outcome": "succeed"}`` or ``"fail"`` |
-    """
+    """The console of a running devstack."""
 
     def __init__(self, log: EventLog, payments: StripeServer, switches: Switches, api: str, port: int = 0) -> None:
-        """Bind the port.
+        """Bind the port, as :class:`LoopbackServer` does.
 
         :param api: the API's address, for the page.
-        :param port: 0 for any free one.
-        :raises OSError: the port is taken.
         """
         self._log, self._payments, self._switches, self._api = log, payments, switches, api
         # Identifies this run: a browser that reconnects after a restart must get the new run's stream from its start.
         self._run = secrets.token_hex(4)
-        super().__init__(self._build_app(), port, "console")
+        super().__init__(self._build_app(), port)
 
     def _build_app(self) -> Flask:
         app = Flask(__name__, static_folder=_STATIC, static_url_path="")
@@ -72,14 +57,14 @@ class Console(LoopbackServer):
             ("GET", "/api/<path:_name>", self._reference),
             ("GET", "/openapi.yaml", self._reference),
             ("GET", "/events", self._log.all),
-            ("GET", "/events/<int:number>", self._event),
-            ("GET", "/stream", self._stream),
+            ("GET", "/events/<int:number>", self._event),  # with the JSON from which it was made
+            ("GET", "/stream", self._stream),  # server-sent events: new entries, and the switches when they change
             ("GET", "/switches", self._switches.state),
-            ("POST", "/switches", self._changing(self._turn)),
+            ("POST", "/switches", self._changing(self._turn)),  # {"name": "stripe_slow", "on": true}
             ("POST", "/clear-faults", self._changing(self._switches.clear)),
             ("POST", "/rotate-key", self._changing(self._switches.rotate_key)),
             ("POST", "/restart", self._changing(self._switches.restart)),
-            ("POST", "/payment_intents/<payment_id>/authenticate", self._authenticate),
+            ("POST", "/payment_intents/<payment_id>/authenticate", self._authenticate),  # {"outcome": "succeed"}
         ):
             app.add_url_rule(path, f"{method} {path}", view, methods=[method])
         return app
