@@ -18,7 +18,6 @@ class Switch(NamedTuple):
     effect: str
 
 
-_LOST_RESPONSES = 2
 _PAYMENTS = "POST /v1/payment_intents"
 
 SWITCHES = (
@@ -188,7 +187,7 @@ class Switches:
             faults.remove(fault)
         self._stripe_faults = {}
         if "stripe_cut" in on:
-            self._stripe_faults["stripe_cut"] = faults.add(_LOST_RESPONSES, cut="after", match=_PAYMENTS)
+            self._stripe_faults["stripe_cut"] = faults.add(2, cut="after", match=_PAYMENTS)
         lasting = [name for name in _STRIPE_FAULTS if name in on]
         if lasting:
             members = {"match": _PAYMENTS}

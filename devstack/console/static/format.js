@@ -43,8 +43,6 @@ export function write(target, text) {
 }
 
 /** Announce a text to screen readers. */
-export function announce(text) {
-  find("announcer").textContent = text;
-}
+export const announce = (text) => Object.assign(find("announcer"), { textContent: text });
 
 export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
