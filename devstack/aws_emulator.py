@@ -68,11 +68,9 @@ class AwsServer(LoopbackServer):
     """moto's server in a thread. Its state belongs to the process: all servers of a process share one account."""
 
     def __init__(self, port: int = 0, on_publish: Callable[[dict[str, str]], None] = lambda _publish: None) -> None:
-        """Bind the port. Call :func:`leave_own_accounts` first.
+        """Bind the port, as :class:`LoopbackServer` does. Call :func:`leave_own_accounts` first.
 
-        :param port: 0 for any free one.
         :param on_publish: gets the parameters of each SNS Publish, such as Message and TopicArn or PhoneNumber.
-        :raises OSError: the port is taken.
         """
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         self.calls: list[str] = []
@@ -81,7 +79,7 @@ class AwsServer(LoopbackServer):
         self._faults: list[tuple[int | None, AwsFault]] = []
         self._lock = threading.Lock()
         self._moto = DomainDispatcherApplication(create_backend_app)
-        super().__init__(Request.application(self._respond), port, "aws")
+        super().__init__(Request.application(self._respond), port)
 
     def client(self, service: str, config: Config | None = None) -> Any:
         """Return boto3's client of a service of this AWS."""

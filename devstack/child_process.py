@@ -32,7 +32,6 @@ class Child:
     def __init__(self, arguments: list[str], environment: dict[str, str], show: Callable[[str], None]) -> None:
         """Start the process.
 
-        :param arguments: the module's name and its arguments.
         :param show: gets each line that the process prints.
         """
         # A session of its own: Ctrl-C reaches only the runner, which then stops the parts in order.

@@ -27,14 +27,13 @@ class Entry:
 
     ``number`` counts from 0. ``event`` is listed by ``GET /events``. ``links`` relate it to a purchase: ``event_id``
     and ``payment_id`` are Stripe's, ``idempotency_key`` is the key that Stripe received. ``details``: the JSON from
-    which the event was made. ``is_listed``: False for an entry that only has links.
+    which the event was made. An entry of kind ``stripe`` only has links, and is not listed.
     """
 
     number: int
     event: Json
     links: Json
     details: Any
-    is_listed: bool
 
 
 class EventLog:
@@ -52,14 +51,14 @@ class EventLog:
     def add(self, kind: str, line: str | None, links: Json | None = None, details: Any = None, **members: Any) -> None:
         """Add an entry.
 
-        :param kind: ``payment``, ``webhook``, ``sms``, or the purchase event's name, such as ``note_purchased``.
-        :param line: the text to show; None for an entry that is not listed.
+        :param kind: ``payment``, ``webhook``, ``sms``, ``stripe``, or an event's name, such as ``note_purchased``.
+        :param line: the text to show; None for kind ``stripe``, which is not listed.
         :param members: the event's other members. For ``links`` and ``details`` see :class:`Entry`.
         """
         with self._changed:
             now = datetime.now(timezone.utc)
             event = {"time": now.isoformat(timespec="milliseconds"), "kind": kind, **members}
-            self._entries.append(Entry(len(self._entries), event, links or {}, details, line is not None))
+            self._entries.append(Entry(len(self._entries), event, links or {}, details))
             self._changed.notify_all()
         if line is not None:
             self._show(f"{now.astimezone():%H:%M:%S}  {kind:<14} {line}")
@@ -133,7 +132,7 @@ class EventLog:
     def all(self) -> list[Json]:
         """Return the listed events, oldest first."""
         with self._changed:
-            return [entry.event for entry in self._entries if entry.is_listed]
+            return [entry.event for entry in self._entries if entry.event["kind"] != "stripe"]
 
     def after(self, count: int, timeout: float = 0.0) -> list[Entry]:
         """Return the entries after the first ``count``; wait up to ``timeout`` seconds for the first."""

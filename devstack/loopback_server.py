@@ -16,11 +16,10 @@ class LoopbackServer:
     ``stopping`` is set when the server stops: a response that waits or streams ends then.
     """
 
-    def __init__(self, application: Callable[..., Iterable[bytes]], port: int, name: str) -> None:
+    def __init__(self, application: Callable[..., Iterable[bytes]], port: int) -> None:
         """Bind the port.
 
         :param port: 0 for any free one.
-        :param name: the thread's name.
         :raises OSError: the port is taken.
         """
         self.stopping = threading.Event()
@@ -28,6 +27,7 @@ class LoopbackServer:
         with socket.create_server(("127.0.0.1", port), backlog=128) as listener:
             self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             self._server = ThreadedWSGIServer("127.0.0.1", port, application, _Handler, fd=listener.fileno())
+        name = type(self).__name__
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name=name, daemon=True)
 
     def start(self: _S) -> _S:

@@ -2,51 +2,43 @@
 
 import socket
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+
+# The variables that change a port on 127.0.0.1, and the defaults.
+_DEFAULTS = {"API_PORT": 8000, "CONSOLE_PORT": 8001, "AWS_PORT": 4566, "STRIPE_PORT": 12111}
 
 
 class StartError(Exception):
     """The stack can't start. The message gives the reason and the next step."""
 
 
-@dataclass(frozen=True)
-class Ports:
-    """Ports on 127.0.0.1. The variable with a field's name in upper case changes it."""
+def read_ports(environ: Mapping[str, str]) -> dict[str, int]:
+    """Return the four ports by the names of their variables.
 
-    api_port: int = 8000
-    console_port: int = 8001
-    aws_port: int = 4566
-    stripe_port: int = 12111
-
-    @classmethod
-    def of(cls, environ: Mapping[str, str]) -> "Ports":
-        """Read API_PORT, CONSOLE_PORT, AWS_PORT and STRIPE_PORT.
-
-        :raises StartError: one of them is not a port, or two are the same.
-        """
-        chosen = {field.name: environ.get(field.name.upper(), str(field.default)) for field in fields(cls)}
-        for name, value in chosen.items():
-            if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
-                raise StartError(f"{name.upper()} is {value!r}, but must be a port from 1 to 65535.")
-        if len(set(map(int, chosen.values()))) < len(chosen):
-            raise StartError(f"{', '.join(name.upper() for name in chosen)} must be four different ports.")
-        return cls(**{name: int(value) for name, value in chosen.items()})
+    :raises StartError: one of them is not a port, or two are the same.
+    """
+    chosen = {name: environ.get(name, str(default)) for name, default in _DEFAULTS.items()}
+    for name, value in chosen.items():
+        if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 65535):
+            raise StartError(f"{name} is {value!r}, but must be a port from 1 to 65535.")
+    ports = {name: int(value) for name, value in chosen.items()}
+    if len(set(ports.values())) < len(ports):
+        raise StartError(f"{', '.join(ports)} must be four different ports.")
+    return ports
 
 
-def check_free(ports: Ports) -> None:
+def check_free(ports: Mapping[str, int]) -> None:
     """Check that no process listens on any of the ports.
 
     :raises StartError: one does. The message lists the taken ports, and a command with free ones.
     """
-    chosen = asdict(ports)
-    taken = {name: number for name, number in chosen.items() if _is_taken(number)}
+    taken = {name: number for name, number in ports.items() if _is_taken(number)}
     if not taken:
         return
-    free = (number for number in range(8100, 65536) if number not in chosen.values() and not _is_taken(number))
+    free = (number for number in range(8100, 65536) if number not in ports.values() and not _is_taken(number))
     command = " ".join(
-        f"{name.upper()}={next(free) if name in taken else number}"
-        for name, number in chosen.items()
-        if name in taken or number != getattr(Ports(), name)
+        f"{name}={next(free) if name in taken else number}"
+        for name, number in ports.items()
+        if name in taken or number != _DEFAULTS[name]
     )
     first, *others = taken.values()
     numbers = f"port {first} is taken" + "".join(f", and so is {number}" for number in others)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from urllib.request import urlopen
 
 from chalice.config import Config
@@ -22,7 +22,7 @@ from devstack.child_process import PROJECT, Child
 from devstack.console.fault_switches import Switches
 from devstack.console.server import Console
 from devstack.event_log import EventLog
-from devstack.ports import Ports, StartError
+from devstack.ports import StartError
 from devstack.stage_setup import set_up
 from devstack.stripe.server import StripeServer
 from stagectl import project_check
@@ -33,21 +33,15 @@ _READY_TIMEOUT = 30.0  # seconds
 _NOISE = ("GET /health", "Serving on http", "POST /stripe/webhook HTTP")
 
 
-class _Part(Protocol):
-    def start(self) -> object: ...
-
-    def stop(self) -> None: ...
-
-
-_P = TypeVar("_P", bound=_Part)
+_P = TypeVar("_P", AwsServer, StripeServer, Console)
 
 
 class Runner:
     """The whole stack."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Mapping[str, int]) -> None:
         self._ports = ports
-        self._api_url = f"http://127.0.0.1:{ports.api_port}"
+        self._api_url = f"http://127.0.0.1:{ports['API_PORT']}"
         self._stop = threading.Event()
         self._children: dict[str, Child] = {}
         self._children_lock = threading.Lock()  # held while a child is started or stopped
@@ -82,10 +76,9 @@ class Runner:
 
     def _start(self, cleanup: contextlib.ExitStack) -> str:
         """Start all parts, and return the banner to print when they are ready."""
-        log = self._log
-        aws = self._listen("aws_port", partial(AwsServer, on_publish=log.add_publish), cleanup)
-        stripe = partial(StripeServer, on_event=log.add_stripe_event, on_delivery=log.add_delivery)
-        payments = self._listen("stripe_port", stripe, cleanup)
+        aws = self._listen("AWS_PORT", partial(AwsServer, on_publish=self._log.add_publish), cleanup)
+        stripe = partial(StripeServer, on_event=self._log.add_stripe_event, on_delivery=self._log.add_delivery)
+        payments = self._listen("STRIPE_PORT", stripe, cleanup)
         stage = load({"STAGE": "dev"})
         key = payments.keys.issue("test")
         queue = set_up(aws, payments, stage, key, self._api_url)
@@ -94,7 +87,7 @@ class Runner:
         # chalice local warns for each signed route that it does not check signatures. The banner says so once.
         of_api = {**environment, "PYTHONWARNINGS": "ignore::UserWarning:chalice.local"}
         switches = Switches(aws, payments, key, stage.parameter("stripe-key"), lambda: self._start_api(of_api))
-        console = self._listen("console_port", partial(Console, log, payments, switches, self._api_url), cleanup)
+        console = self._listen("CONSOLE_PORT", partial(Console, self._log, payments, switches, self._api_url), cleanup)
         of_notify = {**environment, "_HANDLER": "app.notify"}
         self._children["notify"] = Child(["devstack.notify_worker", queue], of_notify, partial(_print_output, "notify"))
         self._start_api(of_api)
@@ -102,11 +95,10 @@ class Runner:
 
     def _listen(self, port: str, build: Callable[..., _P], cleanup: contextlib.ExitStack) -> _P:
         """Build and start a part that listens on a port."""
-        number = getattr(self._ports, port)
         try:
-            part = build(port=number)
+            part = build(port=self._ports[port])
         except OSError as error:
-            raise StartError(f"{port.upper()} is {number}, which can't be listened on: {error.strerror}.") from error
+            raise StartError(f"{port} is {self._ports[port]}, which can't be listened on: {error.strerror}.") from error
         part.start()
         cleanup.callback(part.stop)
         return part
@@ -118,10 +110,10 @@ class Runner:
                 return
             if running := self._children.get("api"):
                 running.stop()
-            arguments = ["devstack.chalice_local", "--stage", "dev", "--port", str(self._ports.api_port)]
+            arguments = ["devstack.chalice_local", "--stage", "dev", "--port", str(self._ports["API_PORT"])]
             api = self._children["api"] = Child(arguments, dict(environment), partial(_print_output, "api"))
             deadline = time.monotonic() + _READY_TIMEOUT
-            while not self._stop.is_set() and not _is_healthy(self._ports.api_port):
+            while not self._stop.is_set() and not _is_healthy(self._ports["API_PORT"]):
                 if api.has_ended:
                     raise StartError("`chalice local` ended before it was ready. Its output is above.")
                 if time.monotonic() > deadline:

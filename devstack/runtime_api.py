@@ -53,11 +53,7 @@ class RuntimeApi(LoopbackServer):
     """The Runtime API of one container, which gets one event at a time."""
 
     def __init__(self, timeout: float, arn: str) -> None:
-        """Bind a free port on loopback.
-
-        :param timeout: the function's time limit in seconds.
-        :param arn: the function's ARN. The function finds both in its context.
-        """
+        """Bind a free port on loopback. For the arguments see :class:`LambdaContainer`."""
         self._arn = arn
         self._timeout = timeout
         self._events: queue.Queue[tuple[str, Mapping[str, Any], float] | None] = queue.Queue()
@@ -65,7 +61,7 @@ class RuntimeApi(LoopbackServer):
         self._one_at_a_time = threading.Lock()
         self.initialized = threading.Event()
         self.initialized_at = 0.0
-        super().__init__(Request.application(self._respond), 0, "runtime")
+        super().__init__(Request.application(self._respond), 0)
 
     def stop(self) -> None:
         """Free the port, and end a request that waits for an event."""
@@ -156,7 +152,7 @@ class LambdaContainer:
         :param isolated: import nothing but the folder's content and the standard library, so that a dependency which is
             missing in a package fails the import.
         :param timeout: the function's time limit in seconds.
-        :param arn: the function's ARN.
+        :param arn: the function's ARN. The function finds both in its context.
         """
         self._folder, self._handler, self._isolated, self._arn = folder, handler, isolated, arn
         self._environment = dict(environment)

@@ -10,8 +10,6 @@ from devstack.aws_emulator import AwsServer
 from devstack.stripe.server import StripeServer
 
 WEBHOOK_EVENTS: Any = sorted(ANNOUNCED)
-# Seconds after which a message is received again if `notify` failed.
-_RETRY_AFTER = 1
 
 
 def set_up(aws: AwsServer, payments: StripeServer, config: StageConfig, key: str, api: str) -> str:
@@ -27,7 +25,7 @@ def set_up(aws: AwsServer, payments: StripeServer, config: StageConfig, key: str
     aws.put_secret(config.parameter("webhook-secret"), str(endpoint.secret))
     sns, sqs = aws.client("sns"), aws.client("sqs")
     topic = sns.create_topic(Name=config.note_purchased_topic)["TopicArn"]
-    attributes = {"VisibilityTimeout": str(_RETRY_AFTER)}
+    attributes = {"VisibilityTimeout": "1"}  # seconds until a message is received again if `notify` failed
     queue = str(sqs.create_queue(QueueName="devstack-notify", Attributes=attributes)["QueueUrl"])
     queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)

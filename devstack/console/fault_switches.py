@@ -18,7 +18,6 @@ class Switch(NamedTuple):
     effect: str
 
 
-_LOST_RESPONSES = 2
 _PAYMENTS = "POST /v1/payment_intents"
 
 SWITCHES = (
@@ -131,7 +130,7 @@ class Switches:
             raise ValueError(f"There is no switch {name!r}. The switches are {', '.join(names)}.")
         with self._lock:
             before = self._on()
-            self._set(before | {name} if on else before - {name}, before)
+            self._set(before | {name} if on else before - {name})
             # A running container does not read its key again.
             if on and name not in before and name in ("ssm_denied", "ssm_throttled"):
                 self._restart()
@@ -139,11 +138,10 @@ class Switches:
     def clear(self) -> None:
         """Turn every switch off, and remove the faults that were added without a switch."""
         with self._lock:
-            before = self._on()
             self._payments.faults.clear()
             self._payments.webhooks.inject_faults(duplicate_every=0, fail_every=0, shuffle=0)
             self._aws.clear_faults()
-            self._set(set(), before)
+            self._set(set())
 
     def rotate_key(self) -> None:
         """Store a new key, and revoke the one that the service has."""
@@ -170,7 +168,7 @@ class Switches:
             on.add("key_revoked")
         return on
 
-    def _set(self, on: set[str], before: set[str]) -> None:
+    def _set(self, on: set[str]) -> None:
         self._changes += 1
         self._set_stripe_faults(on)
         for name, fault in _AWS_FAULTS.items():
@@ -178,9 +176,9 @@ class Switches:
             if name in on:
                 self._aws.fail(fault)
         self._payments.declining = "stripe_declining" in on
-        if ("key_revoked" in on) != ("key_revoked" in before):
-            change = self._payments.keys.revoke if "key_revoked" in on else self._payments.keys.add
-            change(self._key)
+        keys = self._payments.keys
+        if ("key_revoked" in on) != (keys.find(self._key) is None):
+            (keys.revoke if "key_revoked" in on else keys.add)(self._key)
 
     def _set_stripe_faults(self, on: set[str]) -> None:
         """Replace Stripe's faults. A call meets only one fault, so the lasting ones are combined."""
@@ -189,7 +187,7 @@ class Switches:
             faults.remove(fault)
         self._stripe_faults = {}
         if "stripe_cut" in on:
-            self._stripe_faults["stripe_cut"] = faults.add(_LOST_RESPONSES, cut="after", match=_PAYMENTS)
+            self._stripe_faults["stripe_cut"] = faults.add(2, cut="after", match=_PAYMENTS)
         lasting = [name for name in _STRIPE_FAULTS if name in on]
         if lasting:
             members = {"match": _PAYMENTS}

@@ -19,49 +19,29 @@ from devstack.stripe.errors import StripeError
 from devstack.stripe.server import StripeServer
 
 _HOSTS = {"127.0.0.1", "localhost", "[::1]"}
-_LARGEST_BODY = 1 << 12  # bytes
 # Seconds between reads of the switches, which others may change too, and between signs of life on a silent stream.
 _POLL_INTERVAL = 0.5
 _STATIC = Path(__file__).resolve().parent / "static"
 
 
-class _Json(DefaultJSONProvider):
-    sort_keys = False
-    compact = False  # people read it in a browser
-
-
 class Console(LoopbackServer):
-    """The console of a running devstack.
-
-    | address | |
-    |---|---|
-    | ``GET /`` | the page and its files |
-    | ``GET /api/``, ``GET /openapi.yaml`` | the API's reference |
-    | ``GET /events`` | all events, oldest first |
-    | ``GET /events/{number}`` | one event with the JSON from which it was made |
-    | ``GET /stream`` | new events and changed switches (server-sent events) |
-    | ``GET /switches`` | |
-    | ``POST /switches`` | ``{"name": "stripe_slow", "on": true}`` |
-    | ``POST /clear-faults``, ``/rotate-key``, ``/restart`` | ``{}`` |
-    | ``POST /payment_intents/{id}/authenticate`` | ``{"outcome": "succeed"}`` or ``"fail"`` |
-    """
+    """The console of a running devstack."""
 
     def __init__(self, log: EventLog, payments: StripeServer, switches: Switches, api: str, port: int = 0) -> None:
-        """Bind the port.
+        """Bind the port, as :class:`LoopbackServer` does.
 
         :param api: the API's address, for the page.
-        :param port: 0 for any free one.
-        :raises OSError: the port is taken.
         """
         self._log, self._payments, self._switches, self._api = log, payments, switches, api
         # Identifies this run: a browser that reconnects after a restart must get the new run's stream from its start.
         self._run = secrets.token_hex(4)
-        super().__init__(self._build_app(), port, "console")
+        super().__init__(self._build_app(), port)
 
     def _build_app(self) -> Flask:
         app = Flask(__name__, static_folder=_STATIC, static_url_path="")
-        app.config.update(MAX_CONTENT_LENGTH=_LARGEST_BODY, TEMPLATES_AUTO_RELOAD=True)
-        app.json = _Json(app)
+        app.config.update(MAX_CONTENT_LENGTH=4096, TEMPLATES_AUTO_RELOAD=True)
+        app.json = DefaultJSONProvider(app)
+        app.json.sort_keys = app.json.compact = False  # people read it in a browser
         app.before_request(self._reject)
         app.after_request(self._add_headers)
         for error in (HTTPException, StripeError, ValueError):
@@ -72,14 +52,14 @@ class Console(LoopbackServer):
             ("GET", "/api/<path:_name>", self._reference),
             ("GET", "/openapi.yaml", self._reference),
             ("GET", "/events", self._log.all),
-            ("GET", "/events/<int:number>", self._event),
-            ("GET", "/stream", self._stream),
+            ("GET", "/events/<int:number>", self._event),  # with the JSON from which it was made
+            ("GET", "/stream", self._stream),  # server-sent events: new entries, and the switches when they change
             ("GET", "/switches", self._switches.state),
-            ("POST", "/switches", self._changing(self._turn)),
+            ("POST", "/switches", self._turn),  # {"name": "stripe_slow", "on": true}
             ("POST", "/clear-faults", self._changing(self._switches.clear)),
             ("POST", "/rotate-key", self._changing(self._switches.rotate_key)),
             ("POST", "/restart", self._changing(self._switches.restart)),
-            ("POST", "/payment_intents/<payment_id>/authenticate", self._authenticate),
+            ("POST", "/payment_intents/<payment_id>/authenticate", self._authenticate),  # {"outcome": "succeed"}
         ):
             app.add_url_rule(path, f"{method} {path}", view, methods=[method])
         return app
@@ -124,8 +104,9 @@ class Console(LoopbackServer):
         statuses = [call.status for call in list(self._payments.requests) if call.idempotency_key == key]
         return {"calls_with_this_key": statuses, **event}
 
-    def _turn(self) -> None:
+    def _turn(self) -> dict[str, Any]:
         self._switches.turn(_field("name", str), _field("on", bool))
+        return self._switches.state()
 
     def _changing(self, change: Callable[[], None]) -> Callable[[], dict[str, Any]]:
         """Return a view that makes a change and responds with the switches' state."""

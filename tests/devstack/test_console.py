@@ -247,7 +247,7 @@ def test_the_page_has_a_content_security_policy_and_no_other_file_is_readable(ru
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "connect-src 'self' http://127.0.0.1:8000;" in page.headers["Content-Security-Policy"]
     assert '<meta name="api" content="http://127.0.0.1:8000">' in page.text
-    for path in ("//etc/passwd", "/../server.py", "/%2e%2e/server.py", "/page.py", "/static/base.css", "/nothing.js"):
+    for path in ("//etc/passwd", "/../server.py", "/%2e%2e/server.py", "/page.py", "/static/main.js", "/nothing.js"):
         assert requests.get(running.url + path, timeout=10).status_code == 404
     for name in re.findall(r'(?:href|src)="([^"/{#][^"]*)"', page.text):
         assert requests.get(f"{running.url}/{name}", timeout=10).status_code == 200

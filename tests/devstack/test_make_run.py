@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from devstack.ports import Ports, StartError
+from devstack.ports import StartError, read_ports
 from tests.support.make_run import Run
 from tests.support.ports import free_ports
 from tests.support.stack import PROJECT, PURCHASE, eventually
@@ -126,4 +126,4 @@ def test_the_stack_stops_when_the_api_ends_by_itself(run: Run):
 @pytest.mark.parametrize("value", ["", "http", "0", "65536", "-1", "8001"])
 def test_an_invalid_port_is_reported_with_its_variable(value):
     with pytest.raises(StartError, match="API_PORT"):
-        Ports.of({"API_PORT": value})
+        read_ports({"API_PORT": value})

@@ -19,10 +19,6 @@ export class Activity {
   #isReplayed = false;
   #timer = null;
 
-  constructor() {
-    setInterval(() => draw(find("chart"), this.#purchases.list), REDRAW);
-  }
-
   /** Follow the stream; `onSwitches` gets the switches' state. */
   follow(onSwitches) {
     const stream = new EventSource("/stream");
@@ -34,6 +30,7 @@ export class Activity {
       this.#isReplayed = true; // the switches follow the entries from before this page
       onSwitches(JSON.parse(data));
     });
+    setInterval(() => draw(find("chart"), this.#purchases.list), REDRAW);
   }
 
   /** Add or change an attempt of this page. */

@@ -1,7 +1,5 @@
 // How values are shown, and helpers for elements.
 
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-
 /** An amount in the currency's minor unit (cents), such as $42.00. */
 export function money(amount, currency = "usd") {
   return new Intl.NumberFormat("en-US", { style: "currency", currency }).format(amount / 100);
@@ -11,7 +9,7 @@ export const number = (value) => value.toLocaleString("en-US");
 export const notes = (count) => `${number(count)} note${count === 1 ? "" : "s"}`;
 
 /** The time of day of a Date, or of a moment in milliseconds since 1970. */
-export const timeOfDay = (moment) => clock.format(moment);
+export const timeOfDay = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" }).format;
 
 /** A duration in milliseconds: 84 ms, 3.2 s, 2 min. */
 export function duration(milliseconds) {
@@ -45,8 +43,6 @@ export function write(target, text) {
 }
 
 /** Announce a text to screen readers. */
-export function announce(text) {
-  find("announcer").textContent = text;
-}
+export const announce = (text) => Object.assign(find("announcer"), { textContent: text });
 
 export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));

@@ -5,13 +5,7 @@ const PENDING = "notes-billing.pending";
 const ATTEMPTS = "notes-billing.attempts";
 const MOST_ATTEMPTS = 50;
 
-function read(name) {
-  try {
-    return JSON.parse(sessionStorage.getItem(name));
-  } catch {
-    return null;
-  }
-}
+const read = (name) => JSON.parse(sessionStorage.getItem(name));
 
 /** The payment in progress, {key, body, amount, began, unknown, paymentId}, or null. */
 export const pendingPayment = () => read(PENDING);
