@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from devstack.stripe import errors, expansions, keys, parameters, routes
-from devstack.stripe.account import API_VERSION, Account, Accounts, Clock
+from devstack.stripe.account import API_VERSION, Account, Accounts, Clock, new_id
 from devstack.stripe.calls import Call
 from devstack.stripe.errors import StripeError
 from devstack.stripe.idempotency import Result, Results
-from devstack.stripe.ids import new_id
 from devstack.stripe.keys import Keys
 from devstack.stripe.listeners import EventFeed
 from devstack.stripe.messages import Request, Response, encode
@@ -62,7 +61,7 @@ class Api:
         key = self.keys.authenticate(request.key)
         account = self.accounts[key.livemode]
         if not key.allows(route.permission):
-            raise errors.forbidden(keys.masked(key.value), account.id, route.permission)
+            raise errors.forbidden(keys.masked(request.key or ""), account.id, route.permission)
         request.validate_version()
         idempotency_key = request.idempotency_key
         params = request.params

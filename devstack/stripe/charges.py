@@ -1,9 +1,8 @@
 """Charges: one for each attempt that reaches the card, whether it succeeds or is declined."""
 
-from devstack.stripe.account import Object
+from devstack.stripe.account import Object, new_id
 from devstack.stripe.calls import Call
 from devstack.stripe.cards import Decline
-from devstack.stripe.ids import new_id
 from devstack.stripe.payment_methods import card_details
 
 _COPIED_FROM_INTENT = (

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from devstack.stripe import confirmations, disputes, errors
-from devstack.stripe.account import find_account
+from devstack.stripe.account import find_account, new_id
 from devstack.stripe.api import Api, response_headers
 from devstack.stripe.confirmations import Outcome
 from devstack.stripe.errors import StripeError
 from devstack.stripe.faults import Fault, Faults
-from devstack.stripe.ids import new_id
 from devstack.stripe.messages import Request, RequestRecord, Response, encode
 
 

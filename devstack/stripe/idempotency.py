@@ -71,7 +71,12 @@ class Results:
                 self._entries[scope] = _Entry(fingerprint, self._clock() + _LIFETIME)
                 return None
             if entry.fingerprint != fingerprint:
-                raise errors.idempotency_key_reused(key)
+                raise errors.StripeError(
+                    400,
+                    "idempotency_error",
+                    "Keys for idempotent requests can only be used with the same parameters they were first used with. "
+                    f"Try using a key other than '{key}' if you meant to execute a different request.",
+                )
             if entry.result is None:
                 raise errors.idempotency_key_in_use(key)
             return entry.result

@@ -1,9 +1,8 @@
 """Refunds (https://docs.stripe.com/api/refunds)."""
 
 from devstack.stripe import currencies, errors, metadata
-from devstack.stripe.account import Object
+from devstack.stripe.account import Object, new_id
 from devstack.stripe.calls import Call
-from devstack.stripe.ids import new_id
 
 
 def validate_create(params: Object) -> None:

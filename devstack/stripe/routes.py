@@ -90,8 +90,8 @@ ROUTES = (
     Route("GET", "/v1/events/{id}", "event", shapes.EventRetrieveParams, _retrieve("event")),
     Route("POST", _ENDPOINTS, "webhook", shapes.WebhookEndpointCreateParams, webhook_endpoints.create,
           webhook_endpoints.validate),
-    Route("GET", _ENDPOINTS, "webhook", shapes.WebhookEndpointListParams, webhook_endpoints.list_all),
-    Route("GET", _ENDPOINT, "webhook", shapes.WebhookEndpointRetrieveParams, webhook_endpoints.retrieve),
+    Route("GET", _ENDPOINTS, "webhook", shapes.WebhookEndpointListParams, _list("webhook_endpoint")),
+    Route("GET", _ENDPOINT, "webhook", shapes.WebhookEndpointRetrieveParams, _retrieve("webhook_endpoint")),
     Route("POST", _ENDPOINT, "webhook", shapes.WebhookEndpointUpdateParams, webhook_endpoints.update,
           webhook_endpoints.validate),
     Route("DELETE", _ENDPOINT, "webhook", shapes.WebhookEndpointDeleteParams, webhook_endpoints.delete),
@@ -103,4 +103,9 @@ def find_route(method: str, path: str) -> tuple[Route, str]:
     for route in ROUTES:
         if route.method == method and (match := route.expression.fullmatch(path)):
             return route, (match.groups() or ("",))[0]
-    raise errors.unrecognized_url(method, path)
+    raise errors.invalid_request(
+        f"Unrecognized request URL ({method}: {path}). If you are trying to list objects, remove the trailing "
+        "slash. If you are trying to retrieve an object, make sure you passed a valid (non-empty) identifier in "
+        "your code. Please see https://stripe.com/docs or we can help at https://support.stripe.com/.",
+        status=404,
+    )
