@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from devstack.stripe import confirmations, disputes, errors
-from devstack.stripe.account import find_account, new_id
+from devstack.stripe.account import find_account
 from devstack.stripe.api import Api, response_headers
 from devstack.stripe.confirmations import Outcome
 from devstack.stripe.errors import StripeError
@@ -136,7 +136,7 @@ class Emulator:
 
 def _fault_response(fault: Fault, request: Request) -> Response:
     """Return the response of a fault that replaces the API's."""
-    headers = response_headers(request, new_id("req", 14))
+    headers = response_headers(request)
     if fault.body is not None:
         return Response(fault.status or 200, fault.body, headers)
     assert fault.status is not None

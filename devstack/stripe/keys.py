@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from werkzeug.datastructures import Authorization
-
 from devstack.stripe import errors
 from devstack.stripe.account import new_id
 
@@ -97,15 +95,6 @@ class Keys:
         if value.startswith("pk_"):
             raise errors.unauthenticated(_PUBLISHABLE_KEY, "secret_key_required")
         raise errors.unauthenticated(f"Invalid API Key provided: {masked(value)}")
-
-
-def read_key(header: str | None) -> str | None:
-    """Read the key from an ``Authorization`` header, Bearer or Basic (``curl -u`` sends the key as the user name)."""
-    scheme, _, credentials = (header or "").partition(" ")
-    if scheme.lower() == "bearer":
-        return credentials.strip() or None
-    authorization = Authorization.from_header(header)
-    return (authorization.username or None) if authorization and authorization.type == "basic" else None
 
 
 def masked(value: str) -> str:
