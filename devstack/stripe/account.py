@@ -1,6 +1,8 @@
 """The account's objects, by type and id. Test mode and live mode each have objects of their own."""
 
 import functools
+import secrets
+import string
 import threading
 from collections.abc import Callable
 from typing import Any, get_args
@@ -9,10 +11,11 @@ import stripe
 
 from devstack.stripe import errors
 from devstack.stripe.cards import Card
-from devstack.stripe.ids import new_id
 
 Object = dict[str, Any]
 Clock = Callable[[], float]  # the time in Unix seconds
+
+_ID_CHARACTERS = string.ascii_letters + string.digits
 
 # The API version of the account's events, whichever version a call names: that of the installed stripe-python.
 API_VERSION: str = stripe.api_version
@@ -27,8 +30,13 @@ _TYPES: dict[str, tuple[str, str, str, type, set[str]]] = {
     "refund": ("re", "refund", "id", stripe.Refund, set()),
     "dispute": ("du", "dispute", "dispute", stripe.Dispute, set()),
     "event": ("evt", "event", "id", stripe.Event, set()),
-    "webhook_endpoint": ("we", "webhook endpoint", "webhook_endpoint", stripe.WebhookEndpoint, {"deleted"}),
+    "webhook_endpoint": ("we", "webhook endpoint", "webhook_endpoint", stripe.WebhookEndpoint, {"deleted", "secret"}),
 }
+
+
+def new_id(prefix: str, length: int = 24) -> str:
+    """Make a unique id of a prefix, an underscore, and as many letters and digits as ``length``."""
+    return f"{prefix}_{''.join(secrets.choice(_ID_CHARACTERS) for _ in range(length))}"
 
 
 class Account:
@@ -42,6 +50,8 @@ class Account:
         # The card of each PaymentMethod, and the PaymentMethods that a payment has used up.
         self.cards: dict[str, Card] = {}
         self.used: set[str] = set()
+        # The signing secrets of each webhook endpoint, latest first, with the Unix time at which each expires.
+        self.signing_secrets: dict[str, list[tuple[str, float]]] = {}
         # Whether the bank declines every card.
         self.declining = False
         self.other: Account = self

@@ -39,15 +39,13 @@ _WEBHOOK_FAULTS: dict[str, Any] = {"duplicate_every": int, "fail_every": int, "s
 def respond(emulator: Emulator, connections: int, request: Request) -> Response:
     """Respond to a call under ``/_devstack/``; 400 for an invalid body, 404 for an unknown address or object."""
     try:
-        value = _handle(emulator, connections, request)
+        return Response(200, encode(_handle(emulator, connections, request)))
     except (ValueError, StripeError) as error:
-        return _error(error.status if isinstance(error, StripeError) else 400, str(error))
-    if value is None:
-        return _error(404, f"There is no {request.method} {request.path}.")
-    return Response(200, encode(value))
+        status = error.status if isinstance(error, StripeError) else 400
+        return Response(status, encode({"error": {"message": str(error)}}))
 
 
-def _handle(emulator: Emulator, connections: int, request: Request) -> Mapping[str, Any] | None:
+def _handle(emulator: Emulator, connections: int, request: Request) -> Mapping[str, Any]:
     match [request.method, *request.path.removeprefix(PREFIX).split("/")]:
         case "POST", "faults":
             fault = _body(request, _FAULT)
@@ -70,10 +68,9 @@ def _handle(emulator: Emulator, connections: int, request: Request) -> Mapping[s
             return emulator.webhooks.inject_faults(**_body(request, _WEBHOOK_FAULTS))
         case "GET", "state":
             return _state(emulator, connections)
-        case "POST", "payment_intents", name, "authenticate" if name:
-            return emulator.authenticate(name, _outcome(request))
-        case "POST", "payment_intents", name, "settle" if name:
-            return emulator.settle_payment(name, _outcome(request))
+        case "POST", "payment_intents", name, "authenticate" | "settle" as action if name:
+            act = emulator.authenticate if action == "authenticate" else emulator.settle_payment
+            return act(name, _body(request, {"outcome": str}, ("outcome",))["outcome"])
         case "POST", "payment_intents", name, "dispute" if name:
             return emulator.dispute(name)
         case "POST", "webhook_endpoints", name, "roll" if name:
@@ -81,11 +78,7 @@ def _handle(emulator: Emulator, connections: int, request: Request) -> Mapping[s
             return {"secret": emulator.webhooks.roll(name, roll["keep_old_for"])}
         case "POST", "events", name, "resend" if name:
             return {"deliveries": emulator.webhooks.resend(name)}
-    return None
-
-
-def _outcome(request: Request) -> Any:
-    return _body(request, {"outcome": str}, ("outcome",))["outcome"]
+    raise StripeError(404, "invalid_request_error", f"There is no {request.method} {request.path}.")
 
 
 def _state(emulator: Emulator, connections: int) -> dict[str, Any]:
@@ -111,7 +104,3 @@ def _body(request: Request, types: Mapping[str, Any], required: tuple[str, ...] 
     if missing := [name for name in required if name not in body]:
         raise ValueError(f"The field {missing[0]!r} is missing.")
     return body
-
-
-def _error(status: int, message: str) -> Response:
-    return Response(status, encode({"error": {"message": message}}))

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from devstack.stripe import errors, expansions, keys, parameters, routes
-from devstack.stripe.account import API_VERSION, Account, Accounts, Clock
+from devstack.stripe.account import API_VERSION, Account, Accounts, Clock, new_id
 from devstack.stripe.calls import Call
 from devstack.stripe.errors import StripeError
-from devstack.stripe.idempotency import Result, Results
-from devstack.stripe.ids import new_id
+from devstack.stripe.idempotency import Results
 from devstack.stripe.keys import Keys
 from devstack.stripe.listeners import EventFeed
 from devstack.stripe.messages import Request, Response, encode
@@ -36,17 +35,15 @@ class Api:
             ConnectionAbortedError, nothing is executed, and the key is free again.
         :param failure: the result of the execution, instead of executing the call.
         """
-        request_id = new_id("req", 14)
-        headers = response_headers(request, request_id)
+        headers = response_headers(request)
         try:
             result = self._run(request, headers, pause, failure)
-            return Response(result.status, result.body, headers)
-        except StripeError as error:
-            return Response(error.status, _error_body(error, request_id), {**headers, **error.headers})
+            return dataclasses.replace(result, headers=headers)
         except ConnectionAbortedError:
             raise
-        except Exception as bug:  # noqa: BLE001 - see _execute
-            return Response(500, _error_body(_internal_error(bug), request_id), headers)
+        except Exception as error:  # noqa: BLE001 - see _error_response
+            response = _error_response(error)
+            return dataclasses.replace(response, headers={**headers, **response.headers})
         finally:
             self.feed.deliver()
 
@@ -56,19 +53,19 @@ class Api:
 
     def _run(
         self, request: Request, headers: dict[str, str], pause: Callable[[], None], failure: StripeError | None
-    ) -> Result:
+    ) -> Response:
         """Return the result of a call, and add to the response's headers."""
         route, object_id = routes.find_route(request.method, request.path)
         key = self.keys.authenticate(request.key)
         account = self.accounts[key.livemode]
         if not key.allows(route.permission):
-            raise errors.forbidden(keys.masked(key.value), account.id, route.permission)
+            raise errors.forbidden(keys.masked(request.key or ""), account.id, route.permission)
         request.validate_version()
         idempotency_key = request.idempotency_key
         params = request.params
         call = self.call(account, id=object_id, request_id=headers["Request-Id"], idempotency_key=idempotency_key)
 
-        def execute() -> Result:
+        def execute() -> Response:
             converted = parameters.validate(params, route.shape)
             route.validate_params(converted)
             pause()
@@ -79,38 +76,34 @@ class Api:
         headers["Idempotency-Key"] = idempotency_key
         fingerprint = request.path, json.dumps(params, sort_keys=True)
         result, is_replay = self._results.run((key.livemode, idempotency_key), fingerprint, execute)
-        headers["Original-Request"] = result.request_id
+        headers["Original-Request"] = result.headers["Request-Id"]
         if is_replay:
             headers["Idempotent-Replayed"] = "true"
         return result
 
 
-def response_headers(request: Request, request_id: str) -> dict[str, str]:
-    """Return the headers of every response."""
-    return {"Request-Id": request_id, "Stripe-Version": request.headers.get("stripe-version", API_VERSION)}
+def response_headers(request: Request) -> dict[str, str]:
+    """Return the headers of every response, with a new request id."""
+    return {"Request-Id": new_id("req", 14), "Stripe-Version": request.headers.get("stripe-version", API_VERSION)}
 
 
-def _execute(route: Route, call: Call, failure: StripeError | None) -> Result:
-    request_id = call.request_id or ""
+def _execute(route: Route, call: Call, failure: StripeError | None) -> Response:
+    headers = {"Request-Id": call.request_id or ""}
     with call.account.lock:
         try:
             if failure is not None:
                 raise failure
             response = expansions.expand(route.handle(call), call.params.get("expand", []), call.account)
-            return Result(200, encode(response), request_id)
-        except StripeError as error:
-            return Result(error.status, _error_body(error, request_id, call.account.livemode), request_id)
-        except Exception as bug:  # noqa: BLE001 - a bug of the emulator returns a 500 that names it, not a cut connection
-            return Result(500, _error_body(_internal_error(bug), request_id), request_id)
+            return Response(200, encode(response), headers)
+        except Exception as error:  # noqa: BLE001 - see _error_response
+            mode = "" if call.account.livemode else "test/"
+            log_url = f"https://dashboard.stripe.com/{mode}logs/{call.request_id}"
+            return dataclasses.replace(_error_response(error, request_log_url=log_url), headers=headers)
 
 
-def _internal_error(bug: Exception) -> StripeError:
-    return StripeError(500, "api_error", f"The emulator failed: {type(bug).__name__}: {bug}")
-
-
-def _error_body(error: StripeError, request_id: str, livemode: bool | None = None) -> bytes:
-    members = dict(error.error)
-    if livemode is not None:
-        mode = "" if livemode else "test/"
-        members["request_log_url"] = f"https://dashboard.stripe.com/{mode}logs/{request_id}"
-    return encode({"error": dict(sorted(members.items()))})
+def _error_response(error: Exception, **members: str) -> Response:
+    """Return an error's response; a bug of the emulator returns a 500 that names it, not a cut connection."""
+    if not isinstance(error, StripeError):
+        error = StripeError(500, "api_error", f"The emulator failed: {type(error).__name__}: {error}")
+    body = encode({"error": dict(sorted({**error.error, **members}.items()))})
+    return Response(error.status, body, error.headers)

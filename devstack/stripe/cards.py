@@ -1,21 +1,10 @@
 """Test cards by name: Stripe's own names, and names of the emulator where Stripe has none.
 
-Stripe's names in test mode (https://docs.stripe.com/testing) are ``pm_card_`` or ``tok_`` and one of:
-
-- ``visa``, ``visa_debit``, ``mastercard``, ``mastercard_debit``, ``mastercard_prepaid``, ``amex``, ``discover``,
-  ``diners``, ``jcb``, ``unionpay``: the payment succeeds.
-- ``chargeDeclined``, ``chargeDeclinedInsufficientFunds``, ``…LostCard``, ``…StolenCard``, ``…ExpiredCard``,
-  ``…IncorrectCvc``, ``…ProcessingError``, ``…Fraudulent``, ``…VelocityLimitExceeded``, ``chargeCustomerFail``,
-  ``radarBlock``: the card is declined. Each also exists with the prefix ``visa_``, as Stripe spells some of them.
-- ``authenticationRequired``, ``authenticationRequiredOnSetup``, ``threeDSecure2Required``, ``threeDSecureRequired``:
-  the customer must authenticate. ``authenticationRequiredChargeDeclinedInsufficientFunds`` and
-  ``threeDSecureRequiredChargeDeclined``: the card is declined after that. ``threeDSecureOptional``: the payment
-  succeeds without authentication.
-
-The emulator adds ``ctoken_`` and one of these names for a ConfirmationToken, and ``processing``: the payment stays
-``processing``, without a charge, until :meth:`devstack.stripe.emulator.Emulator.settle_payment`. As at Stripe, test
-names do not work in live mode. The emulator's live names are ``pm_live_``, ``tok_live_`` or ``ctoken_live_`` and one of
-these names.
+Stripe's names in test mode (https://docs.stripe.com/testing) are ``pm_card_`` or ``tok_`` and a name of the tables
+``_CARDS`` and ``_DECLINED``. The emulator adds ``ctoken_`` and one of these names for a ConfirmationToken, and
+``processing``: the payment stays ``processing``, without a charge, until
+:meth:`devstack.stripe.emulator.Emulator.settle_payment`. As at Stripe, test names do not work in live mode. The
+emulator's live names are ``pm_live_``, ``tok_live_`` or ``ctoken_live_`` and one of these names.
 """
 
 from dataclasses import dataclass
@@ -33,7 +22,10 @@ class Decline:
 
 @dataclass(frozen=True)
 class Card:
-    """A test card: its details, and the result of a payment with it."""
+    """A test card: its details, and the result of a payment with it.
+
+    ``authentication``: the customer must authenticate before the card pays or is declined.
+    """
 
     brand: str
     last4: str
@@ -90,6 +82,7 @@ _CARDS = {
     "jcb": Card("jcb", "0505"),
     "unionpay": Card("unionpay", "0005"),
     **_DECLINED,
+    # Stripe spells some of them with this prefix.
     **{f"visa_{name}": card for name, card in _DECLINED.items()},
     "authenticationRequired": Card("visa", "3184", authentication=True),
     "authenticationRequiredOnSetup": Card("visa", "3155", authentication=True),

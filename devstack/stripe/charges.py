@@ -1,9 +1,10 @@
-"""Charges: one for each attempt that reaches the card, whether it succeeds or is declined."""
+"""Charges, one for each attempt that reaches the card, whether it succeeds or is declined; and their balance."""
 
-from devstack.stripe.account import Object
+from collections import Counter
+
+from devstack.stripe.account import Object, new_id
 from devstack.stripe.calls import Call
 from devstack.stripe.cards import Decline
-from devstack.stripe.ids import new_id
 from devstack.stripe.payment_methods import card_details
 
 _COPIED_FROM_INTENT = (
@@ -62,3 +63,21 @@ def _outcome(decline: Decline | None) -> Object:
             "type": "issuer_declined",
         }
     return outcome
+
+
+def retrieve_balance(call: Call) -> Object:
+    """Handle ``GET /v1/balance``: charges minus refunds. The emulator has no fees or payouts, so all stays pending."""
+    pending: Counter[str] = Counter(usd=0)
+    for charge in call.account.tables["charge"].values():
+        pending[charge["currency"]] += charge["amount_captured"] - charge["amount_refunded"]
+    return {
+        **dict.fromkeys(("connect_reserved", "instant_available", "issuing", "refund_and_dispute_prefunding")),
+        "object": "balance",
+        "available": [_funds(currency, 0) for currency in pending],
+        "livemode": call.account.livemode,
+        "pending": [_funds(currency, amount) for currency, amount in pending.items()],
+    }
+
+
+def _funds(currency: str, amount: int) -> Object:
+    return {"amount": amount, "currency": currency, "source_types": {"card": amount}}

@@ -4,11 +4,10 @@ import copy
 from typing import Literal
 
 from devstack.stripe import cards, charges, errors, payment_methods
-from devstack.stripe.account import Object
+from devstack.stripe.account import Object, new_id
 from devstack.stripe.calls import Call
 from devstack.stripe.cards import Decline
 from devstack.stripe.errors import StripeError
-from devstack.stripe.ids import new_id
 
 Outcome = Literal["succeed", "fail"]
 

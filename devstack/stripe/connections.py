@@ -4,7 +4,7 @@ import contextlib
 import socket
 import socketserver
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -36,19 +36,20 @@ class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._open: dict[socket.socket, threading.Thread] = {}
         super().__init__(address, _Handler)
 
-    def opened(self, connection: socket.socket) -> int:
-        """Register a connection, and return its number; the first is 1."""
+    @contextlib.contextmanager
+    def registered(self, connection: socket.socket) -> Iterator[int]:
+        """Register a connection while it is open, and yield its number; the first is 1."""
         with self._lock:
             self._open[connection] = threading.current_thread()
             self.accepted += 1
+            number = self.accepted
             if self.stopping.is_set():
                 _cut(connection)
-            return self.accepted
-
-    def closed(self, connection: socket.socket) -> None:
-        """Remove a connection."""
-        with self._lock:
-            self._open.pop(connection, None)
+        try:
+            yield number
+        finally:
+            with self._lock:
+                del self._open[connection]
 
     def close_connections(self) -> None:
         """Cut every connection, and wait until its thread has ended."""
@@ -73,14 +74,9 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = 1 << 16
     server: Listener
 
-    def setup(self) -> None:
-        super().setup()
-        self._number = self.server.opened(self.connection)
-
-    def finish(self) -> None:
-        self.server.closed(self.connection)
-        with contextlib.suppress(OSError):
-            super().finish()
+    def handle(self) -> None:
+        with self.server.registered(self.connection) as self._number:
+            super().handle()
 
     def do_GET(self) -> None:
         body = self._body()

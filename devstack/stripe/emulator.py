@@ -11,7 +11,6 @@ from devstack.stripe.api import Api, response_headers
 from devstack.stripe.confirmations import Outcome
 from devstack.stripe.errors import StripeError
 from devstack.stripe.faults import Fault, Faults
-from devstack.stripe.ids import new_id
 from devstack.stripe.messages import Request, RequestRecord, Response, encode
 
 
@@ -137,7 +136,7 @@ class Emulator:
 
 def _fault_response(fault: Fault, request: Request) -> Response:
     """Return the response of a fault that replaces the API's."""
-    headers = response_headers(request, new_id("req", 14))
+    headers = response_headers(request)
     if fault.body is not None:
         return Response(fault.status or 200, fault.body, headers)
     assert fault.status is not None

@@ -60,16 +60,6 @@ def no_such(
     return invalid_request(message, param, "resource_missing", status)
 
 
-def unrecognized_url(method: str, path: str) -> StripeError:
-    """Create the error for an address that the API does not have."""
-    return invalid_request(
-        f"Unrecognized request URL ({method}: {path}). If you are trying to list objects, remove the trailing "
-        "slash. If you are trying to retrieve an object, make sure you passed a valid (non-empty) identifier in "
-        "your code. Please see https://stripe.com/docs or we can help at https://support.stripe.com/.",
-        status=404,
-    )
-
-
 def unauthenticated(message: str, code: str | None = None) -> StripeError:
     """Create the error for a call without a valid key."""
     return StripeError(401, "invalid_request_error", message, {"WWW-Authenticate": 'Bearer realm="Stripe"'}, code=code)
@@ -81,16 +71,6 @@ def forbidden(masked_key: str, account_id: str, permission: str) -> StripeError:
         f"The provided key '{masked_key}' does not have the required permissions for this endpoint on account "
         f"'{account_id}'. Having the '{permission}' permission would allow this request to continue.",
         status=403,
-    )
-
-
-def idempotency_key_reused(key: str) -> StripeError:
-    """Create the error for an idempotency key that was used with other parameters before."""
-    return StripeError(
-        400,
-        "idempotency_error",
-        "Keys for idempotent requests can only be used with the same parameters they were first used with. "
-        f"Try using a key other than '{key}' if you meant to execute a different request.",
     )
 
 

@@ -47,8 +47,7 @@ class Fault:
         """Return whether a call has the fault."""
         return f"{method} {path}".startswith(self.match) if " " in self.match else path.startswith(self.match)
 
-    def validate(self) -> None:
-        """Raise ValueError, with a sentence for a person, if a member or their combination is invalid."""
+    def __post_init__(self) -> None:
         status = self.status
         if status is not None and not 200 <= status <= 599:
             raise ValueError(f"status is {status}: it must be 200 to 599.")
@@ -62,20 +61,21 @@ class Fault:
             raise ValueError("executed needs a status or a body.")
         if self.saved and (status is None or status < 400 or self.body is not None or self.executed):
             raise ValueError("saved needs a status of 400 or more, and excludes body and executed.")
-        if self == Fault(match=self.match):
-            raise ValueError("a fault needs a status, a body, a delay or a cut.")
 
 
 NONE = Fault()
 
 
 class Faults:
-    """The faults of the next calls. A call has the first that matches it. Safe to use from many threads."""
+    """The faults of the next calls. A call has the first that matches it. Safe to use from many threads.
+
+    ``held``: the number of calls that are in a delay now; each holds its idempotency key.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: list[tuple[int | None, Fault]] = []
-        self._held = 0
+        self.held = 0
 
     def add(self, count: int | None = 1, **members: Any) -> Fault:
         """Add a fault.
@@ -88,7 +88,8 @@ class Faults:
         if count is not None and count < 1:
             raise ValueError(f"count is {count}: it must be 1 or more.")
         fault = Fault(**members)
-        fault.validate()
+        if fault == Fault(match=fault.match):
+            raise ValueError("a fault needs a status, a body, a delay or a cut.")
         with self._lock:
             self._waiting.append((count, fault))
         return fault
@@ -108,22 +109,17 @@ class Faults:
         with self._lock:
             self._waiting.clear()
 
-    @property
-    def held(self) -> int:
-        """The number of calls that are in a delay now; each holds its idempotency key."""
-        return self._held
-
     def hold(self, seconds: float, stopping: threading.Event) -> bool:
         """Delay a call. Return whether ``stopping`` ended the delay early."""
         if seconds == 0:
             return stopping.is_set()
         with self._lock:
-            self._held += 1
+            self.held += 1
         try:
             return stopping.wait(seconds)
         finally:
             with self._lock:
-                self._held -= 1
+                self.held -= 1
 
     def next(self, method: str, path: str) -> Fault:
         """Return the first fault that matches a call, and count the call; :data:`NONE` if no fault matches."""

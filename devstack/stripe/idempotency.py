@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from devstack.stripe import errors
 from devstack.stripe.account import Clock
+from devstack.stripe.messages import Response
 
 _LIFETIME = 24 * 60 * 60  # seconds
 _LONGEST_KEY = 255  # characters
@@ -13,20 +14,11 @@ _LONGEST_KEY = 255  # characters
 Scope = tuple[bool, str]  # livemode, and the idempotency key
 
 
-@dataclass(frozen=True)
-class Result:
-    """The result of an execution, successful or not, and the id of the request that was executed."""
-
-    status: int
-    body: bytes
-    request_id: str
-
-
 @dataclass
 class _Entry:
     fingerprint: Hashable
     expires: float  # Unix seconds
-    result: Result | None = None
+    result: Response | None = None
 
 
 class Results:
@@ -37,7 +29,7 @@ class Results:
         self._lock = threading.Lock()
         self._entries: dict[Scope, _Entry] = {}
 
-    def run(self, scope: Scope, fingerprint: Hashable, execute: Callable[[], Result]) -> tuple[Result, bool]:
+    def run(self, scope: Scope, fingerprint: Hashable, execute: Callable[[], Response]) -> tuple[Response, bool]:
         """Execute a call, or return the result of its first execution in the last 24 hours.
 
         An exception of ``execute`` leaves the key unused.
@@ -60,7 +52,7 @@ class Results:
                     self._entries[scope].result = result
         return result, False
 
-    def _claim(self, scope: Scope, fingerprint: Hashable) -> Result | None:
+    def _claim(self, scope: Scope, fingerprint: Hashable) -> Response | None:
         key = scope[1]
         if len(key) > _LONGEST_KEY:
             raise errors.invalid_request(f"Idempotency keys can have up to {_LONGEST_KEY} characters, not {len(key)}.")
@@ -71,7 +63,12 @@ class Results:
                 self._entries[scope] = _Entry(fingerprint, self._clock() + _LIFETIME)
                 return None
             if entry.fingerprint != fingerprint:
-                raise errors.idempotency_key_reused(key)
+                raise errors.StripeError(
+                    400,
+                    "idempotency_error",
+                    "Keys for idempotent requests can only be used with the same parameters they were first used with. "
+                    f"Try using a key other than '{key}' if you meant to execute a different request.",
+                )
             if entry.result is None:
                 raise errors.idempotency_key_in_use(key)
             return entry.result

@@ -1,15 +1,12 @@
 """API keys of both modes: issued, restricted and revoked. No message shows a whole key."""
 
 import re
-import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from werkzeug.datastructures import Authorization
-
 from devstack.stripe import errors
-from devstack.stripe.ids import new_id
+from devstack.stripe.account import new_id
 
 Mode = Literal["test", "live"]
 
@@ -36,9 +33,8 @@ _PUBLISHABLE_KEY = (
 
 @dataclass(frozen=True)
 class Key:
-    """A valid key: its mode and its permissions (None: all). ``repr`` does not show the key."""
+    """The mode of a valid key, and its permissions (None: all)."""
 
-    value: str = field(repr=False)
     livemode: bool
     restricted_to: frozenset[str] | None = None
 
@@ -52,9 +48,7 @@ class Keys:
     """The account's keys of both modes. Safe to use from many threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._valid: dict[str, Key] = {}
-        self._revoked: set[str] = set()
+        self._keys: dict[str, Key | None] = {}  # None if it is revoked
 
     def issue(self, mode: Mode, restricted_to: Iterable[str] | None = None) -> str:
         """Create a key.
@@ -78,21 +72,17 @@ class Keys:
         if unknown := (permissions or frozenset()) - PERMISSIONS:
             names = ", ".join(sorted(map(str, unknown)))
             raise ValueError(f"no such permission: {names}. The permissions are: {', '.join(sorted(PERMISSIONS))}.")
-        with self._lock:
-            self._valid[key] = Key(key, match[1] == "live", permissions)
-            self._revoked.discard(key)
+        self._keys[key] = Key(match[1] == "live", permissions)
 
     def revoke(self, key: str) -> None:
         """Revoke a key, so that it is reported as expired; ValueError if it is not valid."""
-        with self._lock:
-            if self._valid.pop(key, None) is None:
-                raise ValueError("no such key is valid.")
-            self._revoked.add(key)
+        if self.find(key) is None:
+            raise ValueError("no such key is valid.")
+        self._keys[key] = None
 
     def find(self, value: str | None) -> Key | None:
         """Return a key with its mode and permissions; None if it is not valid."""
-        with self._lock:
-            return self._valid.get(value) if value else None
+        return self._keys.get(value) if value else None
 
     def authenticate(self, value: str | None) -> Key:
         """Return the valid key of a request; StripeError 401 if it is missing, unknown, revoked or publishable."""
@@ -100,20 +90,11 @@ class Keys:
             raise errors.unauthenticated(_NO_KEY)
         if key := self.find(value):
             return key
-        if value in self._revoked:
+        if value in self._keys:
             raise errors.unauthenticated(f"Expired API Key provided: {masked(value)}", "api_key_expired")
         if value.startswith("pk_"):
             raise errors.unauthenticated(_PUBLISHABLE_KEY, "secret_key_required")
         raise errors.unauthenticated(f"Invalid API Key provided: {masked(value)}")
-
-
-def read_key(header: str | None) -> str | None:
-    """Read the key from an ``Authorization`` header, Bearer or Basic (``curl -u`` sends the key as the user name)."""
-    scheme, _, credentials = (header or "").partition(" ")
-    if scheme.lower() == "bearer":
-        return credentials.strip() or None
-    authorization = Authorization.from_header(header)
-    return (authorization.username or None) if authorization and authorization.type == "basic" else None
 
 
 def masked(value: str) -> str:

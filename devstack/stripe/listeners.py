@@ -4,14 +4,12 @@ import copy
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any
 
 from devstack.stripe.account import Object
 
-_Value = TypeVar("_Value")
 
-
-def notify_listener(listener: Callable[[_Value], None] | None, value: _Value) -> None:
+def notify_listener(listener: Callable[[Any], None] | None, value: object) -> None:
     """Call a listener. Report an exception in it as uncaught, and continue: a bug of the listener fails no API call."""
     if listener is None:
         return

@@ -1,5 +1,6 @@
 """Lists: newest first, in pages (https://docs.stripe.com/api/pagination)."""
 
+import fnmatch
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -39,6 +40,18 @@ def page(call: Call, kind: str, matches: Callable[[Object], bool] = lambda _: Tr
     if is_backwards:
         data.reverse()
     return {"object": "list", "data": data, "has_more": len(matching) > limit, "url": f"/v1/{kind}s"}
+
+
+def events(call: Call) -> Object:
+    """Handle ``GET /v1/events``. A type is ``*``, a group such as ``charge.*``, or one type."""
+    types = call.params.get("types", [call.params.get("type", "*")])
+    delivered = call.params.get("delivery_success")
+
+    def matches(event: Object) -> bool:
+        has_type = any(fnmatch.fnmatchcase(event["type"], pattern) for pattern in types)
+        return has_type and delivered in (None, event["pending_webhooks"] == 0)
+
+    return page(call, "event", matches)
 
 
 def _is_created(item: Object, created: Any) -> bool:

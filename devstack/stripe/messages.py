@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from devstack.stripe import errors, forms, keys
+from werkzeug.datastructures import Authorization
+
+from devstack.stripe import errors, forms
 
 _FORM = "application/x-www-form-urlencoded"
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(;.*)?")
@@ -25,8 +27,13 @@ class Request:
 
     @property
     def key(self) -> str | None:
-        """The API key in the request, valid or not."""
-        return keys.read_key(self.headers.get("authorization"))
+        """The API key in the request, valid or not: Bearer or Basic (``curl -u`` sends it as the user name)."""
+        header = self.headers.get("authorization", "")
+        scheme, _, credentials = header.partition(" ")
+        if scheme.lower() == "bearer":
+            return credentials.strip() or None
+        authorization = Authorization.from_header(header)
+        return (authorization.username or None) if authorization and authorization.type == "basic" else None
 
     @property
     def idempotency_key(self) -> str | None:

@@ -7,6 +7,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import stripe
 from typing_extensions import NotRequired, Required, TypedDict, get_type_hints, is_typeddict
 
 from devstack.stripe import errors
@@ -14,10 +15,7 @@ from devstack.stripe import errors
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 # Members of the TypedDicts that are options of the HTTP request, not parameters of the call.
-_REQUEST_OPTIONS = frozenset((
-    "api_key", "stripe_version", "stripe_account", "stripe_context", "max_network_retries", "idempotency_key",
-    "content_type", "headers",
-))  # fmt: skip
+_REQUEST_OPTIONS = stripe.RequestOptions.__annotations__
 # Names that the annotations of those members use, but that their modules do not define at run time.
 _UNDEFINED = {"StripeContext": object, "Mapping": Mapping}
 

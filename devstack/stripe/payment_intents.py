@@ -1,9 +1,8 @@
 """PaymentIntents (https://docs.stripe.com/api/payment_intents)."""
 
 from devstack.stripe import confirmations, currencies, errors, metadata, payment_methods
-from devstack.stripe.account import Object
+from devstack.stripe.account import Object, new_id
 from devstack.stripe.calls import Call
-from devstack.stripe.ids import new_id
 
 _CANCELABLE = (
     "requires_payment_method", "requires_capture", "requires_confirmation", "requires_action", "processing",

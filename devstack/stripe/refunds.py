@@ -1,9 +1,8 @@
 """Refunds (https://docs.stripe.com/api/refunds)."""
 
 from devstack.stripe import currencies, errors, metadata
-from devstack.stripe.account import Object
+from devstack.stripe.account import Object, new_id
 from devstack.stripe.calls import Call
-from devstack.stripe.ids import new_id
 
 
 def validate_create(params: Object) -> None:
@@ -45,20 +44,17 @@ def create(call: Call) -> Object:
 
 def _charge(call: Call) -> Object:
     params, account = call.params, call.account
+    charge: Object | None
     if "charge" in params:
         charge = account.find("charge", params["charge"], "charge", 400)
+        intent_id = charge["payment_intent"]
     else:
-        intent = account.find("payment_intent", params["payment_intent"], "payment_intent", 400)
-        if intent["latest_charge"] is None:
-            raise _nothing_to_refund(intent["id"])
-        charge = account.find("charge", intent["latest_charge"])
-    if not charge["paid"]:
-        raise _nothing_to_refund(charge["payment_intent"])
+        intent_id = params["payment_intent"]
+        intent = account.find("payment_intent", intent_id, "payment_intent", 400)
+        charge = account.tables["charge"].get(intent["latest_charge"])
+    if charge is None or not charge["paid"]:
+        raise errors.invalid_request(f"This PaymentIntent ({intent_id}) does not have a successful charge to refund.")
     return charge
-
-
-def _nothing_to_refund(name: str) -> errors.StripeError:
-    return errors.invalid_request(f"This PaymentIntent ({name}) does not have a successful charge to refund.")
 
 
 def _new(call: Call, charge: Object, amount: int) -> Object:

@@ -1,6 +1,5 @@
 """Every address of the API: its handler, its parameters, and the permission that a restricted key needs."""
 
-import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,10 +7,9 @@ from dataclasses import dataclass
 from stripe import params as shapes
 
 from devstack.stripe import (
-    balance,
+    charges,
     confirmations,
     errors,
-    event_objects,
     expansions,
     lists,
     payment_intents,
@@ -42,11 +40,6 @@ class Route:
     def permission(self) -> str:
         """The permission that a restricted key needs, such as ``rak_charge_read``."""
         return f"rak_{self.resource}_{'read' if self.method == 'GET' else 'write'}"
-
-    @functools.cached_property
-    def expression(self) -> "re.Pattern[str]":
-        """Matches the route's paths; its group is the id."""
-        return re.compile(self.pattern.replace("{id}", "([^/]+)"))
 
     def validate_params(self, params: Object) -> None:
         """Validate a call's parameters beyond their types."""
@@ -84,14 +77,14 @@ ROUTES = (
     Route("GET", _REFUNDS, "charge", shapes.RefundListParams, _list("refund", "charge", "payment_intent")),
     Route("GET", _REFUNDS + "/{id}", "charge", shapes.RefundRetrieveParams, _retrieve("refund")),
     Route("GET", "/v1/disputes/{id}", "dispute", shapes.DisputeRetrieveParams, _retrieve("dispute")),
-    Route("GET", "/v1/balance", "balance", shapes.BalanceRetrieveParams, balance.retrieve),
-    Route("GET", "/v1/events", "event", shapes.EventListParams, event_objects.list_all,
+    Route("GET", "/v1/balance", "balance", shapes.BalanceRetrieveParams, charges.retrieve_balance),
+    Route("GET", "/v1/events", "event", shapes.EventListParams, lists.events,
           lambda params: errors.reject_exclusive(params, "type", "types")),
     Route("GET", "/v1/events/{id}", "event", shapes.EventRetrieveParams, _retrieve("event")),
     Route("POST", _ENDPOINTS, "webhook", shapes.WebhookEndpointCreateParams, webhook_endpoints.create,
           webhook_endpoints.validate),
-    Route("GET", _ENDPOINTS, "webhook", shapes.WebhookEndpointListParams, webhook_endpoints.list_all),
-    Route("GET", _ENDPOINT, "webhook", shapes.WebhookEndpointRetrieveParams, webhook_endpoints.retrieve),
+    Route("GET", _ENDPOINTS, "webhook", shapes.WebhookEndpointListParams, _list("webhook_endpoint")),
+    Route("GET", _ENDPOINT, "webhook", shapes.WebhookEndpointRetrieveParams, _retrieve("webhook_endpoint")),
     Route("POST", _ENDPOINT, "webhook", shapes.WebhookEndpointUpdateParams, webhook_endpoints.update,
           webhook_endpoints.validate),
     Route("DELETE", _ENDPOINT, "webhook", shapes.WebhookEndpointDeleteParams, webhook_endpoints.delete),
@@ -101,6 +94,11 @@ ROUTES = (
 def find_route(method: str, path: str) -> tuple[Route, str]:
     """Return the route of a call, and the id in its address (empty if the route has no id)."""
     for route in ROUTES:
-        if route.method == method and (match := route.expression.fullmatch(path)):
+        if route.method == method and (match := re.fullmatch(route.pattern.replace("{id}", "([^/]+)"), path)):
             return route, (match.groups() or ("",))[0]
-    raise errors.unrecognized_url(method, path)
+    raise errors.invalid_request(
+        f"Unrecognized request URL ({method}: {path}). If you are trying to list objects, remove the trailing "
+        "slash. If you are trying to retrieve an object, make sure you passed a valid (non-empty) identifier in "
+        "your code. Please see https://stripe.com/docs or we can help at https://support.stripe.com/.",
+        status=404,
+    )

@@ -1,11 +1,11 @@
 """WebhookEndpoints, as the API manages them (https://docs.stripe.com/api/webhook_endpoints)."""
 
+import math
 from urllib.parse import urlsplit
 
-from devstack.stripe import errors, lists, metadata
-from devstack.stripe.account import Object
+from devstack.stripe import errors, metadata
+from devstack.stripe.account import Object, new_id
 from devstack.stripe.calls import Call
-from devstack.stripe.ids import new_id
 
 
 def validate(params: Object) -> None:
@@ -29,15 +29,11 @@ def create(call: Call) -> Object:
         **{name: params.get(name) for name in ("api_version", "enabled_events", "url")},
         description=params.get("description") or None,
         metadata=metadata.merge({}, params),
-        secret=new_id("whsec", 32),
         status="enabled",
     )
-    return call.account.add(endpoint)
-
-
-def retrieve(call: Call) -> Object:
-    """Handle ``GET /v1/webhook_endpoints/{id}``."""
-    return _without_secret(call.account.find("webhook_endpoint", call.id))
+    secret = new_id("whsec", 32)
+    call.account.signing_secrets[endpoint["id"]] = [(secret, math.inf)]
+    return {**call.account.add(endpoint), "secret": secret}
 
 
 def update(call: Call) -> Object:
@@ -52,22 +48,12 @@ def update(call: Call) -> Object:
         endpoint["status"] = "disabled" if params["disabled"] else "enabled"
         if params["disabled"]:
             call.webhooks.cancel(call.id)
-    return _without_secret(endpoint)
+    return endpoint
 
 
 def delete(call: Call) -> Object:
     """Handle ``DELETE /v1/webhook_endpoints/{id}``."""
     call.account.find("webhook_endpoint", call.id)
-    del call.account.tables["webhook_endpoint"][call.id]
+    del call.account.tables["webhook_endpoint"][call.id], call.account.signing_secrets[call.id]
     call.webhooks.cancel(call.id)
     return {"id": call.id, "object": "webhook_endpoint", "deleted": True}
-
-
-def list_all(call: Call) -> Object:
-    """Handle ``GET /v1/webhook_endpoints``."""
-    page = lists.page(call, "webhook_endpoint")
-    return {**page, "data": [_without_secret(endpoint) for endpoint in page["data"]]}
-
-
-def _without_secret(endpoint: Object) -> Object:
-    return {name: value for name, value in endpoint.items() if name != "secret"}

@@ -44,7 +44,7 @@ class RetrySchedule:
         self._attempt = attempt
         self._clock = clock
         self._first_pause = first_pause
-        self._lock = threading.Lock()  # a thread may take it while it holds an account's lock, never the reverse
+        self._lock = threading.RLock()  # a thread may take it while it holds an account's lock, never the reverse
         self._due, self._done = threading.Condition(self._lock), threading.Condition(self._lock)
         self._numbers = itertools.count()
         self._waiting: list[tuple[float, int, Delivery]] = []  # a heap: due time, a number for ties, delivery
@@ -56,12 +56,12 @@ class RetrySchedule:
     def pending(self) -> int:
         """The number of deliveries that have neither succeeded nor been given up."""
         with self._lock:
-            return self._pending()
+            return len(self._waiting) + len(self._running)
 
     def wait(self, timeout: float) -> bool:
         """Wait at most ``timeout`` seconds until no delivery is pending, and return whether none is."""
         with self._lock:
-            return self._done.wait_for(lambda: not self._pending(), timeout)
+            return self._done.wait_for(lambda: not self.pending, timeout)
 
     def add(self, delivery: Delivery, pause: float) -> None:
         """Schedule the first attempt of a delivery in ``pause`` seconds."""
@@ -89,9 +89,6 @@ class RetrySchedule:
         for worker in self._workers:
             if worker is not threading.current_thread():
                 worker.join(_JOIN_TIMEOUT)
-
-    def _pending(self) -> int:
-        return len(self._waiting) + len(self._running)
 
     def _push(self, delivery: Delivery, pause: float) -> None:
         heapq.heappush(self._waiting, (time.monotonic() + pause, next(self._numbers), delivery))
@@ -129,7 +126,7 @@ class RetrySchedule:
             is_expired = self._clock() - delivery.created >= _GIVE_UP_AFTER
             if retry and not (is_expired or delivery.cancelled or self.stopping):
                 self._push(delivery, self._first_pause * pauses_after(delivery.attempts))
-            elif not self._pending():
+            elif not self.pending:
                 self._done.notify_all()
 
 

@@ -7,17 +7,18 @@ both modes alike.
 
 import dataclasses
 import itertools
+import math
 import random
 from collections.abc import Callable
 
-from devstack.stripe.account import Account, Accounts, Clock, Object, find_account
+from devstack.stripe.account import Account, Accounts, Clock, Object, find_account, new_id
 from devstack.stripe.listeners import notify_listener
 from devstack.stripe.messages import encode
 from devstack.stripe.webhook_delivery import Attempt, Connect, WebhookSender, connect_directly
-from devstack.stripe.webhook_registry import WebhookRegistry
 from devstack.stripe.webhook_schedule import Delivery, RetrySchedule
 
 _LONGEST_SHUFFLE = 3600.0  # seconds
+_LONGEST_OLD_SECRET = 86400.0  # seconds, as at Stripe
 _LOST: tuple[int | None, str | None] = (None, "Not sent: the setting fail_every lost this attempt.")
 
 
@@ -43,14 +44,12 @@ class Webhooks:
         self._accounts = accounts
         self._clock = clock
         self._on_delivery = on_delivery
-        self._registry = WebhookRegistry(accounts, clock)
         self._sender = WebhookSender(clock)
         self._schedule = RetrySchedule(self._attempt, clock, first_pause)
         self._numbers = itertools.count(1)
         # The event and endpoint of each new delivery that has had no 2xx yet.
         self._unaccepted: set[tuple[str, str]] = set()
-        # Methods of the parts that are methods of the whole.
-        self.roll = self._registry.roll
+        # Methods of a part that are methods of the whole.
         self.wait = self._schedule.wait
         self.cancel = self._schedule.cancel
 
@@ -79,7 +78,7 @@ class Webhooks:
 
     def send(self, account: Account, event: Object) -> None:
         """Begin to deliver a new event, and set its ``pending_webhooks``. The account's lock must be held."""
-        endpoint_ids = self._registry.subscribers(account, event["type"])
+        endpoint_ids = _subscribers(account, event["type"])
         event["pending_webhooks"] = len(endpoint_ids)
         self._unaccepted.update((event["id"], endpoint_id) for endpoint_id in endpoint_ids)
         self._deliver(account, event, endpoint_ids)
@@ -95,9 +94,28 @@ class Webhooks:
         account = find_account(self._accounts, "event", event_id)
         with account.lock:
             event = account.find("event", event_id)
-            endpoint_ids = self._registry.subscribers(account, event["type"])
+            endpoint_ids = _subscribers(account, event["type"])
             self._deliver(account, event, endpoint_ids)
         return len(endpoint_ids)
+
+    def roll(self, endpoint_id: str, keep_old_for: float = 0.0) -> str:
+        """Replace an endpoint's signing secret. Stripe's dashboard does this; its API has no call for it.
+
+        :param keep_old_for: for how many seconds the previous secret signs too; 0 to 86400.
+        :return: the new secret.
+        :raises ValueError: ``keep_old_for`` is out of range.
+        :raises StripeError: there is no such endpoint.
+        """
+        if not 0 <= keep_old_for <= _LONGEST_OLD_SECRET:
+            raise ValueError(f"keep_old_for is {keep_old_for}: it must be 0 to {_LONGEST_OLD_SECRET:.0f} seconds.")
+        account = find_account(self._accounts, "webhook_endpoint", endpoint_id)
+        with account.lock:
+            account.find("webhook_endpoint", endpoint_id)
+            (previous, _), *older = account.signing_secrets[endpoint_id]
+            secret = new_id("whsec", 32)
+            secrets = [(secret, math.inf), (previous, self._clock() + keep_old_for), *older]
+            account.signing_secrets[endpoint_id] = secrets
+            return secret
 
     def stop(self) -> None:
         """Give up every delivery, and end every thread."""
@@ -116,13 +134,14 @@ class Webhooks:
         """Make one attempt, and return whether to retry."""
         account = delivery.account
         with account.lock:
-            endpoint = self._registry.find_enabled(account, delivery.endpoint_id)
-            if endpoint is None:
+            endpoint = account.tables["webhook_endpoint"].get(delivery.endpoint_id)
+            if endpoint is None or endpoint["status"] != "enabled":
                 return False
             event = account.find("event", delivery.event_id)
             event_type, url = event["type"], endpoint["url"]
             body = encode({**event, "api_version": endpoint["api_version"] or event["api_version"]})
-            secrets = self._registry.signing_secrets(endpoint)
+            now = self._clock()
+            secrets = [secret for secret, expires in account.signing_secrets[endpoint["id"]] if expires > now]
         delivery.attempts += 1
         if delivery.lose_first and delivery.attempts == 1:
             status, error = _LOST
@@ -144,3 +163,12 @@ class Webhooks:
             if key in self._unaccepted:
                 self._unaccepted.remove(key)
                 delivery.account.find("event", delivery.event_id)["pending_webhooks"] -= 1
+
+
+def _subscribers(account: Account, event_type: str) -> list[str]:
+    """Return the ids of the enabled endpoints that receive events of a type."""
+    return [
+        endpoint["id"]
+        for endpoint in account.tables["webhook_endpoint"].values()
+        if endpoint["status"] == "enabled" and {event_type, "*"} & set(endpoint["enabled_events"])
+    ]
