@@ -111,7 +111,8 @@ def readable(context: CheckContext) -> Verdict | None:
     if unread and not _is_reported_by_roles(context, function):
         return fail(
             f"The role {function.role} is not allowed ssm:GetParameter on {', '.join(unread)}, although it has "
-            "the policy of .chalice/. That policy does not allow it, or a permissions boundary or the organization denies it.",
+            "the policy of .chalice/. That policy does not allow it, or a permissions boundary or the organization "
+            "denies it.",
             "See which:",
             context.aws(
                 f"iam simulate-principal-policy --policy-source-arn {function.role_arn} "
