@@ -26,7 +26,7 @@ SWITCHES = (
         "stripe_late",
         "Stripe",
         "Responds too late",
-        "Stripe charges the card but responds after 12 s. The service gives up after two calls (about 17 s) and "
+        "Stripe charges the card but responds after 12 s. The service gives up after two calls (about 16 s) and "
         "returns 504: outcome unknown. Repeat the payment: with the same key the card is charged once.",
     ),
     Switch(
