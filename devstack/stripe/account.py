@@ -71,18 +71,18 @@ class Account:
         self.tables[item["object"]][item["id"]] = item
         return item
 
-    def find(self, kind: str, object_id: str, param: str | None = None, status: int = 404) -> Object:
+    def find(self, kind: str, object_id: str, param: str | None = None) -> Object:
         """Return an object.
 
         :param kind: its ``object``, such as ``charge``.
         :param param: the parameter with the id; None if the id is in the address.
-        :param status: 404 if the id is in the address, 400 if it is a parameter.
-        :raises StripeError: this mode has no object with that id.
+        :raises StripeError: this mode has no object with that id: 400 if it is a parameter, else 404.
         """
         if item := self.tables[kind].get(object_id):
             return item
         _, label, default_param, *_ = _TYPES[kind]
         exists_in_live = self.other.livemode if object_id in self.other.tables[kind] else None
+        status = 400 if param else 404
         raise errors.no_such(label, object_id, param or default_param, exists_in_live=exists_in_live, status=status)
 
 

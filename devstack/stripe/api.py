@@ -41,8 +41,8 @@ class Api:
             return dataclasses.replace(result, headers=headers)
         except ConnectionAbortedError:
             raise
-        except Exception as error:  # noqa: BLE001 - see _error_response
-            response = _error_response(error)
+        except Exception as error:  # noqa: BLE001 - see error_response
+            response = error_response(error)
             return dataclasses.replace(response, headers={**headers, **response.headers})
         finally:
             self.feed.deliver()
@@ -95,14 +95,14 @@ def _execute(route: Route, call: Call, failure: StripeError | None) -> Response:
                 raise failure
             response = expansions.expand(route.handle(call), call.params.get("expand", []), call.account)
             return Response(200, encode(response), headers)
-        except Exception as error:  # noqa: BLE001 - see _error_response
+        except Exception as error:  # noqa: BLE001 - see error_response
             mode = "" if call.account.livemode else "test/"
             log_url = f"https://dashboard.stripe.com/{mode}logs/{call.request_id}"
-            return dataclasses.replace(_error_response(error, request_log_url=log_url), headers=headers)
+            return dataclasses.replace(error_response(error, request_log_url=log_url), headers=headers)
 
 
-def _error_response(error: Exception, **members: str) -> Response:
-    """Return an error's response; a bug of the emulator returns a 500 that names it, not a cut connection."""
+def error_response(error: Exception, **members: str) -> Response:
+    """Return the response of an error; a bug of the emulator returns a 500 that names it, not a cut connection."""
     if not isinstance(error, StripeError):
         error = StripeError(500, "api_error", f"The emulator failed: {type(error).__name__}: {error}")
     body = encode({"error": dict(sorted({**error.error, **members}.items()))})

@@ -2,10 +2,9 @@
 
 import contextlib
 import socket
-import socketserver
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from devstack.stripe.messages import Request, Response, encode
@@ -14,11 +13,9 @@ _LARGEST_BODY = 1 << 20  # bytes
 _JOIN_TIMEOUT = 5.0  # seconds
 
 
-class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
+class Listener(ThreadingHTTPServer):
     """Accepts connections, one thread per connection."""
 
-    allow_reuse_address = True
-    daemon_threads = True
     request_queue_size = 128
 
     def __init__(

@@ -1,17 +1,19 @@
 """The emulator without its port: the API with faults, a record of each call, and the acts of customers and banks."""
 
 import copy
+import dataclasses
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from devstack.stripe import confirmations, disputes, errors
 from devstack.stripe.account import find_account
-from devstack.stripe.api import Api, response_headers
+from devstack.stripe.api import Api, error_response, response_headers
 from devstack.stripe.confirmations import Outcome
 from devstack.stripe.errors import StripeError
 from devstack.stripe.faults import Fault, Faults
-from devstack.stripe.messages import Request, RequestRecord, Response, encode
+from devstack.stripe.messages import Request, RequestRecord, Response
 
 
 class Emulator:
@@ -90,13 +92,10 @@ class Emulator:
             self._api.feed.deliver()
 
     def _respond_with_fault(self, request: Request, fault: Fault) -> Response | None:
-        has_paused = False
-
+        @functools.cache  # the API may call it too, but there is only one pause
         def pause() -> None:
-            nonlocal has_paused
-            if not has_paused and self.faults.hold(fault.delay, self.stopping):
+            if self.faults.hold(fault.delay, self.stopping):
                 raise ConnectionAbortedError
-            has_paused = True
 
         response = None
         try:
@@ -136,9 +135,9 @@ class Emulator:
 
 def _fault_response(fault: Fault, request: Request) -> Response:
     """Return the response of a fault that replaces the API's."""
-    headers = response_headers(request)
     if fault.body is not None:
-        return Response(fault.status or 200, fault.body, headers)
-    assert fault.status is not None
-    error = errors.from_status(fault.status)
-    return Response(error.status, encode({"error": error.error}), {**headers, **error.headers})
+        response = Response(fault.status or 200, fault.body)
+    else:
+        assert fault.status is not None
+        response = error_response(errors.from_status(fault.status))
+    return dataclasses.replace(response, headers={**response_headers(request), **response.headers})

@@ -46,7 +46,7 @@ def reject_exclusive(params: Mapping[str, Any], *names: str) -> None:
 
 
 def no_such(
-    label: str, object_id: str, param: str, *, exists_in_live: bool | None = None, status: int = 404
+    label: str, object_id: str, param: str, *, exists_in_live: bool | None = None, status: int = 400
 ) -> StripeError:
     """Create the error for an object that does not exist.
 

@@ -34,7 +34,7 @@ def page(call: Call, kind: str, matches: Callable[[Object], bool] = lambda _: Tr
         items.reverse()
     for name in ("starting_after", "ending_before"):
         if name in params:
-            items = items[items.index(call.account.find(kind, params[name], name, 400)) + 1 :]
+            items = items[items.index(call.account.find(kind, params[name], name)) + 1 :]
     matching = [item for item in items if _is_created(item, params.get("created", {})) and matches(item)]
     data = matching[:limit]
     if is_backwards:

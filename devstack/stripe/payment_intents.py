@@ -42,7 +42,7 @@ def validate_create(params: Object) -> None:
 def create(call: Call) -> Object:
     """Handle ``POST /v1/payment_intents``."""
     if (customer := call.params.get("customer")) is not None:
-        raise errors.no_such("customer", customer, "customer", status=400)
+        raise errors.no_such("customer", customer, "customer")
     method = payment_methods.choose(call)
     intent = _new(call)
     if call.params.get("confirm"):

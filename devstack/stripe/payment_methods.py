@@ -44,7 +44,7 @@ def choose(call: Call) -> Object | None:
         return None
     if any(cards.find_card(name, "pm", livemode) for livemode in (False, True)):
         return _new(call, "pm", name, {})
-    method = call.account.find("payment_method", name, status=400)
+    method = call.account.find("payment_method", name, "payment_method")
     if name in call.account.used:
         raise errors.invalid_request(_USED_UP, "payment_method")
     return method
@@ -55,7 +55,7 @@ def _new(call: Call, kind: str, name: str, data: Object) -> Object:
     card = cards.find_card(name, kind, livemode)
     if card is None:
         exists_in_live = (not livemode) if cards.find_card(name, kind, not livemode) else None
-        raise errors.no_such(_LABELS[kind], name, _PARAMS[kind], exists_in_live=exists_in_live, status=400)
+        raise errors.no_such(_LABELS[kind], name, _PARAMS[kind], exists_in_live=exists_in_live)
     details = {
         **_details(card),
         "display_brand": card.brand,

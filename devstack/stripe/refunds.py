@@ -46,11 +46,11 @@ def _charge(call: Call) -> Object:
     params, account = call.params, call.account
     charge: Object | None
     if "charge" in params:
-        charge = account.find("charge", params["charge"], "charge", 400)
+        charge = account.find("charge", params["charge"], "charge")
         intent_id = charge["payment_intent"]
     else:
         intent_id = params["payment_intent"]
-        intent = account.find("payment_intent", intent_id, "payment_intent", 400)
+        intent = account.find("payment_intent", intent_id, "payment_intent")
         charge = account.tables["charge"].get(intent["latest_charge"])
     if charge is None or not charge["paid"]:
         raise errors.invalid_request(f"This PaymentIntent ({intent_id}) does not have a successful charge to refund.")
