@@ -9,7 +9,7 @@ import pytest
 import requests
 import stripe
 
-from chalicelib.stripe_client.api import DEADLINE, RESERVED_FOR_STRIPE
+from chalicelib.stripe_client.api import CALL_TIMEOUT, RESERVED_FOR_STRIPE
 from devstack.console.fault_switches import SWITCHES, Switches
 from devstack.console.server import Console
 from devstack.event_log import EventLog
@@ -263,7 +263,7 @@ def test_every_switch_describes_its_effect():
     assert len({switch.name for switch in SWITCHES}) == len(SWITCHES)
     assert all(switch.effect.endswith(".") for switch in SWITCHES)
     (throttled,) = (switch.effect for switch in SWITCHES if switch.name == "ssm_throttled")
-    assert f"for up to {DEADLINE - RESERVED_FOR_STRIPE:g} s," in throttled
+    assert f"for up to {CALL_TIMEOUT - RESERVED_FOR_STRIPE:g} s," in throttled
 
 
 def test_the_state_shows_that_a_switch_was_on_and_off_between_two_reads(running: RunningConsole):

@@ -226,7 +226,7 @@ def test_an_error_reporter_that_records_local_variables_records_no_key(stack: St
     """Errors that leave the modules that hold the key carry no key: a declined card, and an invalid key."""
     program = """
 import traceback
-from app import config, payments
+from app import payments, stage
 from chalicelib.aws.secret import Secret
 from chalicelib.billing.purchase_request import PurchaseRequest
 def report(call):
@@ -235,7 +235,7 @@ def report(call):
         print("".join(traceback.TracebackException.from_exception(error, capture_locals=True).format()))
 report(lambda: payments.charge(PurchaseRequest(1, "source", "tok_chargeDeclined", "k"), "me"))
 report(lambda: payments.charge(PurchaseRequest(1, "source", "tok_unknown", "l"), "me"))
-report(lambda: Secret(config.parameter("stripe-key"), validate=lambda value: "is wrong").get())
+report(lambda: Secret(stage.parameter("stripe-key"), validate=lambda value: "is wrong").get())
 """
     done = subprocess.run(
         [sys.executable, "-c", program],
