@@ -6,13 +6,18 @@ CONTAINERS ?= 1000
 RUNS ?= 40
 
 .NOTPARALLEL:
-.PHONY: run test test-packaged test-all fuzz lint bench bench-fleet setup package clean
+.PHONY: run test test-slow test-packaged test-all fuzz lint bench bench-fleet setup package clean
 
 run: setup
 	@.venv/bin/python -m devstack
 
+# What finds most mistakes, in two minutes.
 test: setup
-	@.venv/bin/python -m pytest -n 4 --dist loadgroup $(ARGS)
+	@.venv/bin/python -m pytest -n 4 --dist loadgroup -m "not slow" $(ARGS)
+
+# The rest of the tests.
+test-slow: setup
+	@.venv/bin/python -m pytest -n 4 --dist loadgroup -m slow $(ARGS)
 
 # Run the same tests on what is deployed: the unpacked package, with its bytecode.
 test-packaged: setup
@@ -21,7 +26,7 @@ test-packaged: setup
 fuzz: setup
 	@.venv/bin/python -m tests.fuzz
 
-test-all: test test-packaged fuzz
+test-all: test test-slow test-packaged fuzz
 
 lint: setup
 	@.venv/bin/ruff check .
