@@ -6,7 +6,7 @@ CONTAINERS ?= 1000
 RUNS ?= 40
 
 .NOTPARALLEL:
-.PHONY: run test test-slow test-packaged test-all fuzz lint bench bench-fleet setup package clean
+.PHONY: run test test-slow test-packaged test-all fuzz mutants lint bench bench-fleet setup package clean
 
 run: setup
 	@.venv/bin/python -m devstack
@@ -25,6 +25,10 @@ test-packaged: setup
 
 fuzz: setup
 	@.venv/bin/python -m tests.fuzz
+
+# Break lines on purpose: a test has to fail for each. docs/testing.md says how to add one.
+mutants: setup
+	@.venv/bin/python -m tests.mutants $(ARGS)
 
 test-all: test test-slow test-packaged fuzz
 
