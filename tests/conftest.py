@@ -1,8 +1,7 @@
 """The fixtures of all tests: this process serves AWS and Stripe, and each API runs in a process of its own."""
 
-import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from playwright.sync_api import Browser
 
 from tests.cloud import Cloud
 from tests.cloud.deployments import Deployments
+from tests.support import leaks
 from tests.support.chromium import browser
 from tests.support.lambda_container import Container
 from tests.support.operator_session import Operator
@@ -41,29 +41,14 @@ _DEPLOYED = {"_operator_of_dev", "_branches"}
 def _running_stack() -> Iterator[Stack]:
     with Stack() as stack:
         yield stack
-        _no_key_was_shown(stack)
+        assert_nothing_was_shown(stack.keys)
 
 
-_NOT_WRITTEN_BY_TESTS = {".git", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache", "bench"}
-_SECRETS = re.compile(r"(?:[sr]k_(?:test|live)|whsec)_\w+")
-
-
-def _no_key_was_shown(stack: Stack) -> None:
-    """After all tests: no key is in a response, a log, a traceback, an environment, or a file of the project."""
-    logged = "\n".join(logs)
-    files = [
-        file
-        for file in PROJECT.rglob("*")
-        if not _NOT_WRITTEN_BY_TESTS & set(file.relative_to(PROJECT).parts) and file.is_file()
-    ]
-    shown = {*_SECRETS.findall(logged)}
-    for text in (*transcript, *(file.read_text(errors="replace") for file in files)):
-        shown |= {*_SECRETS.findall(text)}
-    assert all(_SECRETS.fullmatch(key) for key in stack.keys)
-    assert not [key[:12] for key in stack.keys if any(key in found for found in shown)]
-    # Tokens of cards, callers, e-mail addresses, client secrets, signing secrets.
-    personal = re.compile(r"\b(?:tok|pm|ctoken)_\w+|us-east-1:[a-z]\w+|[\w.]+@[\w.]+|pi_\w+_secret_\w+|whsec_\w+")
-    assert not set(personal.findall(logged))
+def assert_nothing_was_shown(keys: Collection[str]) -> None:
+    """After all tests: no key is in a response, a log, an environment or a file, and no personal data in a log."""
+    places = {"log": logs, "response, output or environment": transcript, "file": leaks.files(PROJECT)}
+    assert leaks.find_keys(places, keys) == []
+    assert leaks.find_personal_data(logs) == []
 
 
 @pytest.fixture

@@ -63,8 +63,11 @@ def load(files: list[Path]) -> list[Mutant]:
     return [Mutant(**row) for file in files for row in yaml.safe_load(file.read_text(encoding="utf-8"))]
 
 
-def run_tests(project: Path, arguments: list[str]) -> int:
-    """Run pytest in a copy of the project, and return its exit code; that of a failure if it takes too long."""
+def has_failure(project: Path, arguments: list[str], *, show: bool = False) -> bool:
+    """Run pytest in a copy of the project, and return whether a test failed or took too long.
+
+    :raises InvalidMutantError: pytest could not run the tests.
+    """
     command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", *arguments]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # bytecode of an unmutated file may look current
     try:
@@ -72,12 +75,14 @@ def run_tests(project: Path, arguments: list[str]) -> int:
             command, cwd=project, env=environment, capture_output=True, text=True, timeout=_TIMEOUT, check=False
         )
     except subprocess.TimeoutExpired:
-        return _FAILED
+        return True
     if done.returncode not in (_PASSED, _FAILED):
         raise InvalidMutantError(
             f"pytest could not run {' '.join(arguments)}:\n{done.stdout[-2000:]}{done.stderr[-500:]}"
         )
-    return done.returncode
+    if show and done.returncode:
+        print(done.stdout[-3000:])
+    return done.returncode == _FAILED
 
 
 def is_noticed(mutant: Mutant, project: Path) -> bool:
@@ -87,7 +92,7 @@ def is_noticed(mutant: Mutant, project: Path) -> bool:
     """
     original = mutant.apply(project)
     try:
-        return run_tests(project, mutant.tests.split()) == _FAILED
+        return has_failure(project, mutant.tests.split())
     finally:
         (project / mutant.file).write_text(original, encoding="utf-8")
 
@@ -117,7 +122,7 @@ def main(files: list[Path]) -> int:
             projects.put(copy)
         tests = sorted({argument for mutant in mutants for argument in mutant.tests.split()})
         print(f"{len(mutants)} mutants; first, their tests without a mutant", flush=True)
-        if run_tests(Path(folder, "0"), ["-n", str(workers), "--dist", "loadgroup", *tests]) != _PASSED:
+        if has_failure(Path(folder, "0"), ["-n", str(workers), "--dist", "loadgroup", *tests], show=True):
             print("A test fails without a mutant. Fix it first: make test-all")
             return 1
         with ThreadPoolExecutor(workers) as pool:
