@@ -1,19 +1,25 @@
-"""The fixtures of all tests: this process serves AWS and Stripe, and each API runs in a process of its own."""
+"""The fixtures of all tests: this process serves AWS and Stripe, and each API runs in a process of its own.
+
+What a fixture needs is imported in it, so that tests without servers start at once.
+"""
+
+from __future__ import annotations
 
 import signal
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser
 
-from tests.cloud import Cloud
-from tests.cloud.deployments import Deployments
-from tests.support import leaks
-from tests.support.chromium import browser
-from tests.support.lambda_container import Container
-from tests.support.operator_session import Operator
-from tests.support.stack import PROJECT, Api, RunningService, Stack, logs, transcript
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.cloud import Cloud
+    from tests.cloud.deployments import Deployments
+    from tests.support.lambda_container import Container
+    from tests.support.operator_session import Operator
+    from tests.support.stack import Api, RunningService, Stack
 
 
 def pytest_configure() -> None:
@@ -39,6 +45,8 @@ _DEPLOYED = {"_operator_of_dev", "_branches"}
 
 @pytest.fixture(scope="session")
 def _running_stack() -> Iterator[Stack]:
+    from tests.support.stack import Stack
+
     with Stack() as stack:
         yield stack
         assert_nothing_was_shown(stack.keys)
@@ -46,6 +54,9 @@ def _running_stack() -> Iterator[Stack]:
 
 def assert_nothing_was_shown(keys: Collection[str]) -> None:
     """After all tests: no key is in a response, a log, an environment or a file, and no personal data in a log."""
+    from tests.support import leaks
+    from tests.support.stack import PROJECT, logs, transcript
+
     places = {"log": logs, "response, output or environment": transcript, "file": leaks.files(PROJECT)}
     assert leaks.find_keys(places, keys) == []
     assert leaks.find_personal_data(logs) == []
@@ -60,6 +71,8 @@ def stack(_running_stack: Stack) -> Stack:
 
 @pytest.fixture(scope="session")
 def _running_api(_running_stack: Stack) -> Iterator[Api]:
+    from tests.support.stack import Api
+
     _running_stack.reset()
     with Api(_running_stack) as api:
         yield api
@@ -74,6 +87,8 @@ def api(stack: Stack, _running_api: Api) -> Api:
 @pytest.fixture
 def fresh_api(stack: Stack) -> Iterator[Api]:
     """`chalice local --stage dev`, just started: nothing read yet."""
+    from tests.support.stack import Api
+
     with Api(stack) as api:
         yield api
 
@@ -81,6 +96,8 @@ def fresh_api(stack: Stack) -> Iterator[Api]:
 @pytest.fixture
 def container(stack: Stack) -> Iterator[Container]:
     """A Lambda container of the stage dev, just started."""
+    from tests.support.lambda_container import Container
+
     with Container(stack) as container:
         yield container
 
@@ -88,6 +105,8 @@ def container(stack: Stack) -> Iterator[Container]:
 @pytest.fixture
 def service(stack: Stack) -> Iterator[RunningService]:
     """A Stripe with webhooks to an API, the topic and notify, shared with no other test."""
+    from tests.support.stack import RunningService, Stack
+
     own = Stack()
     own.reset()
     with RunningService(own) as service:
@@ -99,6 +118,9 @@ def service(stack: Stack) -> Iterator[RunningService]:
 @pytest.fixture(scope="session")
 def _running_cloud(_running_stack: Stack) -> Iterator[Cloud]:
     """A Stripe and an AWS for deployments, which stay and receive every payment's events."""
+    from tests.cloud import Cloud
+    from tests.support.stack import Stack
+
     with Stack() as own, Cloud(own) as cloud:
         yield cloud
         _running_stack.keys += own.keys
@@ -114,12 +136,16 @@ def cloud(_running_cloud: Cloud) -> Cloud:
 @pytest.fixture(scope="session")
 def _deployments(_running_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Deployments:
     """Stages that `chalice deploy` deployed, each once in a process."""
+    from tests.cloud.deployments import Deployments
+
     return Deployments(_running_cloud, tmp_path_factory.mktemp("deployed"))
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The browser of this process. Its tests are marked with :data:`tests.support.chromium.needs_chromium`."""
+    from tests.support.chromium import browser
+
     with browser() as launched:
         yield launched
 
@@ -127,11 +153,15 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def operator(cloud: Cloud, tmp_path: Path) -> Operator:
     """An operator with a checkout and two empty accounts."""
+    from tests.support.operator_session import Operator
+
     return Operator(cloud, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def _operator_of_dev(_running_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Operator:
+    from tests.support.operator_session import Operator
+
     operator = Operator(_running_cloud, tmp_path_factory.mktemp("checkout"))
     operator.deploys("dev")
     return operator
