@@ -1,0 +1,192 @@
+"""`make run` serves what was saved. The emulated world stays, and no request is lost."""
+
+import itertools
+import shutil
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.make_run import Run, is_alive
+from tests.support.stack import PROJECT, eventually
+
+_FOLDERS = (".chalice", "chalicelib", "devstack", "stagectl")
+_NOT_COPIED = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "accounts.json")
+_NUMBERS = itertools.count(1)
+
+
+class Checkout:
+    """A copy of the project in which `make run` runs, with an editor."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._edited: set[str] = set()
+        shutil.copy(PROJECT / "app.py", folder)
+        for name in _FOLDERS:
+            shutil.copytree(PROJECT / name, folder / name, symlinks=True, ignore=_NOT_COPIED)
+        self.run = Run(folder)
+
+    def save(self, name: str, old: str, new: str) -> None:
+        """Save a file of the project with one text replaced."""
+        text = (PROJECT / name).read_text()
+        assert text.count(old) == 1
+        self._edited.add(name)
+        (self.folder / name).write_text(text.replace(old, new))
+
+    def save_health(self) -> str:
+        """Save an app with a status of its own in GET /health, and return that."""
+        status = f"edit {next(_NUMBERS)}"
+        self.save("app.py", '"status": "ok"', f'"status": "{status}"')
+        return status
+
+    def serves(self, status: str) -> bool:
+        return eventually(lambda: self.run.get("/health")["status"] == status)
+
+    def restore(self) -> None:
+        """Undo all edits, and wait until that is served."""
+        for name in self._edited:
+            shutil.copy(PROJECT / name, self.folder / name)
+        assert self.serves(self.save_health())
+
+
+@pytest.fixture(scope="module")
+def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    checkout = Checkout(tmp_path_factory.mktemp("checkout"))
+    checkout.run.wait_until_ready()
+    yield checkout
+    assert checkout.run.stop() == 0, checkout.run.output()
+
+
+@pytest.fixture
+def checkout(_running: Checkout) -> Iterator[Checkout]:
+    """A checkout whose `make run` the tests of this file share."""
+    yield _running
+    _running.restore()
+
+
+@pytest.fixture
+def own_checkout(tmp_path: Path) -> Iterator[Checkout]:
+    checkout = Checkout(tmp_path)
+    yield checkout
+    checkout.run.process.kill()
+    checkout.run.process.wait()
+
+
+def test_what_was_saved_is_served_and_payments_keys_and_history_stay(checkout: Checkout):
+    payment = checkout.run.pay().json()["id"]
+    assert eventually(lambda: len(checkout.run.events("sms")) == len(checkout.run.events("payment")))
+    events = checkout.run.events()
+    assert checkout.serves(checkout.save_health())
+    assert checkout.run.get(f"/billing/{payment}")["status"] == "succeeded"
+    assert checkout.run.pay().status_code == 200
+    assert checkout.run.events()[: len(events)] == events
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "shown"),
+    [
+        ("app.py", "def health() ->", "def health( ->", "SyntaxError"),
+        ("chalicelib/billing/pricing.py", "import TypedDict", "import TypeDict", "ImportError"),
+        (".chalice/config.json", '"lambda_timeout": 28', '"lambda_timeout": 280', "lambda_timeout"),
+        (".chalice/config.json", '"xray": true,', '"xray": true', "invalid JSON"),
+    ],
+    ids=["syntax error", "exception", "invalid setting", "invalid JSON"],
+)
+def test_an_error_in_what_was_saved_is_shown_and_the_code_before_it_serves(checkout: Checkout, name, old, new, shown):
+    status = checkout.save_health()
+    assert checkout.serves(status)
+    before = len(checkout.run.output())
+    checkout.save(name, old, new)
+    assert eventually(lambda: "not loaded" in checkout.run.output()[before:])
+    assert shown in checkout.run.output()[before:]
+    assert checkout.run.get("/health")["status"] == status
+    assert checkout.run.pay().status_code == 200
+    checkout.restore()  # the next save is loaded
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "field", "value"),
+    [
+        ("chalicelib/events/notification.py", '"Scratch', '"Edited', "text", "Edited"),
+        (".chalice/config.json", '"+14151234567"', '"+14155550000"', "phone", "+14155550000"),
+    ],
+    ids=["code", "environment variable"],
+)
+def test_notify_runs_what_was_saved(checkout: Checkout, name, old, new, field, value):
+    def is_texted() -> bool:
+        payment = checkout.run.pay().json()["id"]
+        texts: list[str] = []
+
+        def has_text() -> bool:
+            texts[:] = [sms[field] for sms in checkout.run.events("sms") if payment in sms["text"]]
+            return bool(texts)
+
+        assert eventually(has_text)
+        return texts[0].startswith(value)
+
+    checkout.save(name, old, new)
+    assert eventually(is_texted)
+
+
+@pytest.mark.parametrize("cause", ["save", "console"])
+def test_a_request_in_progress_gets_its_response_from_the_process_that_is_replaced(checkout: Checkout, cause):
+    faults = checkout.run.url("STRIPE_PORT") + "/_devstack/faults"
+    assert requests.post(faults, json={"delay_after": 4}, timeout=30).status_code < 300
+    before, charged = checkout.run.processes(), len(checkout.run.events("payment"))
+    with ThreadPoolExecutor() as pool:
+        slow = pool.submit(checkout.run.pay)
+        assert eventually(lambda: len(checkout.run.events("payment")) > charged)
+        if cause == "save":
+            assert checkout.serves(checkout.save_health())
+        else:
+            assert requests.post(checkout.run.url("CONSOLE_PORT") + "/restart", json={}, timeout=30).status_code == 200
+        assert not slow.done()
+        assert slow.result().status_code == 200
+    assert eventually(lambda: len(set(before) & set(checkout.run.processes())) < 2)
+    assert eventually(lambda: len(checkout.run.processes()) == 2)
+
+
+@pytest.mark.slow
+def test_purchases_during_reloads_all_succeed_and_are_charged_once(checkout: Checkout):
+    charged = len(checkout.run.events("payment"))
+    session = requests.Session()  # reuses a connection if the server keeps it
+    address = checkout.run.url("API_PORT") + "/billing"
+
+    def buy(number: int) -> requests.Response:
+        body = {"source": "tok_visa", "storage": number + 1}
+        return (session if number % 2 else requests).post(address, json=body, timeout=60)
+
+    with ThreadPoolExecutor(4) as pool:
+        purchases = [pool.submit(buy, number) for number in range(200)]
+        for due in (20, 80, 140):
+            assert eventually(lambda due=due: sum(it.done() for it in purchases) >= due)
+            assert checkout.serves(checkout.save_health())
+    payments = {purchase.result().json()["id"] for purchase in purchases if purchase.result().status_code == 200}
+    assert len(payments) == 200
+    assert len(checkout.run.events("payment")) - charged == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_signal_during_a_reload_leaves_no_process(own_checkout: Checkout, number):
+    run = own_checkout.run.wait_until_ready()
+    started = set(run.processes())
+    own_checkout.save("app.py", "gc.disable()", "while True: pass")
+    assert eventually(lambda: len(run.processes()) == 3)
+    started |= set(run.processes())
+    assert run.stop(number) == (0 if number == signal.SIGINT else -signal.SIGKILL)
+    assert eventually(lambda: not any(is_alive(process) for process in started))
+
+
+@pytest.mark.slow
+def test_the_stack_stops_when_the_process_after_a_reload_ends(own_checkout: Checkout):
+    run = own_checkout.run.wait_until_ready()
+    own_checkout.save("app.py", 'return {"status": "ok",', 'import os; os._exit(3); return {"status": "ok",')
+    assert eventually(lambda: "reloaded" in run.output())
+    with pytest.raises(requests.ConnectionError):
+        run.get("/health")
+    assert run.process.wait(30) == 1
+    assert "ended" in run.output()
