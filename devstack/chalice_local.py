@@ -34,7 +34,7 @@ _IDLE_TIMEOUT = 1.0  # seconds until a request must have arrived; browsers open 
 
 
 class Handler(local.ChaliceRequestHandler):
-    """Responds to one request of a connection."""
+    """Responds to the requests of a connection."""
 
     disable_nagle_algorithm = True
     server: "Server"
@@ -45,9 +45,10 @@ class Handler(local.ChaliceRequestHandler):
         return bool(super().parse_request())
 
     def send_response(self, code: int, message: str | None = None) -> None:
-        """Begin a response that closes the connection."""
+        """Begin a response. It closes the connection if another process may replace this one."""
         super().send_response(code, message)
-        self.send_header("Connection", "close")
+        if self.server.is_replaceable:
+            self.send_header("Connection", "close")
 
 
 class Server(local.ThreadedHTTPServer):
@@ -59,6 +60,7 @@ class Server(local.ThreadedHTTPServer):
     def __init__(self, parent: Parent, listener: int | None, address: tuple[str, int], handler: Any) -> None:
         """Listen on an address, or on the socket with the file descriptor ``listener``."""
         self._parent, self._listener = parent, listener
+        self.is_replaceable = listener is not None
         self._is_finishing = False
         # The open connections, with the time until which a request must arrive; None once it has.
         self._connections: dict[Socket, float | None] = {}

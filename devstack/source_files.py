@@ -8,7 +8,7 @@ import importlib.util
 import linecache
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 
 _QUIET = 0.15  # seconds without a change; a save may be several writes, or many files
@@ -62,10 +62,10 @@ def delete_bytecode(sources: Iterable[Path]) -> None:
             Path(importlib.util.cache_from_source(str(source))).unlink(missing_ok=True)
 
 
-def keep_source_lines() -> None:
+def keep_source_lines(packages: Container[str] = ("app", "chalicelib")) -> None:
     """Let tracebacks of this process quote the lines that it runs, also after they were edited."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if file and name.partition(".")[0] in ("app", "chalicelib") and (lines := linecache.getlines(file)):
+        if file and name.partition(".")[0] in packages and (lines := linecache.getlines(file)):
             # Without a time, linecache never reads the file again.
             linecache.cache[file] = (sum(map(len, lines)), None, lines, file)

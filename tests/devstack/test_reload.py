@@ -110,7 +110,7 @@ def test_an_error_in_what_was_saved_is_shown_and_the_code_before_it_serves(check
 @pytest.mark.parametrize(
     ("name", "old", "new", "field", "value"),
     [
-        ("chalicelib/events/notification.py", '"Scratch', '"Edited', "text", "Edited"),
+        ("chalicelib/events/notification.py", "Scratch: {price}", "Edited: {price}", "text", "Edited"),
         (".chalice/config.json", '"+14151234567"', '"+14155550000"', "phone", "+14155550000"),
     ],
     ids=["code", "environment variable"],
