@@ -7,7 +7,7 @@ algorithm and delayed acknowledgements).
 With `--listener 5` it accepts the connections of the socket with that file descriptor. The runner listens on it and
 passes it to the next process too, so that no request is lost when one process replaces another:
 
-- A process that is told to finish accepts no more connections, and leaves them in the socket's queue.
+- A process that finishes accepts no more connections, and leaves them in the socket's queue.
 - It responds to every request on the connections that it has accepted, then ends.
 - Every response closes its connection. Otherwise a request could arrive on an idle one while the process ends.
 """

@@ -24,7 +24,7 @@ _RETRY_PAUSE = 1  # seconds until a message is received again after `notify` fai
 
 
 class NotifyWorker:
-    """Passes messages to the function, one at a time, until it is told to finish."""
+    """Passes messages to the function, one at a time, until it has to finish."""
 
     def __init__(self, queue_url: str, notify: Any) -> None:
         """Receive nothing yet.

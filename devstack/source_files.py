@@ -19,15 +19,15 @@ class SourceFiles:
     """The files of a project, compared with those that were loaded last."""
 
     def __init__(self, project: Path, quiet: float = _QUIET, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take the files as they are for loaded."""
+        """Read the files. They are loaded as they are now."""
         self._project, self._quiet, self._clock = project, quiet, clock
         self._loaded = self._seen = self._read()
         self._seen_at = clock()
 
     def changed(self) -> list[Path]:
-        """Return the files that differ from the loaded ones, and take them for loaded.
+        """Return the files that changed since the last call that returned any. The caller loads them.
 
-        Returns none while files are being changed: until two reads ``quiet`` seconds apart are equal.
+        Returns none while files are being saved: until they have stayed the same for ``quiet`` seconds.
         """
         now, files = self._clock(), self._read()
         if files != self._seen:
@@ -40,7 +40,8 @@ class SourceFiles:
     def _read(self) -> _State:
         project = self._project
         state: _State = {}
-        for path in (project / "app.py", project / ".chalice" / "config.json", *project.glob("chalicelib/**/*.py")):
+        modules = (path for path in project.glob("chalicelib/**/*") if path.suffix in (".py", ".pem"))
+        for path in (project / "app.py", project / ".chalice" / "config.json", *modules):
             # Editors' temporary files, such as Emacs's links, begin with a dot.
             if not path.name.startswith("."):
                 try:
