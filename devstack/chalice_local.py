@@ -132,14 +132,14 @@ class Server(local.ThreadedHTTPServer):
 
 if __name__ == "__main__":
     parent = Parent()
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--listener", type=int)
-    own, others = parser.parse_known_args()
+    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    own.add_argument("--listener", type=int)
+    arguments, of_chalice = own.parse_known_args()
     # Chalice reads the file before app.py checks it, with messages of its own.
     if problem := project_check.find_problem(chalicelib.config):
         sys.exit(f"notes-billing: {problem}")
-    server = partial(Server, parent, own.listener)
+    server = partial(Server, parent, arguments.listener)
     dev_server = partial(local.LocalDevServer, handler_cls=Handler, server_cls=server)
     local.LocalDevServer = dev_server  # type: ignore[assignment,misc]
-    sys.argv[1:] = ["local", "--no-autoreload", *others]
+    sys.argv[1:] = ["local", "--no-autoreload", *of_chalice]
     sys.exit(main())

@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import uuid
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,13 +27,13 @@ _RETRY_PAUSE = 1  # seconds until a message is received again after `notify` fai
 class NotifyWorker:
     """Passes messages to the function, one at a time, until it has to finish."""
 
-    def __init__(self, queue_url: str, notify: Any) -> None:
+    def __init__(self, sqs: Any, queue_url: str, notify: Callable[[dict[str, Any], object], object]) -> None:
         """Receive nothing yet.
 
+        :param sqs: boto3's client of SQS.
         :param notify: the Lambda function.
         """
-        self._queue_url, self._notify = queue_url, notify
-        self._sqs = boto3.client("sqs")
+        self._sqs, self._queue_url, self._notify = sqs, queue_url, notify
         self._processing = threading.Lock()
         self._is_finishing = False
 
@@ -80,7 +81,7 @@ def main(queue_url: str) -> None:
     os.environ.update(on_lambda.environment_variables)
     import app
 
-    worker = NotifyWorker(queue_url, app.notify)
+    worker = NotifyWorker(boto3.client("sqs"), queue_url, app.notify)
 
     def finish() -> None:
         worker.finish()

@@ -108,7 +108,8 @@ def test_what_was_saved_is_served_and_payments_keys_and_history_stay(checkout: C
     events = checkout.run.events()
     assert checkout.serves(checkout.save_health())
     assert checkout.run.get(f"/billing/{payment}")["status"] == "succeeded"
-    assert checkout.run.pay().status_code == 200
+    again = checkout.run.pay()
+    assert (again.status_code, again.headers["Connection"]) == (200, "close")  # a request on an idle one could be lost
     assert checkout.run.events()[: len(events)] == events
 
 

@@ -1,6 +1,7 @@
 """When `make run` starts new processes, and which process works meanwhile."""
 
 import importlib
+import json
 import os
 import shutil
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from devstack.console.fault_switches import RestartError
+from devstack.notify_worker import NotifyWorker
 from devstack.ports import StartError
 from devstack.replaceable_child import Outcome, ReplaceableChild
 from devstack.service_processes import ServiceProcesses
@@ -229,3 +231,34 @@ def test_a_restart_returns_when_the_new_api_is_ready_and_raises_if_it_fails(end:
     service.stop() if end == "stopped" else service.step()
     thread.join()
     assert outcome == [None if end == "ready" else 503]
+
+
+class Queue:
+    """An SQS client. ``outcomes``: each message is deleted, or received again after some seconds."""
+
+    def __init__(self, *texts: str) -> None:
+        self.texts, self.outcomes = list(texts), {}
+        self.on_receive: dict[str, Callable[[], None]] = {}
+
+    def receive_message(self, **_arguments: object) -> dict[str, Any]:
+        text = self.texts.pop(0)
+        self.on_receive.get(text, lambda: None)()
+        return {"Messages": [{"ReceiptHandle": text, "Body": json.dumps({"Message": text})}]}
+
+    def delete_message(self, ReceiptHandle: str, **_arguments: object) -> None:
+        self.outcomes[ReceiptHandle] = "deleted"
+
+    def change_message_visibility(self, ReceiptHandle: str, VisibilityTimeout: int, **_arguments: object) -> None:
+        self.outcomes[ReceiptHandle] = VisibilityTimeout
+
+
+def test_notify_gets_a_message_again_if_it_fails_and_none_after_it_has_to_finish():
+    def notify(event: dict[str, Any], _context: object) -> None:
+        if event["Records"][0]["Sns"]["Message"] == "fails":
+            raise ValueError
+
+    queue = Queue("fails", "succeeds", "late")
+    worker = NotifyWorker(queue, "url", notify)
+    queue.on_receive["late"] = worker.finish
+    worker.run()
+    assert queue.outcomes == {"fails": 1, "succeeds": "deleted", "late": 0}
