@@ -45,7 +45,7 @@ class Parent:
     def _follow(self) -> None:
         # The parent holds the other end of standard input open, so a read returns nothing once the parent has ended.
         while os.read(0, 1):
-            self.on_finish()
+            threading.Thread(target=self.on_finish, name="finish", daemon=True).start()
         os.kill(os.getpid(), signal.SIGTERM)
 
 

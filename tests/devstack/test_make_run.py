@@ -165,7 +165,7 @@ def test_a_request_in_progress_gets_its_response_from_the_process_that_is_replac
     assert requests.post(faults, json={"delay_after": 3}, timeout=30).status_code < 300
     before, charged = checkout.run.processes(), len(checkout.run.events("payment"))
     address = ("127.0.0.1", checkout.run.ports["API_PORT"])
-    with ThreadPoolExecutor() as pool, socket.create_connection(address) as unused:
+    with ThreadPoolExecutor() as pool, socket.create_connection(address, timeout=20) as unused:
         slow = pool.submit(checkout.run.pay)
         assert eventually(lambda: len(checkout.run.events("payment")) > charged)
         if cause == "save":
