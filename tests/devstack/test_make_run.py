@@ -14,6 +14,7 @@ import requests
 from tests.support.make_run import Run, is_alive
 from tests.support.stack import PROJECT, eventually
 
+slow = pytest.mark.slow
 pytestmark = pytest.mark.xdist_group("make_run")  # one worker, because most tests share a stack
 _FOLDERS = (".chalice", "chalicelib", "devstack", "stagectl")
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "accounts.json")
@@ -104,7 +105,7 @@ def test_the_printed_curl_charges_a_card_and_every_step_is_listed_and_printed(ch
 
 def test_what_was_saved_is_served_and_payments_keys_and_history_stay(checkout: Checkout):
     payment = checkout.run.pay().json()["id"]
-    assert eventually(lambda: len(checkout.run.events("sms")) == len(checkout.run.events("payment")))
+    assert eventually(lambda: any(payment in sms["text"] for sms in checkout.run.events("sms")))
     events = checkout.run.events()
     assert checkout.serves(checkout.save_health())
     assert checkout.run.get(f"/billing/{payment}")["status"] == "succeeded"
@@ -117,9 +118,9 @@ def test_what_was_saved_is_served_and_payments_keys_and_history_stay(checkout: C
     ("name", "old", "new", "shown"),
     [
         ("app.py", "def health() ->", "def health( ->", "SyntaxError"),
-        pytest.param(_PRICING, "import TypedDict", "import TypeDict", "ImportError", marks=pytest.mark.slow),
-        pytest.param(_CONFIG, '"lambda_timeout": 28', '"lambda_timeout": 2', "lambda_timeout", marks=pytest.mark.slow),
-        (_CONFIG, '"xray": true,', '"xray": true', f"{_CONFIG}, line"),
+        pytest.param(_PRICING, "import TypedDict", "import TypeDict", "ImportError", marks=slow),
+        pytest.param(_CONFIG, '"lambda_timeout": 28', '"lambda_timeout": 2', "lambda_timeout", marks=slow),
+        pytest.param(_CONFIG, '"xray": true,', '"xray": true', f"{_CONFIG}, line", marks=slow),
     ],
     ids=["syntax error", "exception", "invalid setting", "invalid JSON"],
 )
@@ -139,7 +140,7 @@ def test_an_error_in_what_was_saved_is_shown_and_the_code_before_it_serves(check
     ("name", "old", "new", "field", "value"),
     [
         ("chalicelib/events/notification.py", "Scratch: {price}", "Edited: {price}", "text", "Edited"),
-        (_CONFIG, '"+14151234567"', '"+14155550000"', "phone", "+14155550000"),
+        pytest.param(_CONFIG, '"+14151234567"', '"+14155550000"', "phone", "+14155550000", marks=slow),
     ],
     ids=["code", "environment variable"],
 )
@@ -159,7 +160,7 @@ def test_notify_runs_what_was_saved(checkout: Checkout, name, old, new, field, v
     assert eventually(is_texted)
 
 
-@pytest.mark.parametrize("cause", ["save", pytest.param("console", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cause", ["save", pytest.param("console", marks=slow)])
 def test_a_request_in_progress_gets_its_response_from_the_process_that_is_replaced(checkout: Checkout, cause):
     faults = checkout.run.url("STRIPE_PORT") + "/_devstack/faults"
     assert requests.post(faults, json={"delay_after": 3}, timeout=30).status_code < 300
@@ -178,7 +179,7 @@ def test_a_request_in_progress_gets_its_response_from_the_process_that_is_replac
     assert eventually(lambda: len(checkout.run.processes()) == 2 and checkout.run.processes() != before)
 
 
-@pytest.mark.slow
+@slow
 def test_purchases_during_reloads_all_succeed_and_are_charged_once(checkout: Checkout):
     charged = len(checkout.run.events("payment"))
     session = requests.Session()  # reuses a connection if the server keeps it
@@ -198,7 +199,7 @@ def test_purchases_during_reloads_all_succeed_and_are_charged_once(checkout: Che
     assert len(checkout.run.events("payment")) - charged == 200
 
 
-@pytest.mark.slow
+@slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_signal_during_a_reload_leaves_no_process(own_checkout: Checkout, number):
     run = own_checkout.run.wait_until_ready()
@@ -209,7 +210,7 @@ def test_a_signal_during_a_reload_leaves_no_process(own_checkout: Checkout, numb
     assert eventually(lambda: not any(is_alive(process) for process in processes))
 
 
-@pytest.mark.slow
+@slow
 def test_the_stack_stops_when_the_process_after_a_reload_ends(own_checkout: Checkout):
     run = own_checkout.run.wait_until_ready()
     own_checkout.save("app.py", 'return {"status": "ok",', 'import os; os._exit(3); return {"status": "ok",')
@@ -220,7 +221,7 @@ def test_the_stack_stops_when_the_process_after_a_reload_ends(own_checkout: Chec
     assert "ended" in run.output()
 
 
-@pytest.mark.slow
+@slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_after_a_signal_no_process_remains_and_the_ports_are_free(number):
     run = Run().wait_until_ready()
@@ -233,7 +234,7 @@ def test_after_a_signal_no_process_remains_and_the_ports_are_free(number):
     assert "Traceback" not in run.output()
 
 
-@pytest.mark.slow
+@slow
 def test_a_signal_during_the_start_stops_every_process():
     run = Run()
     assert eventually(lambda: bool(run.processes()))

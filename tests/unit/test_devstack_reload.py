@@ -97,20 +97,19 @@ def test_a_burst_of_saves_is_one_change_and_a_later_save_is_another(project: Pat
 def test_of_two_saves_within_a_second_the_second_runs_and_tracebacks_quote_what_runs(project: Path, monkeypatch):
     monkeypatch.syspath_prepend(str(project))
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
-    module = project / "chalicelib_of_test.py"
+    module = project / "saved_twice.py"
     for number in (1, 2):
-        module.write_text(f"def divide():\n    return {number} / 0\n")
+        module.write_text(f"def fail():\n    raise ValueError('save {number}')\n")
         os.utime(module, (1, 1))
         delete_bytecode([module])
-        sys.modules.pop(module.stem, None)
+        sys.modules.pop("saved_twice", None)
         importlib.invalidate_caches()
-        divide = importlib.import_module(module.stem).divide
-    keep_source_lines([module.stem])
+        fail = importlib.import_module("saved_twice").fail
+    keep_source_lines(["saved_twice"])
     module.write_text("an edited line\n" * 9)
-    try:
-        divide()
-    except ZeroDivisionError:
-        assert "return 2 / 0" in traceback.format_exc()
+    with pytest.raises(ValueError, match="save 2") as raised:
+        fail()
+    assert "raise ValueError('save 2')" in "".join(traceback.format_tb(raised.tb))
 
 
 def replaced_child(clock: Clock) -> tuple[ReplaceableChild, list[Process]]:
