@@ -50,10 +50,12 @@ class Checkout:
         return eventually(lambda: self.run.get("/health")["status"] == status)
 
     def restore(self) -> None:
-        """Undo all edits, and wait until that is served."""
+        """Undo all edits, and wait until the API and notify run that."""
+        before = set(self.run.processes())
         for name in self._edited:
             shutil.copy(PROJECT / name, self.folder / name)
         assert self.serves(self.save_health())
+        assert eventually(lambda: not before & set(self.run.processes()))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,14 @@ def test_the_printed_curl_charges_a_card_and_every_step_is_listed_and_printed(ch
     payment = run.pay().json()
     declined = run.pay(source="tok_chargeDeclined")
     assert (payment["amount"], declined.status_code) == (4200, 402)
-    assert eventually(lambda: any(payment["id"] in event["text"] for event in run.events("sms")))
+
+    def is_texted_and_delivered() -> bool:
+        """The text and the webhook's response arrive in either order."""
+        published = {event["event_id"] for event in run.events("note_purchased") if payment["id"] in str(event)}
+        texted = any(payment["id"] in event["text"] for event in run.events("sms"))
+        return texted and any(event["event_id"] in published for event in run.events("webhook"))
+
+    assert eventually(is_texted_and_delivered)
     events = run.events()
     assert [event["time"] for event in events] == sorted(event["time"] for event in events)
     of_kind = {event["kind"]: event for event in events if payment["id"] in str(event)}
