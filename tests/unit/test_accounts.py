@@ -138,6 +138,17 @@ def test_at_a_terminal_the_account_of_a_live_stage_is_typed(dev: FakeDev, accoun
     assert len(values(dev, LIVE_PARAMETER)) == (2 if remedy else 3)
 
 
+def test_a_pin_that_another_command_makes_during_the_prompt_holds(dev: FakeDev, monkeypatch: pytest.MonkeyPatch):
+    def type_slowly(stage: str) -> str:
+        pin(stage, PROD)
+        return DEV
+
+    monkeypatch.setattr("stagectl.prompt.account_id", type_slowly)
+    store_two_live_keys(dev)
+    assert f"pinned to {PROD}" in fail(dev, *ROLLBACK).what
+    assert pins(dev) == {"prod": [PROD, "us-east-1"]}
+
+
 @pytest.mark.parametrize("is_pinned", [True, False], ids=["by its pin", "by its key"])
 @pytest.mark.parametrize(
     ("stage", "key", "other", "named"),
