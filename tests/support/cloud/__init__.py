@@ -46,16 +46,14 @@ class Cloud:
         self.gateway = Gateway(self.functions)
         stripe = "127.0.0.1", stack.stripe.port
         self.internet = Internet(folder, {r"api\.stripe\.com": stripe, HOSTS: self.gateway.address})
-        self.stacks = Stacks()
+        self.stacks = Stacks(lambda account, region, service: self.account(account).client(service, region))
         self._replacements = Replacements()
 
     def __enter__(self) -> "Cloud":
         gaps.fill(self._replacements)
         rest_apis.fill(self._replacements)
         invocations.connect(self._replacements, self.functions)
-        self.stacks.connect(
-            self._replacements, lambda account, region, service: self.account(account).client(service, region)
-        )
+        self.stacks.connect(self._replacements)
         self.gateway.start()
         self.internet.start()
         self._connect = self.stack.stripe.webhooks.connect
