@@ -1,4 +1,7 @@
-"""IAM policies, evaluated as IAM does: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html."""
+"""IAM policies, evaluated as IAM does: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html.
+
+What this evaluator does not know is an error, and never ignored.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,6 +10,11 @@ from typing import Any
 Context = Mapping[str, str]
 
 ALLOWED, EXPLICIT_DENY, IMPLICIT_DENY = "allowed", "explicitDeny", "implicitDeny"
+_ELEMENTS = {"Sid", "Effect", "Principal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
+
+
+class UnsupportedPolicyError(Exception):
+    """A policy contains something that IAM rejects, or that this evaluator does not know."""
 
 
 def allows(policies: Iterable[Any], action: str, resource: str, context: Context | None = None) -> bool:
@@ -27,15 +35,23 @@ def matching(policies: Iterable[Any], action: str, resource: str, context: Conte
     return [
         statement
         for statement in statements(policies)
-        if _matches_action(statement, action)
-        and _matches_resource(statement, resource)
+        if _matches(statement, "Action", lambda pattern: _like(action.lower(), pattern.lower()))
+        and _matches(statement, "Resource", lambda pattern: _is_arn_like(resource, pattern))
         and _is_condition_met(statement.get("Condition", {}), context)
     ]
 
 
 def statements(policies: Iterable[Any]) -> Iterator[Any]:
+    """Return the statements of policies.
+
+    :raises UnsupportedPolicyError: this evaluator would ignore a part of one.
+    """
     for policy in policies:
-        yield from listed(policy["Statement"])
+        for statement in listed(policy["Statement"]):
+            unknown = {*statement} - _ELEMENTS | {*statement.get("Condition", {})} - {*_OPERATORS}
+            if unknown or statement["Effect"] not in ("Allow", "Deny") or "${" in str(statement):
+                raise UnsupportedPolicyError(f"{sorted(unknown)} in {statement}")
+            yield statement
 
 
 def context_keys(policies: Iterable[Any]) -> set[str]:
@@ -46,9 +62,8 @@ def context_keys(policies: Iterable[Any]) -> set[str]:
 def is_allowed_for_service(policy: Any, service: str, action: str, resource: str, source: str) -> bool:
     """Tell whether a resource's own policy allows an action of a service on behalf of ``source``'s ARN."""
     context = {"AWS:SourceArn": source, "AWS:SourceAccount": source.split(":")[4]}
-    principals = (service, "*")
     return any(
-        statement["Effect"] == "Allow" and {*listed(_service(statement["Principal"]))} & {*principals}
+        statement["Effect"] == "Allow" and service in listed(statement["Principal"]["Service"])
         for statement in matching([policy], action, resource, context)
     )
 
@@ -57,20 +72,11 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _service(principal: Any) -> Any:
-    return principal if isinstance(principal, str) else principal.get("Service", [])
-
-
-def _matches_action(statement: Any, action: str) -> bool:
-    if "NotAction" in statement:
-        return not any(_like(action.lower(), pattern.lower()) for pattern in listed(statement["NotAction"]))
-    return any(_like(action.lower(), pattern.lower()) for pattern in listed(statement["Action"]))
-
-
-def _matches_resource(statement: Any, resource: str) -> bool:
-    if "NotResource" in statement:
-        return not any(_is_arn_like(resource, pattern) for pattern in listed(statement["NotResource"]))
-    return any(_is_arn_like(resource, pattern) for pattern in listed(statement["Resource"]))
+def _matches(statement: Any, element: str, is_like: Any) -> bool:
+    """Tell whether a value matches an element, or does not match its opposite."""
+    if f"Not{element}" in statement:
+        return not any(is_like(pattern) for pattern in listed(statement[f"Not{element}"]))
+    return any(is_like(pattern) for pattern in listed(statement[element]))
 
 
 def _is_arn_like(resource: str, pattern: str) -> bool:
@@ -95,9 +101,10 @@ _OPERATORS = {
 
 
 def _is_condition_met(condition: Any, context: Context) -> bool:
+    """Tell whether every key has one of its values. A key that the context lacks meets no condition."""
     values = {key.lower(): value for key, value in context.items()}
     return all(
         key.lower() in values and any(_OPERATORS[operator](values[key.lower()], each) for each in listed(wanted))
-        for operator, keys in condition.items()  # an operator that this table lacks must be a KeyError
+        for operator, keys in condition.items()
         for key, wanted in keys.items()
     )
