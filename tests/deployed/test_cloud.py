@@ -105,19 +105,6 @@ def test_a_parameter_under_a_customer_managed_key_requires_permission_to_decrypt
     context = {"StringEquals": {"kms:EncryptionContext:PARAMETER_ARN": resource}}
     arn = role(account, read, allow("kms:Decrypt", key, Condition=context))
     assert read_as(account, arn) == "v"
-    assert simulated(account, arn, "kms:Decrypt", key) == ("implicitDeny", ["kms:EncryptionContext:PARAMETER_ARN"])
-    assert simulated(account, arn, "kms:Decrypt", key, resource) == ("allowed", [])
-    assert simulated(account, arn, "ssm:GetParameter", resource)[0] == "allowed"
-    assert outcome(lambda: simulated(account, arn + "x", "s3:GetObject", "*")).startswith("NoSuchEntity")
-
-
-def simulated(account: Account, arn: str, action: str, resource: str, parameter: str = "") -> tuple[str, list[str]]:
-    about = {"ContextKeyName": "kms:EncryptionContext:PARAMETER_ARN", "ContextKeyType": "string",
-             "ContextKeyValues": [parameter]}  # fmt: skip
-    (result,) = account.client("iam").simulate_principal_policy(
-        PolicySourceArn=arn, ActionNames=[action], ResourceArns=[resource], ContextEntries=[about] if parameter else []
-    )["EvaluationResults"]
-    return result["EvalDecision"], result["MissingContextValues"]
 
 
 COUNTS = """

@@ -54,11 +54,6 @@ def statements(policies: Iterable[Any]) -> Iterator[Any]:
             yield statement
 
 
-def context_keys(policies: Iterable[Any]) -> set[str]:
-    """Return the context keys in the conditions of the policies."""
-    return {key for each in statements(policies) for keys in each.get("Condition", {}).values() for key in keys}
-
-
 def is_allowed_for_service(policy: Any, service: str, action: str, resource: str, source: str) -> bool:
     """Tell whether a resource's own policy allows an action of a service on behalf of ``source``'s ARN."""
     context = {"AWS:SourceArn": source, "AWS:SourceAccount": source.split(":")[4]}

@@ -15,15 +15,10 @@ _ACTIONS = {"Invoke": "InvokeFunction"}
 _ALWAYS_ALLOWED = {"sts:GetCallerIdentity"}
 # The parameter that names the resource of a call, and the pattern of the resource's ARN.
 _RESOURCES = {
-    "ssm": {"Name": "parameter/{}", "Names": "parameter/{}", "SettingId": "servicesetting{}"},
-    "sns": {"TopicArn": "{}", "TargetArn": "{}", "PhoneNumber": "{}", "Name": "{}", "SubscriptionArn": "{}"},
+    "ssm": {"Name": "parameter/{}", "Names": "parameter/{}"},
+    "sns": {"TopicArn": "{}", "PhoneNumber": "{}"},
     "lambda": {"FunctionName": "function:{}"},
-    "iam": {"RoleName": "role/{}", "UserName": "user/{}", "PolicySourceArn": "{}"},
-    "cloudformation": {"StackName": "stack/{}/*"},
-    "cloudwatch": {"AlarmName": "alarm:{}", "DashboardName": "dashboard/{}"},
-    "logs": {"logGroupName": "log-group:{}"},
 }
-_REGIONLESS = ("iam",)
 
 
 class AwsError(ServiceException):
@@ -85,30 +80,18 @@ def _access_denied(service: str, principal: Principal, action: str, resource: st
 
 
 def _resources(call: BaseResponse, service: str) -> list[str]:
-    if service == "apigateway":
-        return [f"arn:aws:apigateway:{call.region}::{call.path}"]
+    """Return the ARNs of the resources of a call; ``*`` if it has none that a role's policy names."""
     for parameter, pattern in _RESOURCES.get(service, {}).items():
-        value = _parameter(call, parameter)
-        if value and parameter == "SubscriptionArn":
-            return [value.rpartition(":")[0]]  # the topic's ARN
-        if value:
-            return [_arn(call, service, pattern, str(name)) for name in iam.listed(value)]
+        names = (call.uri_match or {}).get(parameter) or call._get_param(parameter)
+        if names:
+            return [_arn(call, service, pattern, str(name)) for name in iam.listed(names)]
     return ["*"]
-
-
-def _parameter(call: BaseResponse, parameter: str) -> Any:
-    if call.boto3_service_name == "lambda":
-        return (call.uri_match or {}).get(parameter) or call._get_param(parameter)
-    return call._get_param(parameter)
 
 
 def _arn(call: BaseResponse, service: str, pattern: str, name: str) -> str:
     if name.startswith(("arn:", "+")):
         return name
-    if service == "ssm" and pattern.startswith("parameter"):
-        name = name.lstrip("/").partition(":")[0]
-    region = "" if service in _REGIONLESS else call.region
-    return f"arn:aws:{service}:{region}:{call.current_account}:{pattern.format(name)}"
+    return f"arn:aws:{service}:{call.region}:{call.current_account}:{pattern.format(name.lstrip('/'))}"
 
 
 def _may_decrypt(call: BaseResponse, principal: Principal, resource: str) -> bool:

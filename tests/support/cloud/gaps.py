@@ -40,23 +40,15 @@ def simulate_principal_policy(self: IamResponse) -> ActionResult:
         entry["ContextKeyName"]: entry["ContextKeyValues"][0] for entry in self._get_param("ContextEntries") or []
     }
     results = [
-        _evaluated(policies, action, resource, context)
+        {
+            "EvalActionName": action,
+            "EvalResourceName": resource,
+            "EvalDecision": iam.decision(policies.values(), action, resource, context),
+        }
         for action in self._get_param("ActionNames")
-        for resource in self._get_param("ResourceArns") or ["*"]
+        for resource in self._get_param("ResourceArns")
     ]
     return ActionResult({"EvaluationResults": results, "IsTruncated": False})
-
-
-def _evaluated(policies: dict[str, Any], action: str, resource: str, context: dict[str, str]) -> dict[str, Any]:
-    known = {key.lower() for key in context}
-    matched = [name for name, policy in policies.items() if iam.matching([policy], action, resource, context)]
-    return {
-        "EvalActionName": action,
-        "EvalResourceName": resource,
-        "EvalDecision": iam.decision(policies.values(), action, resource, context),
-        "MatchedStatements": [{"SourcePolicyId": name, "SourcePolicyType": "IAM Policy"} for name in matched],
-        "MissingContextValues": sorted(k for k in iam.context_keys(policies.values()) if k.lower() not in known),
-    }
 
 
 def get_service_setting(self: SimpleSystemManagerResponse) -> ActionResult:

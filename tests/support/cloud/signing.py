@@ -1,7 +1,6 @@
 """Signs requests as a client of a deployed API does, or with a defined error."""
 
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 from botocore.auth import SIGV4_TIMESTAMP, SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -37,17 +36,10 @@ class Signer(AuthBase):
         signed = AWSRequest(str(request.method), str(request.url), data=data)
         if "Content-Type" in request.headers:
             signed.headers["Content-Type"] = request.headers["Content-Type"]
-        _SigV4(self._credentials, self._service, self._late).add_auth(signed)
+        auth = SigV4Auth(self._credentials, self._service, REGION)
+        signed.context["timestamp"] = (datetime.now(timezone.utc) + self._late).strftime(SIGV4_TIMESTAMP)
+        auth._modify_request_before_signing(signed)
+        signature = auth.signature(auth.string_to_sign(signed, auth.canonical_request(signed)), signed)
+        auth._inject_signature_to_request(signed, signature)
         request.headers.update(dict(signed.headers.items()))
         return request
-
-
-class _SigV4(SigV4Auth):
-    def __init__(self, credentials: Credentials, service: str, late: timedelta) -> None:
-        super().__init__(credentials, service, REGION)
-        self._late = late
-
-    def _modify_request_before_signing(self, request: Any) -> None:
-        signed_at = datetime.now(timezone.utc) + self._late
-        request.context["timestamp"] = signed_at.strftime(SIGV4_TIMESTAMP)
-        super()._modify_request_before_signing(request)

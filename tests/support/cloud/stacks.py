@@ -152,7 +152,7 @@ class Stacks:
         time.sleep(self.pace)
         about, client = _KINDS[kind], self._client(stack, kind)
         try:
-            name_in_aws = properties.get(about.name_property)
+            name_in_aws = properties.get(f"{kind.rpartition('::')[2]}Name")
             if before is None and name_in_aws in about.names(stack.account, stack.region):
                 raise ValueError(f"Resource of type '{kind}' with identifier '{name_in_aws}' already exists.")
             physical_id = about.make(client, properties)
@@ -165,7 +165,7 @@ class Stacks:
         stack.add_event(name, kind, f"{change}_COMPLETE")
 
     def _client(self, stack: Stack, kind: str) -> Any:
-        return self._make_client(stack.account, stack.region, _KINDS[kind].service)
+        return self._make_client(stack.account, stack.region, kind.split("::")[1].lower())
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,6 @@ class _Kind:
     ``make`` takes a client and the properties, and returns the physical id. ``names``: those in an account and region.
     """
 
-    service: str
-    name_property: str
     make: Callable[[Any, dict[str, Any]], str]
     delete: Callable[[Any, str], object]
     names: Callable[[str, str], Collection[str]]
@@ -201,29 +199,21 @@ def _make_dashboard(cloudwatch: Any, properties: dict[str, Any]) -> str:
 
 _KINDS = {
     "AWS::SNS::Topic": _Kind(
-        "sns",
-        "TopicName",
         _make_topic,
         lambda sns, arn: sns.delete_topic(TopicArn=arn),
         lambda account, region: [topic.name for topic in sns_backends[account][region].topics.values()],
     ),
     "AWS::SNS::Subscription": _Kind(
-        "sns",
-        "",
         lambda sns, properties: str(sns.subscribe(**properties, ReturnSubscriptionArn=True)["SubscriptionArn"]),
         lambda sns, arn: sns.unsubscribe(SubscriptionArn=arn),
         lambda account, region: (),
     ),
     "AWS::CloudWatch::Alarm": _Kind(
-        "cloudwatch",
-        "AlarmName",
         _make_alarm,
         lambda cloudwatch, name: cloudwatch.delete_alarms(AlarmNames=[name]),
         lambda account, region: cloudwatch_backends[account][region].alarms,
     ),
     "AWS::CloudWatch::Dashboard": _Kind(
-        "cloudwatch",
-        "DashboardName",
         _make_dashboard,
         lambda cloudwatch, name: cloudwatch.delete_dashboards(DashboardNames=[name]),
         lambda account, region: cloudwatch_backends[account][region].dashboards,
