@@ -1,4 +1,4 @@
-"""infrastructure/notes-billing.yaml: which metric makes which alarm ring, and who is told."""
+"""infrastructure/notes-billing.yaml: which metric makes which alarm ring, and who receives it."""
 
 import json
 import re
