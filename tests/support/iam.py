@@ -36,7 +36,7 @@ def matching(policies: Iterable[Any], action: str, resource: str, context: Conte
         statement
         for statement in statements(policies)
         if _matches(statement, "Action", lambda pattern: _like(action.lower(), pattern.lower()))
-        and _matches(statement, "Resource", lambda pattern: _is_arn_like(resource, pattern))
+        and _matches(statement, "Resource", lambda pattern: _is_named(resource, pattern))
         and _is_condition_met(statement.get("Condition", {}), context)
     ]
 
@@ -74,12 +74,22 @@ def _matches(statement: Any, element: str, is_like: Any) -> bool:
     return any(is_like(pattern) for pattern in listed(statement[element]))
 
 
-def _is_arn_like(resource: str, pattern: str) -> bool:
-    """Match an ARN part by part: a wildcard does not cross a colon, except in the last part."""
-    patterns, parts = pattern.split(":", 5), resource.split(":", 5)
-    if len(patterns) < 6 or len(parts) < 6:
-        return _like(resource, pattern)
-    return all(_like(part, part_pattern) for part, part_pattern in zip(parts, patterns, strict=True))
+def _is_named(resource: str, pattern: str) -> bool:
+    """Match a Resource: a `*` that ends a part of an ARN may match beyond the colon, and other wildcards do not.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
+    """
+    wildcards = {"*:": ".*:", "*": "[^:]*", "?": "[^:]"}
+    tokens = re.findall(r"\*:|.", pattern + ":", re.DOTALL)
+    return (
+        re.fullmatch("".join(wildcards.get(t) or re.escape(t) for t in tokens), resource + ":", re.DOTALL) is not None
+    )
+
+
+def _is_arn_like(value: str, pattern: str) -> bool:
+    """Match each of the six parts of an ARN, as the operators for ARNs do."""
+    patterns, parts = pattern.split(":", 5), value.split(":", 5)
+    return len(patterns) == len(parts) and all(map(_like, parts, patterns))
 
 
 def _like(value: str, pattern: str) -> bool:

@@ -39,45 +39,49 @@ def test_the_statements_of_all_policies_count():
 
 
 @pytest.mark.parametrize(
-    ("element", "action", "matches"),
+    ("element", "action", "resource"),
     [
-        ({"Action": "sns:Publish"}, "sns:publish", True),
-        ({"Action": "SNS:*"}, "sns:Publish", True),
-        ({"Action": "sns:Publish"}, "sns:PublishBatch", False),
-        ({"Action": ["sns:Subscribe", "sns:Publish"]}, "sns:Publish", True),
-        ({"Action": "sns:P?blish"}, "sns:Publish", True),
-        ({"Action": "sns:P?blish"}, "sns:Pblish", False),
-        ({"Action": "sns.*"}, "sns:Publish", False),
-        ({"NotAction": "iam:*"}, "sns:Publish", True),
-        ({"NotAction": ["iam:*", "sns:publish"]}, "sns:Publish", False),
+        ({"Action": "sns:Publish"}, "sns:publish", TOPIC),
+        ({"Action": "SNS:*"}, "sns:Publish", TOPIC),
+        ({"Action": ["sns:Subscribe", "sns:Publish"]}, "sns:Publish", TOPIC),
+        ({"Action": "sns:P?blish"}, "sns:Publish", TOPIC),
+        ({"NotAction": "iam:*"}, "sns:Publish", TOPIC),
+        ({"Resource": "arn:aws:sns:*:*:T"}, "sns:Publish", TOPIC),
+        ({"Resource": "arn:aws:sns:us-*t-1:?:T"}, "sns:Publish", TOPIC),
+        ({"Resource": "arn:aws:sns:*:T"}, "sns:Publish", TOPIC),  # a `*` before a colon may match one
+        ({"Resource": "arn:aws:ssm:*:*:parameter/*"}, "ssm:GetParameter", "arn:aws:ssm:us-east-1:1:parameter/a/b"),
+        ({"Resource": "arn:aws:logs:*:*:g:*"}, "logs:PutLogEvents", "arn:aws:logs:us-east-1:1:g:s:x"),
+        ({"Resource": ["arn:aws:s3:::a", "arn:aws:s3:::b"]}, "s3:GetObject", "arn:aws:s3:::b"),
+        ({"NotResource": "arn:aws:s3:::b"}, "s3:GetObject", "arn:aws:s3:::c"),
     ],
 )
-def test_an_action_has_no_case(element: dict[str, Any], action: str, matches: bool):
-    assert decided({"Effect": "Allow", "Resource": "*", **element}, action=action) == (
-        ALLOWED if matches else IMPLICIT_DENY
-    )
+def test_what_matches_is_allowed(element: dict[str, Any], action: str, resource: str):
+    assert decided(statement_with(element), action=action, resource=resource) == ALLOWED
 
 
 @pytest.mark.parametrize(
-    ("element", "resource", "matches"),
+    ("element", "action", "resource"),
     [
-        ({"Resource": "arn:aws:sns:*:*:T"}, TOPIC, True),
-        ({"Resource": "arn:aws:sns:*:*:t"}, TOPIC, False),
-        ({"Resource": "arn:aws:sns:*:1:T"}, "arn:aws:sns:us-east-1:12:T", False),
-        ({"Resource": "arn:aws:sns:*:T"}, TOPIC, True),
-        ({"Resource": "arn:aws:ssm:*:*:parameter/*"}, "arn:aws:ssm:us-east-1:1:parameter/a/b", True),
-        ({"Resource": "arn:aws:logs:*:*:g:*"}, "arn:aws:logs:us-east-1:1:g:s:x", True),
-        ({"Resource": "arn:aws:s3:::[b]"}, "arn:aws:s3:::b", False),
-        ({"Resource": ["arn:aws:s3:::a", "arn:aws:s3:::b"]}, "arn:aws:s3:::b", True),
-        ({"NotResource": "arn:aws:s3:::b"}, "arn:aws:s3:::c", True),
-        ({"NotResource": "arn:aws:s3:::b"}, "arn:aws:s3:::b", False),
+        ({"Action": "sns:Publish"}, "sns:PublishBatch", TOPIC),
+        ({"Action": "sns:P?blish"}, "sns:Pblish", TOPIC),
+        ({"Action": "sns.*"}, "sns:Publish", TOPIC),
+        ({"NotAction": ["iam:*", "sns:publish"]}, "sns:Publish", TOPIC),
+        ({"Resource": "arn:aws:sns:*:*:t"}, "sns:Publish", TOPIC),  # only actions have no case
+        ({"Resource": "arn:aws:sns:*:1:T"}, "sns:Publish", "arn:aws:sns:us-east-1:12:T"),
+        ({"Resource": "arn:aws:sns:us*1:T"}, "sns:Publish", TOPIC),
+        ({"Resource": "arn:aws:sns:us-east-1?1:T"}, "sns:Publish", TOPIC),
+        ({"Resource": "arn:aws:s3:::[b]"}, "s3:GetObject", "arn:aws:s3:::b"),
+        ({"NotResource": "arn:aws:s3:::b"}, "s3:GetObject", "arn:aws:s3:::b"),
     ],
 )
-def test_a_resource_has_case_and_a_wildcard_stays_in_its_part_of_an_arn(
-    element: dict[str, Any], resource: str, matches: bool
-):
-    decision = decided({"Effect": "Allow", "Action": "*", **element}, resource=resource)
-    assert decision == (ALLOWED if matches else IMPLICIT_DENY)
+def test_what_does_not_match_is_not(element: dict[str, Any], action: str, resource: str):
+    assert decided(statement_with(element), action=action, resource=resource) == IMPLICIT_DENY
+
+
+def statement_with(element: dict[str, Any]) -> dict[str, Any]:
+    """Return a statement that allows everything apart from an element."""
+    about = next(iter(element)).removeprefix("Not")
+    return {"Effect": "Allow", **{key: "*" for key in ("Action", "Resource") if key != about}, **element}
 
 
 @pytest.mark.parametrize(
@@ -93,6 +97,7 @@ def test_a_resource_has_case_and_a_wildcard_stays_in_its_part_of_an_arn(
         ({"StringEquals": {"aws:x": "a"}, "StringLike": {"aws:x": "b*"}}, {"aws:x": "a"}, False),
         ({"ArnEquals": {"aws:SourceArn": "arn:aws:sns:*:1:T"}}, {"AWS:SourceArn": TOPIC}, True),
         ({"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:2:T"}}, {"AWS:SourceArn": TOPIC}, False),
+        ({"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:T"}}, {"AWS:SourceArn": TOPIC}, False),
     ],
 )
 def test_every_condition_must_be_met(condition: Any, context: dict[str, str], is_met: bool):

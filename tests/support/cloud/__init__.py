@@ -26,7 +26,7 @@ from tests.support.cloud.internet import Internet
 from tests.support.cloud.replacements import Replacements
 from tests.support.cloud.signing import Signer
 from tests.support.cloud.stacks import Stacks
-from tests.support.stack import Stack, logs, transcript
+from tests.support.stack import Stack
 
 __all__ = ["Account", "Cloud"]
 
@@ -43,7 +43,7 @@ class Cloud:
         self.stack = stack
         self._folder = tempfile.TemporaryDirectory(prefix="notes-billing-cloud-")
         folder = Path(self._folder.name)
-        self.functions = Functions(folder, self._container_environment, logs.append, transcript.append)
+        self.functions = Functions(folder, self._container_environment)
         self.gateway = Gateway(self.functions)
         stripe = "127.0.0.1", stack.stripe.port
         self.internet = Internet(folder, {r"api\.stripe\.com": stripe, HOSTS: self.gateway.address})

@@ -19,6 +19,7 @@ from moto.awslambda.utils import get_backend
 
 from devstack.runtime_api import FunctionError, LambdaContainer, RuntimeApiError
 from tests.support.cloud.principals import assume
+from tests.support.stack import logs, transcript
 
 _INIT = 10.0  # seconds that Lambda allows for an init
 
@@ -35,21 +36,13 @@ class Result:
 class Functions:
     """Runs the functions of all accounts. ``invoked``: each invocation's function ARN and event."""
 
-    def __init__(
-        self,
-        folder: Path,
-        environment: Callable[[], dict[str, str]],
-        logs: Callable[[str], None],
-        environments: Callable[[str], None],
-    ) -> None:
+    def __init__(self, folder: Path, environment: Callable[[], dict[str, str]]) -> None:
         """Start no container.
 
         :param folder: for the unpacked packages.
         :param environment: returns the variables of every container: the addresses of AWS and the internet.
-        :param logs: receives each invocation's log.
-        :param environments: receives each container's environment.
         """
-        self._folder, self._environment, self._logs, self._environments = folder, environment, logs, environments
+        self._folder, self._environment = folder, environment
         self._lock = threading.Lock()
         self._idle: dict[str, list[_Container]] = {}  # by ARN
         self._asynchronous = ThreadPoolExecutor(8, "lambda event")
@@ -78,7 +71,7 @@ class Functions:
                 self._idle.setdefault(function.function_arn, []).append(container)
         else:
             container.__exit__()
-        self._logs(result.log)
+        logs.append(result.log)
         return result
 
     def invoke_later(self, function: LambdaFunction, event: Any) -> None:
@@ -97,7 +90,7 @@ class Functions:
                 return container
             container.__exit__()
         environment = {**self._environment(), **_variables(function), **(function.environment_vars or {})}
-        self._environments(json.dumps(environment))
+        transcript.append(json.dumps(environment))
         return _Container(function, self._unpacked(function), environment)
 
     def _unpacked(self, function: LambdaFunction) -> Path:
