@@ -81,9 +81,8 @@ def _is_named(resource: str, pattern: str) -> bool:
     """
     wildcards = {"*:": ".*:", "*": "[^:]*", "?": "[^:]"}
     tokens = re.findall(r"\*:|.", pattern + ":", re.DOTALL)
-    return (
-        re.fullmatch("".join(wildcards.get(t) or re.escape(t) for t in tokens), resource + ":", re.DOTALL) is not None
-    )
+    expression = "".join(wildcards.get(token) or re.escape(token) for token in tokens)
+    return re.fullmatch(expression, resource + ":", re.DOTALL) is not None
 
 
 def _is_arn_like(value: str, pattern: str) -> bool:
