@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ RINGS = [
 ]
 
 
+@cache
 def described(**parameters: str) -> dict[str, tuple[str, Any]]:
     return Template(TEXT, {"Stage": "prod", **parameters}, "1", "us-east-1").resources()
 
