@@ -22,16 +22,16 @@ COMPONENTS: Json = DOCUMENT["components"]
 _SERVER_HEADERS = {"server", "date", "content-length", "content-type"}
 
 
-def resolve(node: Any) -> Any:
-    """Replace every `$ref` except those to schemas."""
+def resolve(node: Any, document: Json = DOCUMENT, *, schemas: bool = False) -> Any:
+    """Replace every `$ref`, those to schemas only if asked to."""
     if isinstance(node, list):
-        return [resolve(item) for item in node]
+        return [resolve(item, document, schemas=schemas) for item in node]
     if not isinstance(node, dict):
         return node
     kind, _, name = str(node.get("$ref", "")).removeprefix("#/components/").partition("/")
-    if name and kind != "schemas":
-        return resolve(COMPONENTS[kind][name])
-    return {name: resolve(value) for name, value in node.items()}
+    if name and (schemas or kind != "schemas"):
+        return resolve(document["components"][kind][name], document, schemas=schemas)
+    return {name: resolve(value, document, schemas=schemas) for name, value in node.items()}
 
 
 PATHS: Json = resolve(DOCUMENT["paths"])

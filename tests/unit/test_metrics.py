@@ -115,7 +115,7 @@ class Template(yaml.SafeLoader):
 
 
 Template.add_multi_constructor("!", Template.resolve_tag)
-RESOURCES = yaml.load((PROJECT / "infrastructure" / "notes-billing.yaml").read_text(), Template)["Resources"]  # noqa: S506
+RESOURCES = yaml.load((PROJECT / "infrastructure" / "notes-billing.yaml").read_text(), Template)["Resources"]
 ALARMS = {name: it["Properties"] for name, it in RESOURCES.items() if it["Type"] == "AWS::CloudWatch::Alarm"}
 
 

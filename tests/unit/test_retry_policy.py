@@ -1,4 +1,4 @@
-"""When a failed call to Stripe is repeated: how long to wait, and when it is too late. tests/unit/test_charge.py: what."""
+"""When a failed call to Stripe is repeated: how long to wait, and when it is too late."""
 
 import pytest
 
