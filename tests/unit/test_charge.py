@@ -155,6 +155,15 @@ def test_a_rotated_key_is_read_and_the_call_repeated_with_the_same_idempotency_k
     assert_one_key(stripe)
 
 
+def test_a_rotated_key_is_waited_for_while_parameter_store_throttles():
+    stripe = FakeStripe(reply(), error(401), reply(), throttled_until=1.0)
+    stripe.payments.charge(PURCHASE, CALLER)
+    stripe.store.put("sk_test_theNextOne")
+    stripe.store.throttled_until = stripe.clock.now + 8.0
+    assert stripe.payments.charge(PURCHASE, CALLER).id == "pi_1"
+    assert stripe.calls[-1].key == "sk_test_theNextOne"
+
+
 @pytest.mark.parametrize(
     ("errors", "replacement", "code"),
     [
