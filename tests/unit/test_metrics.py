@@ -1,5 +1,6 @@
 """Every event that an operator counts writes a log line with its metric, and every alarm rings at such lines."""
 
+import contextlib
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -45,73 +46,59 @@ COUNTED = {
 # The events within one period at which an alarm rings.
 THRESHOLDS = {"PaymentErrors": 3, "WebhookFailures": 3, "KeyUnavailable": 1, "NotifyFailures": 1}
 
+telemetry = Telemetry("dev", Redactor(SENSITIVE))
+notifier = Notifier(load({"STAGE": "dev"}), telemetry)
 
-class Events:
-    """What happens in the service, each as one request of the stage dev."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.telemetry = Telemetry("dev", Redactor(SENSITIVE))
-        self.notifier = Notifier(load({"STAGE": "dev"}), self.telemetry)
+def respond(get_response: Callable[[], object]) -> Response:
+    """Respond to a request as the app does."""
+    respond_to = chalice_http.problem_responses(telemetry, CORSConfig(), logging.getLogger("unit"))
+    return respond_to(None, lambda _: Response(get_response()))
 
-    def respond(self, get_response: Callable[[Any], Response]) -> None:
-        middleware = chalice_http.problem_responses(self.telemetry, CORSConfig(), logging.getLogger("unit"))
-        with self.telemetry.request():
-            middleware(None, get_response)
 
-    def fail(self, kind: str, **members: Any) -> None:
-        def route(_request: object) -> Response:
-            raise Problem(kind, "detail", **members)
+def fail(kind: str, **members: Any) -> None:
+    raise Problem(kind, "detail", **members)
 
-        self.respond(route)
 
-    def announce(self) -> None:
-        arn = "arn:aws:lambda:eu-west-1:1:function"
-        self.respond(lambda _: Response({"announced": self.notifier.announce(OF_STRIPE, arn)}))
-
-    def text(self, message: str) -> None:
-        with self.telemetry.request():
-            self.notifier.text_admin(message)
-
-    def lines(self) -> Lines:
-        """The lines that were written since the last call."""
-        return [json.loads(line) for line in self._capsys.readouterr().out.splitlines()]
+def announce() -> str | None:
+    return notifier.announce(OF_STRIPE, "arn:aws:lambda:eu-west-1:1:function")
 
 
 @pytest.fixture
-def events(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Events:
+def lines_of(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lines]:
+    """Does something in as many requests of the stage dev, and returns the lines that they write. SNS accepts all."""
+
+    def lines_of(action: Callable[..., object], *arguments: object, times: int = 1) -> Lines:
+        for _ in range(times):
+            with contextlib.suppress(sns.PublishError), telemetry.request():
+                action(*arguments)
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
     monkeypatch.setattr(sns, "publish", lambda *_: None)
-    return Events(capsys)
-
-
-@pytest.fixture
-def sns_fails(monkeypatch: pytest.MonkeyPatch, events: Events) -> None:
-    def publish(*_: object) -> None:
-        raise sns.PublishError("no")
-
-    monkeypatch.setattr(sns, "publish", publish)
+    return lines_of
 
 
 def sums(lines: Lines) -> dict[Metric, float]:
-    """The sums of the metrics in log lines, by namespace, name and dimensions, as CloudWatch reads them."""
+    """The sums of the metrics in log lines, as CloudWatch reads them."""
     found: dict[Metric, float] = {}
     for line in lines:
         for directive in line.get("_aws", {}).get("CloudWatchMetrics", []):
-            for dimensions in directive["Dimensions"]:
+            for names in directive["Dimensions"]:
                 for metric in directive["Metrics"]:
-                    at = tuple((name, line[name]) for name in dimensions)
-                    key = (directive["Namespace"], metric["Name"], at)
+                    key = (directive["Namespace"], metric["Name"], tuple((name, line[name]) for name in names))
                     found[key] = found.get(key, 0) + line[metric["Name"]]
     return found
+
+
+def of_stage(**values: float) -> dict[Metric, float]:
+    return {("notes-billing", name, (("stage", "dev"),)): value for name, value in values.items()}
 
 
 class Template(yaml.SafeLoader):
     """Loads the CloudFormation template with its parameter Stage as dev."""
 
     def resolve_tag(self, _tag: str, node: yaml.Node) -> Any:
-        if not isinstance(node, yaml.ScalarNode):
-            return None
-        return "dev" if node.value == "Stage" else node.value.replace("${Stage}", "dev")
+        return "dev" if node.value == "Stage" else str(node.value).replace("${Stage}", "dev")
 
 
 Template.add_multi_constructor("!", Template.resolve_tag)
@@ -125,67 +112,50 @@ def watched(alarm: dict[str, Any]) -> Iterator[Metric]:
     expressions = [entry["Expression"] for entry in alarm.get("Metrics", []) if "Expression" in entry]
     assert expressions in ([], [" + ".join(f"FILL({name}, 0)" for name in stats)])
     for stat in stats.values() or [{"Metric": alarm, "Stat": alarm["Statistic"]}]:
-        assert stat["Stat"] == "Sum"
         metric = stat["Metric"]
         dimensions = tuple((dimension["Name"], dimension["Value"]) for dimension in metric["Dimensions"])
+        assert stat["Stat"] == "Sum"
         yield metric["Namespace"], metric["MetricName"], dimensions
 
 
 def ringing(lines: Lines) -> set[str]:
     """The alarms that ring when these lines are written within one period."""
     found = sums(lines)
-    return {
-        name for name, alarm in ALARMS.items() if sum(found.get(key, 0) for key in watched(alarm)) >= alarm["Threshold"]
-    }
-
-
-def of_stage(**values: float) -> dict[Metric, float]:
-    return {("notes-billing", name, (("stage", "dev"),)): value for name, value in values.items()}
+    totals = {name: sum(found.get(key, 0) for key in watched(alarm)) for name, alarm in ALARMS.items()}
+    return {name for name, total in totals.items() if total >= ALARMS[name]["Threshold"]}
 
 
 @pytest.mark.parametrize("kind", PROBLEMS)
-def test_a_problem_counts_in_its_metric_and_rings_its_alarm(events: Events, kind: str):
+def test_a_problem_counts_in_its_metric_and_rings_its_alarm(lines_of: Callable[..., Lines], kind: str):
     metric, alarm = COUNTED.get(kind, (None, None))
-    for _ in range(THRESHOLDS.get(alarm or "", 9)):
-        events.fail(kind)
-    lines = events.lines()
+    lines = lines_of(respond, lambda: fail(kind), times=THRESHOLDS.get(alarm or "", 9))
     counted = {key: value for key, value in sums(lines).items() if len(key[2]) == 1}
     assert counted == (of_stage(**{metric: len(lines)}) if metric else {})
     assert ringing(lines) == ({alarm} if alarm else set())
     assert ringing(lines[1:]) == set()
 
 
-def test_a_decline_is_counted_by_its_reason_too(events: Events):
-    events.fail("card_error", code="card_declined", decline_code="lost_card")
-    events.fail("card_error", code="expired_card", decline_code=None)
-    by_reason = {dict(key[2]).get("reason"): value for key, value in sums(events.lines()).items()}
+def test_a_decline_is_counted_by_its_reason_too(lines_of: Callable[..., Lines]):
+    lines = lines_of(respond, lambda: fail("card_error", code="card_declined", decline_code="lost_card"))
+    lines += lines_of(respond, lambda: fail("card_error", code="expired_card", decline_code=None))
+    by_reason = {dict(key[2]).get("reason"): value for key, value in sums(lines).items()}
     assert by_reason == {None: 2, "lost_card": 1, "expired_card": 1}
 
 
-def test_purchases_reads_and_bugs_are_counted(events: Events):
-    events.announce()
-    assert sums(events.lines()) == of_stage(Purchases=1, Amount=4200)
-    events.text(json.dumps(OF_TOPIC))
-    assert sums(events.lines()) == {}
-    for is_refresh in (False, True):
-        with events.telemetry.request(), events.telemetry.secret_read(is_refresh):
-            pass
-    assert sums(events.lines()) == of_stage(KeyReads=1, KeyRereads=1)
-    events.respond(lambda _: 1 / 0)
-    assert sums(events.lines()) == of_stage(InternalErrors=1)
+def test_purchases_texts_reads_and_bugs_are_counted(lines_of: Callable[..., Lines], monkeypatch: pytest.MonkeyPatch):
+    def publish(*_: object) -> None:
+        raise sns.PublishError("no")
 
-
-@pytest.mark.usefixtures("sns_fails")
-def test_an_outage_of_sns_is_counted_and_a_text_that_is_not_sent_rings_an_alarm(events: Events):
-    events.announce()
-    assert sums(events.lines()) == of_stage(WebhookFailures=1)
-    with pytest.raises(sns.PublishError):
-        events.text(json.dumps(OF_TOPIC))
-    not_sent = events.lines()
-    events.text("not JSON")
-    for lines, metric in ((not_sent, "NotifyFailures"), (events.lines(), "NotifyUnreadable")):
-        assert sums(lines) == of_stage(**{metric: 1})
-        assert ringing(lines) == {"NotifyFailures"}
+    assert sums(lines_of(respond, announce)) == of_stage(Purchases=1, Amount=4200)
+    assert sums(lines_of(notifier.text_admin, json.dumps(OF_TOPIC))) == {}
+    for is_refresh, metric in ((False, "KeyReads"), (True, "KeyRereads")):
+        assert sums(lines_of(telemetry.secret_read(is_refresh).__enter__)) == of_stage(**{metric: 1})
+    assert sums(lines_of(respond, lambda: 1 / 0)) == of_stage(InternalErrors=1)
+    monkeypatch.setattr(sns, "publish", publish)
+    assert sums(lines_of(respond, announce)) == of_stage(WebhookFailures=1)
+    for message, metric in ((json.dumps(OF_TOPIC), "NotifyFailures"), ("not JSON", "NotifyUnreadable")):
+        lines = lines_of(notifier.text_admin, message)
+        assert (sums(lines), ringing(lines)) == (of_stage(**{metric: 1}), {"NotifyFailures"})
     crashes = ("AWS/Lambda", "Errors", (("FunctionName", "notes-billing-dev-notify"),))
     assert crashes in watched(ALARMS["NotifyFailures"])
 
