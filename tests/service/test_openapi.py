@@ -25,6 +25,7 @@ from tests.support.contract import (
     CORS_HEADERS,
     DOCUMENT,
     FILE,
+    HEADERS,
     PATHS,
     RESPONSES,
     Json,
@@ -40,7 +41,6 @@ from tests.support.stack import PROJECT, Stack
 
 _one_worker = pytest.mark.xdist_group("openapi")
 SCHEMAS = COMPONENTS["schemas"]
-HEADERS = COMPONENTS["headers"]
 # Each described response with its route; that of a path or method that is not described has none.
 DESCRIBED: list[tuple[str, Json]] = [
     *((route, response) for route, operation in operations() for response in operation["responses"].values()),

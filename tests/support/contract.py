@@ -18,6 +18,7 @@ Json = dict[str, Any]
 FILE = PROJECT / "openapi.yaml"
 DOCUMENT: Json = yaml.safe_load(FILE.read_text())
 COMPONENTS: Json = DOCUMENT["components"]
+HEADERS: Json = COMPONENTS["headers"]
 # Written by the HTTP server, API Gateway's or that of `chalice local`.
 _SERVER_HEADERS = {"server", "date", "content-length", "content-type"}
 
@@ -85,7 +86,7 @@ def _check_headers(described: set[str], response: Any, about: str) -> None:
     values = {name.lower(): value for name, value in response.headers.items()}
     assert values.keys() - _SERVER_HEADERS == {name.lower() for name in described}, f"headers: {about}"
     for name in described:
-        schema = COMPONENTS["headers"][name]["schema"]
+        schema = HEADERS[name]["schema"]
         value = values[name.lower()]
         assert validator(schema).is_valid(int(value) if schema.get("type") == "integer" else value), f"{name}: {about}"
 
