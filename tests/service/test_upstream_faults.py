@@ -14,28 +14,26 @@ from tests.support.contract import example, without_values
 from tests.support.lambda_container import Container
 from tests.support.stack import PURCHASE, TEST_PARAMETER, Api, Stack, is_problem
 
-PARAMETER_STORE: dict[str, tuple[dict[str, object], type[CallError]]] = {
-    "denied": ({"error": "AccessDeniedException"}, RejectedError),
-    "missing": ({"error": "ParameterNotFound"}, RejectedError),
-    "expired": ({"error": "ExpiredTokenException"}, RejectedError),
-    "throttled": ({"error": "ThrottlingException"}, ThrottledError),
-    "500": ({"error": "InternalServerError", "status": 500}, TransientError),
-    "502": ({"body": b"<html>502</html>", "status": 502}, TransientError),
-    "hanging": ({"delay": 5}, TransientError),
-    "cut": ({"cut": True}, TransientError),
-    "html": ({"body": b"<html>hello</html>", "status": 200}, TransientError),
-    "empty": ({"body": b"{}", "status": 200}, TransientError),
-    "number": ({"body": b'{"Parameter": {"Type": "SecureString", "Value": 7}}', "status": 200}, TransientError),
-    "nothing": ({"body": b"", "status": 200}, TransientError),
-}
+SDK, SIGNED = {"AWS_CHALICE_CLI_MODE": "true"}, {"AWS_REGION": "us-east-1"}
 
 
-@pytest.mark.parametrize("name", PARAMETER_STORE)
-@pytest.mark.parametrize("way", [{}, {"AWS_CHALICE_CLI_MODE": "true"}], ids=["signed here", "SDK"])
-def test_a_read_fails_and_recovers(stack: Stack, monkeypatch: pytest.MonkeyPatch, way: dict[str, str], name: str):
+@pytest.mark.parametrize(
+    ("way", "fault", "kind"),
+    [
+        (SDK, {"error": "AccessDeniedException"}, RejectedError),
+        (SDK, {"error": "ThrottlingException"}, ThrottledError),
+        (SDK, {"error": "InternalServerError", "status": 500}, TransientError),
+        (SDK, {"body": b"<html>502</html>", "status": 502}, TransientError),
+        (SDK, {"body": b"<html>hello</html>", "status": 200}, TransientError),
+        (SDK, {"body": b'{"Parameter": {"Type": "SecureString", "Value": 7}}', "status": 200}, TransientError),
+        (SDK, {"body": b"", "status": 200}, TransientError),
+        *((way, fault, TransientError) for way in (SDK, SIGNED) for fault in ({"delay": 5}, {"cut": True})),
+    ],
+    ids=str,
+)
+def test_a_read_fails_and_recovers(stack: Stack, monkeypatch: pytest.MonkeyPatch, way, fault, kind):
     for variable, value in (stack.aws.environment() | way).items():
         monkeypatch.setenv(variable, value)
-    fault, kind = PARAMETER_STORE[name]
     stack.aws.fail(AwsFault("GetParameter", 1, **fault))
     parameter_store = ParameterStore()
     with pytest.raises(CallError) as raised:
