@@ -1,5 +1,6 @@
 """The judge of every response of the tests: it rejects what openapi.yaml does not describe."""
 
+import contextlib
 import json
 from typing import Any, NamedTuple
 
@@ -17,40 +18,29 @@ class Sent(NamedTuple):
         return json.loads(self.text)
 
 
-def sent(status: int, name: str, changes: dict[str, object], headers: dict[str, str]) -> Sent:
-    media_type = "application/json" if status == 200 else "application/problem+json"
-    always = {"Content-Type": media_type, "Cache-Control": "no-store"}
-    for header in CORS_HEADERS:
-        schema = HEADERS[header]["schema"]
-        always[header] = str(schema.get("const", "*"))
-    body = example("POST /billing", status, name) | changes
-    return Sent(status, {k: v for k, v in (always | headers).items() if v}, json.dumps(body))
+ALWAYS = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
+ALWAYS |= {name: str(HEADERS[name]["schema"].get("const", "*")) for name in CORS_HEADERS}
+RATE_LIMITED = ALWAYS | {"Retry-After": "2", "Idempotency-Key": "k"}
 
 
 @pytest.mark.parametrize(
-    ("status", "changes", "headers", "is_described"),
+    ("changes", "headers", "is_described"),
     [
-        (200, {}, {}, True),
-        (200, {"debug": 1}, {}, False),
-        (200, {"amount": "4200"}, {}, False),
-        (200, {"status": "failed"}, {}, False),
-        (200, {}, {"X-Debug": "1"}, False),
-        (200, {}, {"Cache-Control": ""}, False),
-        (200, {}, {"Cache-Control": "public"}, False),
-        (200, {}, {"Content-Type": "text/html"}, False),
-        (429, {}, {"Retry-After": "2", "Idempotency-Key": "k"}, True),
-        (429, {}, {"Retry-After": "0", "Idempotency-Key": "k"}, False),
-        (429, {}, {"Idempotency-Key": "k"}, False),
-        (429, {"status": 503}, {"Retry-After": "2", "Idempotency-Key": "k"}, False),
-        (429, {"code": "too_many"}, {"Retry-After": "2", "Idempotency-Key": "k"}, False),
+        ({}, {}, True),
+        ({"debug": 1}, {}, False),
+        ({"status": 503}, {}, False),
+        ({"code": "too_many"}, {}, False),
+        ({}, {"X-Debug": "1"}, False),
+        ({}, {"Retry-After": "0"}, False),
+        ({}, {"Retry-After": None}, False),
+        ({}, {"Cache-Control": "public"}, False),
+        ({}, {"Content-Type": "text/html"}, False),
     ],
 )
-def test_only_a_described_response_passes(status, changes, headers, is_described):
-    response = sent(status, "succeeded" if status == 200 else "rate_limited", changes, headers)
-    if is_described:
+def test_only_a_described_response_passes(changes, headers, is_described):
+    sent = {name: value for name, value in (RATE_LIMITED | headers).items() if value}
+    response = Sent(429, sent, json.dumps(example("POST /billing", 429, "rate_limited") | changes))
+    with contextlib.nullcontext() if is_described else pytest.raises(AssertionError):
         check("POST", "http://localhost/billing", response)
-    else:
-        with pytest.raises(AssertionError):
-            check("POST", "http://localhost/billing", response)
     with pytest.raises(AssertionError):
         check("POST", "/billing", response._replace(status_code=418))
