@@ -62,6 +62,21 @@ def test_a_certificate_of_a_trusted_authority_is_accepted(serve: Serve, authorit
     assert (body, status, headers["content-LENGTH"]) == (b"{}", 200, "2")
 
 
+def test_the_key_is_sent_as_given_whatever_netrc_has(serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "netrc").write_text("default login me password hunter2\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    received: list[bytes] = []
+
+    def script(connection: socket.socket) -> None:
+        received.append(receive_request(connection))
+        connection.sendall(OK)
+
+    server = serve(script)
+    Client(server.url).transport.request("post", f"{server.url}/", {"Authorization": "Bearer key"}, "amount=1")
+    assert b"\r\nAuthorization: Bearer key\r\n" in received[0]
+    assert received[0].endswith(b"\r\n\r\namount=1")
+
+
 @pytest.mark.parametrize("wrong", ["another authority", "another host", "no such file"])
 def test_nothing_is_sent_to_a_server_that_can_not_be_verified(
     serve: Serve, authority: Authority, tmp_path: Path, wrong: str
