@@ -95,13 +95,10 @@ def test_no_other_value_is_a_stripe_key(value):
     assert "is not a test key" in str(validate_stripe_key(value, "test"))
 
 
-@pytest.mark.parametrize(
-    ("value", "is_valid"),
-    [("whsec_abcdefg", True), ("whsec_", False), ("whsec_é" + "a" * 9, False), ("whsec_abc\tdefg", False)]
-    + [("sk_test_abcdefgh", False)],
-)
-def test_a_signing_secret_is_printable_and_begins_with_whsec(value, is_valid):
-    assert (validate_signing_secret(value, "test") is None) == is_valid
+@pytest.mark.parametrize("value", ["whsec_", "whsec_éabcdefghi", "whsec_abc\tdefg", "sk_test_abcdefgh"])
+def test_a_signing_secret_is_printable_and_begins_with_whsec(value):
+    assert validate_signing_secret("whsec_abcdefg", "test") is None
+    assert "is not a webhook signing secret" in str(validate_signing_secret(value, "test"))
 
 
 def test_a_stage_validates_its_secrets_for_its_mode():
