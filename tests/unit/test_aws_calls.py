@@ -1,0 +1,238 @@
+"""Calls to AWS without its SDK: signatures, credentials, CA certificates, and what responses mean."""
+
+import calendar
+import json
+import ssl
+import traceback
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import certifi
+import pytest
+
+from chalicelib.aws import sns
+from chalicelib.aws.client import AMAZON_ROOTS, AwsService, RejectedError, ThrottledError, TransientError
+from chalicelib.aws.credentials import AwsAccess, Network, resolve_access
+from chalicelib.aws.http_client import Response
+from chalicelib.aws.sigv4 import sign_headers
+from chalicelib.aws.ssm import ParameterStore
+
+LAMBDA = {
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+    "AWS_SESSION_TOKEN": "a/session+token==",
+    "AWS_REGION": "eu-central-1",
+}
+# Of AWS's test suite.
+TOKEN = (
+    "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRqTflfKD8YUu"
+    "wthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQc"
+    "HNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/o"
+    "LxBA=="
+)
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "token", "signature"),
+    [
+        ({}, b"", "", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
+        ({"My-Header1": "value1"}, b"", "", "c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c"),
+        ({"My-Header1": "VALUE1"}, b"", "", "cdbc9802e29d2942e5e10b5bccfdd67c5f22c7c4e8ae67b53629efa58b974b7d"),
+        (FORM, b"Param1=value1", "", "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a"),
+        ({}, b"", TOKEN, "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead"),
+    ],
+    ids=["vanilla", "header", "header's value", "form", "session token"],
+)
+def test_a_request_is_signed_as_in_awss_published_test_suite(headers, body, token, signature):
+    key_id, secret_key = LAMBDA["AWS_ACCESS_KEY_ID"], LAMBDA["AWS_SECRET_ACCESS_KEY"]
+    access = AwsAccess("https://example.amazonaws.com", "us-east-1", key_id, secret_key, token, Network())
+    signed = sign_headers(access, "service", headers, body, calendar.timegm((2015, 8, 30, 12, 36, 0)))
+    assert signed["Authorization"].endswith(f"Signature={signature}")
+
+
+def test_lambdas_environment_suffices():
+    access = resolve_access("ssm", LAMBDA)
+    assert access == AwsAccess(
+        "https://ssm.eu-central-1.amazonaws.com", "eu-central-1", *list(LAMBDA.values())[:3], Network()
+    )
+    assert not [name for name in ("SECRET_ACCESS_KEY", "SESSION_TOKEN") if LAMBDA[f"AWS_{name}"] in repr(access)]
+
+
+def test_an_endpoint_of_the_service_precedes_one_of_all_services():
+    both = {**LAMBDA, "AWS_ENDPOINT_URL": "http://localhost:1", "AWS_ENDPOINT_URL_SSM": "https://ssm.example.com/"}
+    resolved = [resolve_access(service, both) for service in ("ssm", "sns")]
+    assert [access and access.endpoint for access in resolved] == ["https://ssm.example.com", "http://localhost:1"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"AWS_ACCESS_KEY_ID": ""},
+        {"AWS_SECRET_ACCESS_KEY": ""},
+        {"AWS_REGION": ""},
+        {"AWS_REGION": "cn-north-1"},
+        {"AWS_REGION": "a b"},
+        {"AWS_PROFILE": "work"},
+        {"AWS_DEFAULT_PROFILE": "work"},
+        {"AWS_USE_FIPS_ENDPOINT": "true"},
+        {"AWS_USE_DUALSTACK_ENDPOINT": "true"},
+        {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
+        {"AWS_CHALICE_CLI_MODE": "true"},
+        {"AWS_ENDPOINT_URL": "http://localstack:4566"},
+        {"AWS_ENDPOINT_URL": "https://example.com/path"},
+    ],
+    ids=str,
+)
+def test_settings_that_only_the_sdk_applies_are_left_to_it(change):
+    environment = {**LAMBDA, **change}
+    assert resolve_access("ssm", environment) is None
+    assert AwsService("ssm", connect_timeout=1, response_timeout=1, environ=environment).post({}, b"") is None
+
+
+@pytest.mark.parametrize("file", ["missing", "malformed", "a folder"])
+@pytest.mark.parametrize("source", ["amazon_roots.pem", "AWS_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_ca_file_that_can_not_be_read_is_named_and_no_other_is_used(tmp_path: Path, source, file):
+    path = tmp_path / "roots.pem"
+    if file == "malformed":
+        path.write_text("not a certificate")
+    elif file == "a folder":
+        path.mkdir()
+    options = {"ca_file": str(path)} if source == "amazon_roots.pem" else {"environ": {source: str(path)}}
+    environment = {**LAMBDA, "AWS_ENDPOINT_URL": "https://localhost:1", **options.pop("environ", {})}
+    service = AwsService("ssm", connect_timeout=1, response_timeout=1, environ=environment, **options)
+    with pytest.raises(RejectedError, match=f"^CaFileError: .*{path}"):
+        service.post({}, b"")
+
+
+def test_amazons_own_roots_are_those_of_its_repository():
+    roots = ssl.create_default_context(cafile=AMAZON_ROOTS)
+    subjects = [dict(pair for part in root["subject"] for pair in part) for root in roots.get_ca_certs()]
+    assert sorted(subject["commonName"] for subject in subjects) == [
+        *(f"Amazon Root CA {number}" for number in range(1, 5)),
+        "Starfield Services Root Certificate Authority - G2",
+    ]
+    well_known = ssl.create_default_context(cafile=certifi.where()).get_ca_certs(binary_form=True)
+    assert set(roots.get_ca_certs(binary_form=True)) <= set(well_known)
+
+
+class FakeService:
+    """An AWS service that responds as scripted; the last response repeats. None: only the SDK has credentials."""
+
+    def __init__(self, *responses: tuple[int, bytes] | Exception | None, sdk: Any = None) -> None:
+        self.requests: list[tuple[dict[str, str], bytes]] = []
+        self.sdk_calls: list[tuple[str, dict[str, Any]]] = []
+        self._responses, self._sdk = list(responses), sdk
+
+    def post(self, headers: dict[str, str], body: bytes) -> Response | None:
+        self.requests.append((headers, body))
+        response = self._responses.pop(0) if len(self._responses) > 1 else self._responses[0]
+        if isinstance(response, Exception):
+            raise response
+        return response and Response(response[0], {}, response[1])
+
+    def call_sdk(self, operation: str, **params: Any) -> Any:
+        self.sdk_calls.append((operation, params))
+        return self._sdk
+
+
+PARAMETER = {"Parameter": {"Type": "SecureString", "Value": " hello\n", "Version": 7}}
+
+
+def test_a_parameter_is_requested_decrypted_and_its_value_stripped():
+    service = FakeService((200, json.dumps(PARAMETER).encode()))
+    parameter = ParameterStore(service).get("/name")
+    assert (parameter.type, parameter.value, parameter.version) == ("SecureString", "hello", 7)
+    ((headers, body),) = service.requests
+    assert headers["X-Amz-Target"] == "AmazonSSM.GetParameter"
+    assert json.loads(body) == {"Name": "/name", "WithDecryption": True}
+
+
+def test_the_sdk_reads_a_parameter_where_only_it_can_find_the_credentials():
+    service = FakeService(None, sdk=PARAMETER)
+    assert ParameterStore(service).get("/name").value == "hello"
+    assert service.sdk_calls == [("get_parameter", {"Name": "/name", "WithDecryption": True})]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "text"),
+    [
+        (400, b'{"__type": "com.amazonaws.ssm#ThrottlingException"}', ThrottledError, "ThrottlingException (400)"),
+        (400, b'{"__type": "TooManyRequestsException"}', ThrottledError, "TooManyRequestsException (400)"),
+        (429, b"slow down", ThrottledError, "error without a code (429)"),
+        (400, b'{"__type": "AccessDenied", "message": "no"}', RejectedError, "AccessDenied (400): no"),
+        (500, b'{"__type": "InternalServerError"}', TransientError, "InternalServerError (500)"),
+        (503, b"<html>canary", TransientError, "error without a code (503)"),
+        (200, b'{"Parameter": {"Type": "SecureString", "Value": "canary', TransientError, "malformed response"),
+        (200, b'{"Value": "canary"}', TransientError, "malformed response"),
+        (200, b'{"Parameter": {"Value": "canary"}}', TransientError, "malformed response"),
+        (200, b'"canary"', TransientError, "malformed response"),
+        (200, b"\xffcanary", TransientError, "malformed response"),
+    ],
+)
+def test_an_error_of_parameter_store_is_classified_and_no_body_is_quoted(status, body, error, text):
+    with pytest.raises(TransientError if error is not RejectedError else error) as raised:
+        ParameterStore(FakeService((status, body))).get("/name")
+    assert type(raised.value) is error
+    assert str(raised.value).startswith(text)
+    assert raised.value.__cause__ is raised.value.__context__ is None
+    assert "canary" not in "".join(traceback.format_exception(raised.value))
+
+
+PUBLISHED = (200, b"<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>")
+DENIED = b"<ErrorResponse><Error><Code>AuthorizationError</Code></Error></ErrorResponse>"
+
+
+def test_a_message_is_published_unchanged_with_its_attributes():
+    service = FakeService(PUBLISHED)
+    sns.publish("50 % off & more = é €\n", {"TopicArn": "arn"}, {"event": "note_purchased", "stage": "dev"}, service)
+    ((_, body),) = service.requests
+    assert dict(parse_qsl(body.decode(), strict_parsing=True)) == {
+        "Action": "Publish",
+        "Version": "2010-03-31",
+        "Message": "50 % off & more = é €\n",
+        "TopicArn": "arn",
+        "MessageAttributes.entry.1.Name": "event",
+        "MessageAttributes.entry.1.Value.DataType": "String",
+        "MessageAttributes.entry.1.Value.StringValue": "note_purchased",
+        "MessageAttributes.entry.2.Name": "stage",
+        "MessageAttributes.entry.2.Value.DataType": "String",
+        "MessageAttributes.entry.2.Value.StringValue": "dev",
+    }
+
+
+def test_the_sdk_publishes_where_only_it_can_find_the_credentials():
+    service = FakeService(None)
+    sns.publish("hello", {"PhoneNumber": "+14151234567"}, {"stage": "dev"}, service)
+    attributes = {"stage": {"DataType": "String", "StringValue": "dev"}}
+    params = {"Message": "hello", "MessageAttributes": attributes, "PhoneNumber": "+14151234567"}
+    assert service.sdk_calls == [("publish", params)]
+
+
+@pytest.mark.parametrize(
+    ("responses", "calls", "error"),
+    [
+        ([PUBLISHED], 1, ""),
+        ([(500, b""), PUBLISHED], 2, ""),
+        ([TransientError("reset"), PUBLISHED], 2, ""),
+        ([(429, b"<Code>Throttled</Code>"), PUBLISHED], 2, ""),
+        ([(200, b"<html>hello"), PUBLISHED], 2, ""),
+        ([(500, b"<Code>InternalError</Code>")], 2, "InternalError (500)"),
+        ([(502, b"<html>hello")], 2, "error without a code (502)"),
+        ([TransientError("reset")], 2, "reset"),
+        ([(403, DENIED)], 1, "AuthorizationError (403)"),
+        ([RejectedError("CaFileError")], 1, "CaFileError"),
+        ([(200, b"<html>hello")], 2, "malformed response (200)"),
+        ([(200, b"<PublishResponse></PublishResponse>")], 2, "malformed response (200)"),
+    ],
+)
+def test_a_publish_that_may_succeed_is_retried_once_and_succeeds_with_a_message_id(responses, calls, error):
+    service = FakeService(*responses)
+    outcome = ""
+    try:
+        sns.publish("hello", {"PhoneNumber": "+14151234567"}, None, service)
+    except sns.PublishError as raised:
+        outcome = str(raised)
+    assert outcome == error
+    assert len(service.requests) == calls
