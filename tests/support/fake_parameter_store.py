@@ -13,30 +13,27 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.delays: list[float] = []
 
     def __call__(self) -> float:
         return self.now
 
     def sleep(self, seconds: float) -> None:
+        self.delays.append(seconds)
         self.now += seconds
 
 
 class FakeParameterStore:
     """Holds one parameter. ``fail``: the errors of the next calls. Calls hang while ``open`` is not set."""
 
-    def __init__(
-        self,
-        parameter: str | Parameter,
-        fail: list[Exception] | None = None,
-        throttled_until: float = 0.0,
-        clock: Clock | None = None,
-    ) -> None:
+    def __init__(self, parameter: str | Parameter, fail: list[Exception] | None = None, clock: Clock | None = None):
         self.parameter = parameter if isinstance(parameter, Parameter) else Parameter("SecureString", parameter, 1)
         self.fail = fail or []
         self.calls = 0
         self.open = threading.Event()
         self.open.set()
-        self.throttled_until, self._clock = throttled_until, clock
+        self.throttled_until = 0.0
+        self._clock = clock
 
     def put(self, value: str) -> None:
         self.parameter = Parameter("SecureString", value, (self.parameter.version or 0) + 1)

@@ -1,16 +1,20 @@
 """The cache of a secret: when it is read, when it is read again, and which value it keeps. No server, no real time."""
 
 import contextlib
+import copy
+import json
+import pickle
 import threading
+import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import ContextVar
 
 import pytest
 
 from chalicelib.aws.client import RejectedError, ThrottledError
 from chalicelib.aws.secret import Secret, SecretInvalidError, SecretUnavailableError, SecretValue
-from tests.support.fake_parameter_store import Clock, FakeParameterStore
+from tests.support.fake_parameter_store import CANARY, Clock, FakeParameterStore
 
 
 @pytest.fixture
@@ -19,17 +23,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store() -> FakeParameterStore:
-    return FakeParameterStore("one")
+def store(clock: Clock) -> FakeParameterStore:
+    return FakeParameterStore("one", clock=clock)
 
 
 @pytest.fixture
 def secret(store: FakeParameterStore, clock: Clock) -> Secret:
+    validate = {"invalid": "is invalid"}.get
     return Secret("/name", validate=validate, fetch=store.get, clock=clock, sleep=clock.sleep)
-
-
-def validate(value: str) -> str | None:
-    return "is invalid" if value == "invalid" else None
 
 
 def test_a_value_is_read_once_and_cached(secret: Secret, store: FakeParameterStore):
@@ -38,26 +39,31 @@ def test_a_value_is_read_once_and_cached(secret: Secret, store: FakeParameterSto
     assert (secret.version, store.calls) == (1, 1)
 
 
-def test_a_read_that_was_started_is_joined_and_its_value_cached(secret: Secret, store: FakeParameterStore):
+def test_a_read_that_was_started_is_joined_and_waited_for(secret: Secret, store: FakeParameterStore):
     store.open.clear()
     secret.start()
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(5) as pool:
         values = [pool.submit(secret.get) for _ in range(4)]
+        waiting = pool.submit(secret.wait)
+        assert not wait([waiting], timeout=0.05).done
         store.open.set()
+        waiting.result()
+        assert secret.version == 1
         assert [value.result().reveal() for value in values] == ["one"] * 4
-    secret.wait()
-    assert secret.get().reveal() == "one"
     assert store.calls == 1
 
 
+@pytest.mark.parametrize("value", ["one", "invalid"])
 def test_an_error_during_init_is_logged_and_not_cached(
-    secret: Secret, store: FakeParameterStore, caplog: pytest.LogCaptureFixture
+    secret: Secret, store: FakeParameterStore, caplog: pytest.LogCaptureFixture, value
 ):
-    store.fail = [RejectedError("AccessDeniedException (400)")]
+    store.put(value)
+    store.fail = [RejectedError("AccessDeniedException (400)")] * (value == "one")
     secret.start()
     secret.wait()
-    assert "the read during init failed: /name: RejectedError: AccessDeniedException" in caplog.text
-    assert secret.get().reveal() == "one"
+    assert "the read during init failed: /name" in caplog.text
+    store.put("two")
+    assert secret.get().reveal() == "two"
     assert store.calls == 2
 
 
@@ -83,14 +89,13 @@ def test_a_rejected_value_is_read_again_once_per_interval(secret: Secret, store:
 def test_a_value_read_after_the_request_began_is_not_read_again(
     secret: Secret, store: FakeParameterStore, clock: Clock
 ):
-    requested_at = clock.now
     first = secret.get()
-    assert secret.refresh(first, requested_at) == first
+    assert secret.refresh(first, requested_at=0.0) == first
     clock.now = 29.0
-    assert secret.refresh(first, clock.now) == first  # the interval began with that read
+    assert secret.refresh(first, requested_at=29.0) == first  # the interval began with that read
     assert store.calls == 1
     clock.now = 30.0
-    assert secret.refresh(first, clock.now) == first
+    assert secret.refresh(first, requested_at=30.0) == first
     assert store.calls == 2
 
 
@@ -110,11 +115,10 @@ def test_a_failed_refresh_keeps_the_value(secret: Secret, store: FakeParameterSt
     store.fail = [RejectedError("no")]
     with pytest.raises(SecretUnavailableError):
         secret.refresh(first)
-    assert secret.get() == first
-    assert store.calls == 2
+    assert (secret.get(), secret.version, store.calls) == (first, 1, 2)
 
 
-def test_an_invalid_replacement_clears_the_value_and_a_valid_one_is_read_at_once(
+def test_an_invalid_replacement_ends_the_old_value_and_a_valid_one_is_read_at_once(
     secret: Secret, store: FakeParameterStore
 ):
     first = secret.get()
@@ -122,10 +126,12 @@ def test_an_invalid_replacement_clears_the_value_and_a_valid_one_is_read_at_once
     with pytest.raises(SecretInvalidError, match="/name is invalid"):
         secret.refresh(first)
     assert secret.version is None
-    with pytest.raises(SecretInvalidError):
-        secret.get()
+    for _ in range(2):
+        with pytest.raises(SecretInvalidError):
+            secret.get()
+    assert store.calls == 4
     store.put("two")
-    assert secret.get().reveal() == "two"
+    assert (secret.get().reveal(), secret.version) == ("two", 3)
 
 
 def test_the_late_result_of_an_abandoned_read_does_not_replace_its_successors(
@@ -137,22 +143,21 @@ def test_the_late_result_of_an_abandoned_read_does_not_replace_its_successors(
     with ThreadPoolExecutor(1) as pool:
         abandoned = pool.submit(secret.refresh, first)
         wait_for(lambda: store.calls == 2)  # it has fetched the old value, and is late to return it
-        hanging = [thread for thread in set(threading.enumerate()) - before if thread.name == "secret"]
+        (hanging,) = (thread for thread in set(threading.enumerate()) - before if thread.name == "secret")
         late, store.open = store.open, frozen
         clock.now = 40.0
         store.put("two")
         assert secret.refresh(first).reveal() == "two"
         late.set()
         abandoned.exception()
-    for thread in hanging:
-        thread.join()
-    assert len(hanging) == 1
+    hanging.join()
     assert (secret.get().reveal(), secret.version) == ("two", 2)
 
 
-def test_throttling_is_waited_out_until_the_latest_of_the_waiting_requests(clock: Clock):
-    store = FakeParameterStore("one", throttled_until=10.0, clock=clock)
-    secret = Secret("/name", fetch=store.get, clock=clock, sleep=clock.sleep)
+def test_throttling_is_waited_out_until_the_latest_of_the_waiting_requests(
+    secret: Secret, store: FakeParameterStore, clock: Clock
+):
+    store.throttled_until = 10.0
     store.open.clear()
     secret.start()  # waits for nothing beyond the timeout
     with ThreadPoolExecutor(1) as pool:
@@ -163,31 +168,23 @@ def test_throttling_is_waited_out_until_the_latest_of_the_waiting_requests(clock
     assert 10.0 <= clock.now <= 18.0
 
 
-def test_the_backoff_continues_from_read_to_read_until_one_succeeds(clock: Clock):
-    delays: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        delays.append(seconds)
-        clock.sleep(seconds)
-
-    store = FakeParameterStore("one", throttled_until=100.0, clock=clock)
-    secret = Secret("/name", fetch=store.get, clock=clock, sleep=sleep)
-    with pytest.raises(SecretUnavailableError):
-        secret.get(18.0)
+def test_the_backoff_continues_from_read_to_read_until_one_succeeds(
+    secret: Secret, store: FakeParameterStore, clock: Clock
+):
     first_delays = []
     for _ in range(20):
-        delays.clear()
+        clock.delays.clear()
+        store.throttled_until = clock.now + 36.0
         with pytest.raises(SecretUnavailableError):
             secret.get(clock.now + 18.0)
-        first_delays.append(delays[0])
-        store.throttled_until += 18.0
+        first_delays.append(clock.delays[0])
     assert max(first_delays) > 0.5  # the first failure of all waits 0.1 s at most
     store.throttled_until = 0.0
     secret.get()
     store.fail = [ThrottledError("ThrottlingException (400)")]
-    delays.clear()
+    clock.delays.clear()
     secret.refresh(SecretValue("one"))
-    assert max(delays) <= 0.1  # a success ended the row
+    assert max(clock.delays) <= 0.1  # a success ended the row
 
 
 def test_a_read_runs_in_its_context_with_the_callers_context_variables(store: FakeParameterStore):
@@ -205,6 +202,21 @@ def test_a_read_runs_in_its_context_with_the_callers_context_variables(store: Fa
     request_id.set("second")
     secret.refresh(value)
     assert seen == [(False, "first", False), (True, "second", False)]
+
+
+def test_only_reveal_shows_a_secret():
+    secret = SecretValue(CANARY)
+    shown = [repr(secret), str(secret), f"{secret}", "%s %r" % (secret, secret), repr({"key": [secret]})]  # noqa: UP031
+    for attempt in (pickle.dumps, copy.copy, copy.deepcopy, json.dumps, vars, hash):
+        with pytest.raises(TypeError) as raised:
+            attempt(secret)
+        report = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+        shown += [line for line in report.format() if "CANARY" not in line]  # the source, which names the constant
+    assert CANARY not in "".join(shown)
+    assert secret.reveal() == CANARY
+    assert secret == SecretValue(CANARY)
+    assert secret != SecretValue(CANARY + "x")
+    assert secret != CANARY
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
