@@ -1,6 +1,7 @@
 """A fake Parameter Store with one parameter, and a clock that only the tests move."""
 
 import threading
+from collections.abc import Callable
 
 from chalicelib.aws.client import ThrottledError
 from chalicelib.aws.ssm import Parameter
@@ -24,11 +25,11 @@ class Clock:
 
 
 class FakeParameterStore:
-    """Holds one parameter. ``fail``: the errors of the next calls. Calls hang while ``open`` is not set."""
+    """Holds one parameter. ``errors``: of the next calls. Calls hang while ``open`` is not set."""
 
-    def __init__(self, parameter: str | Parameter, fail: list[Exception] | None = None, clock: Clock | None = None):
-        self.parameter = parameter if isinstance(parameter, Parameter) else Parameter("SecureString", parameter, 1)
-        self.fail = fail or []
+    def __init__(self, value: str, clock: Clock | None = None) -> None:
+        self.parameter = Parameter("SecureString", value, 1)
+        self.errors: list[Exception] = []
         self.calls = 0
         self.open = threading.Event()
         self.open.set()
@@ -42,8 +43,14 @@ class FakeParameterStore:
         parameter, is_open = self.parameter, self.open
         self.calls += 1
         is_open.wait(10)
-        if self.fail:
-            raise self.fail.pop(0)
+        if self.errors:
+            raise self.errors.pop(0)
         if self._clock and self._clock.now < self.throttled_until:
             raise ThrottledError("ThrottlingException (400)")
         return parameter
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    while not condition():
+        pause.wait(0.001)

@@ -1,4 +1,4 @@
-"""The cache of a secret: when it is read, when it is read again, and which value it keeps. No server, no real time."""
+"""A secret: when it is read, when it is read again, which value it keeps, and that nothing shows it. No real time."""
 
 import contextlib
 import copy
@@ -6,15 +6,21 @@ import json
 import pickle
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import ContextVar
 
 import pytest
 
-from chalicelib.aws.client import RejectedError, ThrottledError
-from chalicelib.aws.secret import Secret, SecretInvalidError, SecretUnavailableError, SecretValue
-from tests.support.fake_parameter_store import CANARY, Clock, FakeParameterStore
+from chalicelib.aws.client import RejectedError, ThrottledError, TransientError
+from chalicelib.aws.secret import Secret, SecretError, SecretInvalidError, SecretUnavailableError, SecretValue
+from chalicelib.aws.secret_read import SecretRead
+from chalicelib.aws.ssm import CALL_TIMEOUT, Parameter
+from tests.support.fake_parameter_store import CANARY, Clock, FakeParameterStore, wait_for
+
+SERVER_ERROR = TransientError("InternalServerError (500)")
+THROTTLED = ThrottledError("ThrottlingException (400)")
+DENIED = RejectedError("AccessDeniedException (400): no")
 
 
 @pytest.fixture
@@ -24,13 +30,18 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(clock: Clock) -> FakeParameterStore:
-    return FakeParameterStore("one", clock=clock)
+    return FakeParameterStore("one", clock)
 
 
 @pytest.fixture
 def secret(store: FakeParameterStore, clock: Clock) -> Secret:
-    validate = {"invalid": "is invalid"}.get
-    return Secret("/name", validate=validate, fetch=store.get, clock=clock, sleep=clock.sleep)
+    return Secret("/name", validate={CANARY: "is invalid"}.get, fetch=store.get, clock=clock, sleep=clock.sleep)
+
+
+@pytest.fixture
+def read(store: FakeParameterStore, clock: Clock) -> SecretRead:
+    """One read, not started yet."""
+    return SecretRead("/name", store.get, lambda _value: None, timeout=3.0, until=18.0, clock=clock, sleep=clock.sleep)
 
 
 def test_a_value_is_read_once_and_cached(secret: Secret, store: FakeParameterStore):
@@ -40,6 +51,8 @@ def test_a_value_is_read_once_and_cached(secret: Secret, store: FakeParameterSto
 
 
 def test_a_read_that_was_started_is_joined_and_waited_for(secret: Secret, store: FakeParameterStore):
+    secret.wait()  # nothing was started
+    assert store.calls == 0
     store.open.clear()
     secret.start()
     with ThreadPoolExecutor(5) as pool:
@@ -53,12 +66,12 @@ def test_a_read_that_was_started_is_joined_and_waited_for(secret: Secret, store:
     assert store.calls == 1
 
 
-@pytest.mark.parametrize("value", ["one", "invalid"])
+@pytest.mark.parametrize(("value", "errors"), [("one", [DENIED]), (CANARY, [])], ids=["denied", "invalid"])
 def test_an_error_during_init_is_logged_and_not_cached(
-    secret: Secret, store: FakeParameterStore, caplog: pytest.LogCaptureFixture, value
+    secret: Secret, store: FakeParameterStore, caplog: pytest.LogCaptureFixture, value, errors
 ):
     store.put(value)
-    store.fail = [RejectedError("AccessDeniedException (400)")] * (value == "one")
+    store.errors += errors
     secret.start()
     secret.wait()
     assert "the read during init failed: /name" in caplog.text
@@ -67,12 +80,7 @@ def test_an_error_during_init_is_logged_and_not_cached(
     assert store.calls == 2
 
 
-def test_wait_without_start_returns_at_once(secret: Secret, store: FakeParameterStore):
-    secret.wait()
-    assert store.calls == 0
-
-
-def test_a_rejected_value_is_read_again_once_per_interval(secret: Secret, store: FakeParameterStore, clock: Clock):
+def test_a_rejected_value_is_read_again_once_per_30_seconds(secret: Secret, store: FakeParameterStore, clock: Clock):
     first = secret.get()
     assert [secret.refresh(first) == first for _ in range(3)] == [True] * 3
     assert store.calls == 2
@@ -90,13 +98,11 @@ def test_a_value_read_after_the_request_began_is_not_read_again(
     secret: Secret, store: FakeParameterStore, clock: Clock
 ):
     first = secret.get()
-    assert secret.refresh(first, requested_at=0.0) == first
-    clock.now = 29.0
-    assert secret.refresh(first, requested_at=29.0) == first  # the interval began with that read
-    assert store.calls == 1
-    clock.now = 30.0
-    assert secret.refresh(first, requested_at=30.0) == first
-    assert store.calls == 2
+    # The interval begins with that read.
+    for now, calls in ((0.0, 1), (29.0, 1), (30.0, 2)):
+        clock.now = now
+        assert secret.refresh(first, requested_at=now) == first
+        assert store.calls == calls
 
 
 def test_a_refresh_within_the_interval_joins_the_read_in_progress(secret: Secret, store: FakeParameterStore):
@@ -112,7 +118,7 @@ def test_a_refresh_within_the_interval_joins_the_read_in_progress(secret: Secret
 
 def test_a_failed_refresh_keeps_the_value(secret: Secret, store: FakeParameterStore):
     first = secret.get()
-    store.fail = [RejectedError("no")]
+    store.errors += [DENIED]
     with pytest.raises(SecretUnavailableError):
         secret.refresh(first)
     assert (secret.get(), secret.version, store.calls) == (first, 1, 2)
@@ -122,13 +128,11 @@ def test_an_invalid_replacement_ends_the_old_value_and_a_valid_one_is_read_at_on
     secret: Secret, store: FakeParameterStore
 ):
     first = secret.get()
-    store.put("invalid")
-    with pytest.raises(SecretInvalidError, match="/name is invalid"):
-        secret.refresh(first)
-    assert secret.version is None
-    for _ in range(2):
-        with pytest.raises(SecretInvalidError):
-            secret.get()
+    store.put(CANARY)
+    for call in (lambda: secret.refresh(first), secret.get, secret.get):
+        with pytest.raises(SecretInvalidError, match="/name is invalid"):
+            call()
+        assert secret.version is None
     assert store.calls == 4
     store.put("two")
     assert (secret.get().reveal(), secret.version) == ("two", 3)
@@ -152,6 +156,32 @@ def test_the_late_result_of_an_abandoned_read_does_not_replace_its_successors(
         abandoned.exception()
     hanging.join()
     assert (secret.get().reveal(), secret.version) == ("two", 2)
+
+
+@pytest.mark.parametrize("error", [SERVER_ERROR, THROTTLED], ids=str)
+def test_a_passing_error_is_retried_within_the_timeout(secret: Secret, store: FakeParameterStore, clock: Clock, error):
+    store.errors += [error] * 3
+    assert secret.get().reveal() == "one"
+    assert store.calls == 4
+    assert 0 < clock.now < 3.0
+
+
+@pytest.mark.parametrize(
+    ("error", "until", "earliest", "latest"),
+    [
+        (SERVER_ERROR, 18.0, 0.0, 3.0 - CALL_TIMEOUT),  # only throttling is waited out until 18
+        (THROTTLED, 0.0, 0.0, 3.0),
+        (THROTTLED, 18.0, 15.0, 18.0),
+    ],
+)
+def test_an_error_that_stays_is_retried_while_there_is_time_for_another_attempt(
+    secret: Secret, store: FakeParameterStore, clock: Clock, error, until, earliest, latest
+):
+    store.errors += [error] * 10_000
+    with pytest.raises(SecretUnavailableError, match=r"/name: (InternalServerError|ThrottlingException)"):
+        secret.get(until)
+    assert earliest < clock.now <= latest
+    assert store.calls > 1
 
 
 def test_throttling_is_waited_out_until_the_latest_of_the_waiting_requests(
@@ -181,10 +211,77 @@ def test_the_backoff_continues_from_read_to_read_until_one_succeeds(
     assert max(first_delays) > 0.5  # the first failure of all waits 0.1 s at most
     store.throttled_until = 0.0
     secret.get()
-    store.fail = [ThrottledError("ThrottlingException (400)")]
+    store.errors += [THROTTLED]
     clock.delays.clear()
     secret.refresh(SecretValue("one"))
     assert max(clock.delays) <= 0.1  # a success ended the row
+
+
+def test_throttling_does_not_extend_a_deadline_that_has_passed(
+    read: SecretRead, store: FakeParameterStore, clock: Clock
+):
+    clock.now = 4.0  # the call outlasted the deadline, as in a frozen sandbox
+    store.errors += [THROTTLED]
+    read.run(contextlib.nullcontext, lambda _read: None)
+    assert (read.deadline, clock.now) == (3.0, 4.0)
+    assert read.has_expired()
+
+
+def test_waiting_ends_at_the_deadline_or_at_the_waiters_limit(
+    read: SecretRead, store: FakeParameterStore, clock: Clock
+):
+    store.open.clear()
+    read.start(contextlib.nullcontext, lambda _read: None)
+    for now, is_late in ((0.0, False), (3.0, True)):
+        clock.now = now
+        assert read.has_expired() == is_late
+        with pytest.raises(SecretUnavailableError, match="did not respond in time"):
+            read.result(limit=now)
+    store.open.set()
+
+
+def test_any_other_error_is_not_retried_and_is_named_and_each_waiter_raises_its_own(
+    read: SecretRead, store: FakeParameterStore, clock: Clock
+):
+    store.errors += [DENIED]
+    read.run(contextlib.nullcontext, lambda _read: None)
+    errors: list[SecretError] = []
+    for _ in range(2):
+        with pytest.raises(SecretUnavailableError, match=r"^/name: RejectedError: AccessDenied") as raised:
+            read.result()
+        errors.append(raised.value)
+    assert (store.calls, clock.now) == (1, 0.0)
+    assert errors[0] is not errors[1]
+    assert errors[0].__cause__ is errors[1].__cause__ is read.error
+
+
+@pytest.mark.parametrize(
+    ("parameter", "problem"),
+    [
+        (Parameter("String", CANARY, 1), "/name is a String, not a SecureString"),
+        (Parameter("SecureString", "", 1), "/name is empty"),
+        (Parameter("SecureString", CANARY, 1), "/name is invalid"),
+    ],
+    ids=["plain", "empty", "invalid"],
+)
+def test_an_invalid_parameter_is_not_retried_and_not_quoted(
+    secret: Secret, store: FakeParameterStore, parameter, problem
+):
+    store.parameter = parameter
+    with pytest.raises(SecretInvalidError, match=problem) as raised:
+        secret.get()
+    assert (store.calls, secret.version) == (1, None)
+    assert CANARY not in report(raised.value)
+
+
+def test_an_error_report_does_not_show_the_local_variables_of_a_read():
+    def fetch(_name: str) -> Parameter:
+        value = CANARY
+        raise OSError(len(value))
+
+    with pytest.raises(SecretUnavailableError, match="/name: OSError: 36") as raised:
+        Secret("/name", fetch=fetch).get()
+    assert CANARY not in report(raised.value)
 
 
 def test_a_read_runs_in_its_context_with_the_callers_context_variables(store: FakeParameterStore):
@@ -204,14 +301,28 @@ def test_a_read_runs_in_its_context_with_the_callers_context_variables(store: Fa
     assert seen == [(False, "first", False), (True, "second", False)]
 
 
+def test_an_error_around_the_read_and_a_lack_of_threads_reach_who_waits(
+    store: FakeParameterStore, monkeypatch: pytest.MonkeyPatch
+):
+    @contextlib.contextmanager
+    def failing(*_: object) -> Iterator[None]:
+        raise RuntimeError("no more")
+        yield
+
+    with pytest.raises(SecretUnavailableError, match="/name: RuntimeError"):
+        Secret("/name", fetch=store.get, around_read=failing).get()
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: failing().__enter__())
+    with pytest.raises(SecretUnavailableError, match="/name: no more"):
+        Secret("/name", fetch=store.get).get()
+
+
 def test_only_reveal_shows_a_secret():
     secret = SecretValue(CANARY)
     shown = [repr(secret), str(secret), f"{secret}", "%s %r" % (secret, secret), repr({"key": [secret]})]  # noqa: UP031
     for attempt in (pickle.dumps, copy.copy, copy.deepcopy, json.dumps, vars, hash):
         with pytest.raises(TypeError) as raised:
             attempt(secret)
-        report = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
-        shown += [line for line in report.format() if "CANARY" not in line]  # the source, which names the constant
+        shown.append(report(raised.value))
     assert CANARY not in "".join(shown)
     assert secret.reveal() == CANARY
     assert secret == SecretValue(CANARY)
@@ -219,7 +330,6 @@ def test_only_reveal_shows_a_secret():
     assert secret != CANARY
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    while not condition():
-        pause.wait(0.001)
+def report(error: BaseException) -> str:
+    """Return an error as an error reporter records it, with local variables."""
+    return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
