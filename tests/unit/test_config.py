@@ -38,6 +38,16 @@ def test_a_stage_without_a_row_uses_devs_resources_and_test_mode(stage, resource
     assert (config.parameter("stripe-key"), config.parameter("webhook-secret")) == (key, signing_secret)
 
 
+def test_variables_of_lambda_and_of_chalices_command_line_are_read():
+    lambda_sets = {
+        "_HANDLER": "app.notify",
+        "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+        "AWS_CHALICE_CLI_MODE": "true",
+    }
+    config = load(lambda_sets)
+    assert (config.serves_api, config.xray_daemon, config.on_chalice_cli) == (False, "127.0.0.1:2000", True)
+
+
 @pytest.mark.parametrize(
     ("stage", "base"),
     [("dev", "http://127.0.0.1:12111"), ("featureX", "http://localhost:1"), ("dev", "https://stripe.example.com")],

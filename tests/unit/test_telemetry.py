@@ -24,9 +24,7 @@ def telemetry() -> Telemetry:
 
 
 def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    output = capsys.readouterr()
-    assert output.err == ""
-    return [json.loads(line) for line in output.out.splitlines()]
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def metrics(line: dict[str, Any]) -> dict[str, Any]:
@@ -100,11 +98,13 @@ def test_lines_of_concurrent_requests_do_not_mix(telemetry: Telemetry, capsys: p
         with telemetry.request(route="inner"):
             telemetry.count("Purchases")
             telemetry.count("Purchases")
+        telemetry.note(status=200)
     telemetry.note(lost="outside of any request")
     inner, outer = written(capsys)
-    assert metrics(inner) == {"KeyReads": 1, "Purchases": 2}
-    assert "payment_id" not in inner
-    assert (outer["route"], outer["payment_id"], metrics(outer)) == ("outer", "pi_outer", {})
+    assert (inner["route"], metrics(inner)) == ("inner", {"KeyReads": 1, "Purchases": 2})
+    assert not {"payment_id", "status"} & {*inner}
+    assert (outer["route"], outer["payment_id"], outer["status"]) == ("outer", "pi_outer", 200)
+    assert metrics(outer) == {}
 
 
 def test_a_metric_has_its_unit_and_dimensions(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]):
@@ -119,23 +119,26 @@ def test_a_metric_has_its_unit_and_dimensions(telemetry: Telemetry, capsys: pyte
     assert declines["Dimensions"] == [["stage"], ["stage", "reason"]]
 
 
-@pytest.mark.parametrize(("is_refresh", "metric"), [(False, "KeyReads"), (True, "KeyRereads")])
-def test_a_read_of_a_secret_is_counted(telemetry: Telemetry, capsys: pytest.CaptureFixture[str], is_refresh, metric):
-    with telemetry.request(), telemetry.secret_read(is_refresh):
-        pass
-    assert metrics(written(capsys)[0]) == {metric: 1}
+def test_reads_of_a_secret_are_counted(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]):
+    with telemetry.request():
+        for is_refresh in (False, True, True):
+            with telemetry.secret_read(is_refresh):
+                pass
+    assert metrics(written(capsys)[0]) == {"KeyReads": 1, "KeyRereads": 2}
 
 
-def test_a_call_is_a_subsegment_of_the_functions_trace():
+def test_a_call_is_a_subsegment_of_the_functions_trace_if_it_is_sampled():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
         daemon.bind(("127.0.0.1", 0))
         daemon.settimeout(5)
         telemetry = Telemetry("dev", Redactor(SENSITIVE), f"127.0.0.1:{daemon.getsockname()[1]}")
+        with telemetry.request(SAMPLED.replace("Sampled=1", "Sampled=0")), telemetry.subsegment("SNS", "aws"):
+            pass
         with telemetry.request(SAMPLED):
             with telemetry.secret_read(is_refresh=False):
                 pass
-            with pytest.raises(OSError, match="reset"), telemetry.subsegment("api.stripe.com", "remote"):
-                raise ConnectionResetError("reset")
+            with contextlib.suppress(OSError), telemetry.subsegment("api.stripe.com", "remote"):
+                raise OSError
         (head, _, read), (_, _, call) = (daemon.recv(65536).decode().partition("\n") for _ in range(2))
     assert json.loads(head) == {"format": "json", "version": 1}
     read, call = json.loads(read), json.loads(call)
@@ -148,17 +151,9 @@ def test_a_call_is_a_subsegment_of_the_functions_trace():
         assert segment["start_time"] <= segment["end_time"]
 
 
-@pytest.mark.parametrize(
-    ("daemon", "trace"),
-    [
-        ("127.0.0.1:9", SAMPLED),  # nothing listens there
-        ("127.0.0.1:9", "Root=1-2-3;Parent=4;Sampled=0"),
-        ("127.0.0.1:9", "nonsense;Sampled=1"),
-        ("nonsense", SAMPLED),
-        ("no.such.host.invalid:2000", SAMPLED),
-    ],
-)
-def test_without_a_daemon_tracing_is_silent(capsys: pytest.CaptureFixture[str], daemon, trace):
+@pytest.mark.parametrize("daemon", ["127.0.0.1:9", "nonsense", "127.0.0.1:nonsense", "no.such.host.invalid:2000"])
+@pytest.mark.parametrize("trace", [SAMPLED, "nonsense;Sampled=1"])
+def test_without_a_daemon_or_a_trace_nothing_fails(capsys: pytest.CaptureFixture[str], daemon, trace):
     telemetry = Telemetry("dev", Redactor(SENSITIVE), daemon)
     with telemetry.request(trace):
         for _ in range(2):
