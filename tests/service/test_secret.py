@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-from devstack.aws_emulator import AwsFault
 from tests import APP
 from tests.support.lambda_container import Container
 from tests.support.stack import LIVE_PARAMETER, PURCHASE, TEST_PARAMETER, Api, Stack, is_problem
@@ -25,26 +24,6 @@ def test_a_container_reads_the_key_and_connects_to_stripe_once_during_init(stack
 def test_init_ends_when_stripe_can_not_be_reached(stack: Stack):
     with Container(stack, STRIPE_API_BASE="http://127.0.0.1:1") as container:
         assert container.initialized
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        AwsFault("GetParameter", error="AccessDeniedException"),
-        pytest.param(AwsFault("GetParameter", count=100, delay=4), marks=pytest.mark.slow),
-        pytest.param(AwsFault("GetParameter", count=100, error="ThrottlingException"), marks=pytest.mark.slow),
-    ],
-    ids=["denied", "hanging", "throttled"],
-)
-def test_a_read_that_fails_during_init_is_retried_by_the_next_request(stack: Stack, fault):
-    stack.aws.fail(fault)
-    with Container(stack) as container:
-        assert container.initialized
-        stack.aws.clear_faults()
-        reads = stack.reads()
-        assert container.post(PURCHASE).status_code == 200
-        assert stack.reads() == reads + 1
-        assert "the read during init failed" in container.output()
 
 
 def test_chalice_local_reads_the_key_when_it_is_first_needed(fresh_api: Api, stack: Stack):
