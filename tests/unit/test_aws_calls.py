@@ -40,11 +40,10 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
     [
         ({}, b"", "", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
         ({"My-Header1": "value1"}, b"", "", "c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c"),
-        ({"My-Header1": "VALUE1"}, b"", "", "cdbc9802e29d2942e5e10b5bccfdd67c5f22c7c4e8ae67b53629efa58b974b7d"),
         (FORM, b"Param1=value1", "", "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a"),
         ({}, b"", TOKEN, "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead"),
     ],
-    ids=["vanilla", "header", "header's value", "form", "session token"],
+    ids=["vanilla", "header", "form", "session token"],
 )
 def test_a_request_is_signed_as_in_awss_published_test_suite(headers, body, token, signature):
     key_id, secret_key = LAMBDA["AWS_ACCESS_KEY_ID"], LAMBDA["AWS_SECRET_ACCESS_KEY"]
@@ -84,24 +83,24 @@ def test_the_endpoint_is_the_services_or_that_of_all_services_or_the_regions(ser
 @pytest.mark.parametrize(
     "change",
     [
-        {"AWS_ACCESS_KEY_ID": ""},
-        {"AWS_SECRET_ACCESS_KEY": ""},
-        {"AWS_REGION": ""},
-        {"AWS_REGION": "cn-north-1"},
-        {"AWS_REGION": "a b"},
-        {"AWS_PROFILE": "work"},
-        {"AWS_DEFAULT_PROFILE": "work"},
-        {"AWS_USE_FIPS_ENDPOINT": "true"},
-        {"AWS_USE_DUALSTACK_ENDPOINT": "true"},
-        {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
-        {"AWS_CHALICE_CLI_MODE": "true"},
-        {"AWS_ENDPOINT_URL": "http://localstack:4566"},
-        {"AWS_ENDPOINT_URL": "https://example.com/path"},
+        "AWS_ACCESS_KEY_ID=",
+        "AWS_SECRET_ACCESS_KEY=",
+        "AWS_REGION=",
+        "AWS_REGION=cn-north-1",
+        "AWS_REGION=a/b",
+        "AWS_PROFILE=work",
+        "AWS_DEFAULT_PROFILE=work",
+        "AWS_USE_FIPS_ENDPOINT=true",
+        "AWS_USE_DUALSTACK_ENDPOINT=true",
+        "AWS_CHALICE_CLI_MODE=true",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true",
+        "AWS_ENDPOINT_URL=http://aws:4566",
+        "AWS_ENDPOINT_URL=https://a.com/b",
     ],
-    ids=str,
 )
 def test_settings_that_only_the_sdk_applies_are_left_to_it(change):
-    assert resolve_access("ssm", {**LAMBDA, **change}) is None
+    name, _, value = change.partition("=")
+    assert resolve_access("ssm", {**LAMBDA, name: value}) is None
 
 
 def post(ca_file: str = AMAZON_ROOTS, **changes: str) -> Response | None:

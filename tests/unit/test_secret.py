@@ -16,7 +16,7 @@ from chalicelib.aws.client import RejectedError, ThrottledError, TransientError
 from chalicelib.aws.secret import Secret, SecretError, SecretInvalidError, SecretUnavailableError, SecretValue
 from chalicelib.aws.secret_read import SecretRead
 from chalicelib.aws.ssm import CALL_TIMEOUT, Parameter
-from tests.support.fake_parameter_store import CANARY, Clock, FakeParameterStore, wait_for
+from tests.support.fake_parameter_store import CANARY, FakeStore, wait_for
 
 SERVER_ERROR = TransientError("InternalServerError (500)")
 THROTTLED = ThrottledError("ThrottlingException (400)")
@@ -24,33 +24,29 @@ DENIED = RejectedError("AccessDeniedException (400): no")
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def store() -> FakeStore:
+    return FakeStore("one")
 
 
 @pytest.fixture
-def store(clock: Clock) -> FakeParameterStore:
-    return FakeParameterStore("one", clock)
+def secret(store: FakeStore) -> Secret:
+    return Secret("/name", validate={CANARY: "is invalid"}.get, fetch=store.get, clock=store.clock, sleep=store.sleep)
 
 
 @pytest.fixture
-def secret(store: FakeParameterStore, clock: Clock) -> Secret:
-    return Secret("/name", validate={CANARY: "is invalid"}.get, fetch=store.get, clock=clock, sleep=clock.sleep)
-
-
-@pytest.fixture
-def read(store: FakeParameterStore, clock: Clock) -> SecretRead:
+def read(store: FakeStore) -> SecretRead:
     """One read, not started yet."""
-    return SecretRead("/name", store.get, lambda _value: None, timeout=3.0, until=18.0, clock=clock, sleep=clock.sleep)
+    no_rule = {}.get
+    return SecretRead("/name", store.get, no_rule, timeout=3.0, until=18.0, clock=store.clock, sleep=store.sleep)
 
 
-def test_a_value_is_read_once_and_cached(secret: Secret, store: FakeParameterStore):
+def test_a_value_is_read_once_and_cached(secret: Secret, store: FakeStore):
     assert secret.version is None
     assert [secret.get().reveal() for _ in range(3)] == ["one"] * 3
     assert (secret.version, store.calls) == (1, 1)
 
 
-def test_a_read_that_was_started_is_joined_and_waited_for(secret: Secret, store: FakeParameterStore):
+def test_a_read_that_was_started_is_joined_and_waited_for(secret: Secret, store: FakeStore):
     secret.wait()  # nothing was started
     assert store.calls == 0
     store.open.clear()
@@ -68,7 +64,7 @@ def test_a_read_that_was_started_is_joined_and_waited_for(secret: Secret, store:
 
 @pytest.mark.parametrize(("value", "errors"), [("one", [DENIED]), (CANARY, [])], ids=["denied", "invalid"])
 def test_an_error_during_init_is_logged_and_not_cached(
-    secret: Secret, store: FakeParameterStore, caplog: pytest.LogCaptureFixture, value, errors
+    secret: Secret, store: FakeStore, caplog: pytest.LogCaptureFixture, value, errors
 ):
     store.put(value)
     store.errors += errors
@@ -80,32 +76,30 @@ def test_an_error_during_init_is_logged_and_not_cached(
     assert store.calls == 2
 
 
-def test_a_rejected_value_is_read_again_once_per_30_seconds(secret: Secret, store: FakeParameterStore, clock: Clock):
+def test_a_rejected_value_is_read_again_once_per_30_seconds(secret: Secret, store: FakeStore):
     first = secret.get()
     assert [secret.refresh(first) == first for _ in range(3)] == [True] * 3
     assert store.calls == 2
-    clock.now = 29.9
+    store.now = 29.9
     store.put("two")
     assert secret.refresh(first) == first
-    clock.now = 30.0
+    store.now = 30.0
     second = secret.refresh(first)
     assert (second.reveal(), secret.version, store.calls) == ("two", 2, 3)
     assert secret.refresh(first) == second  # another caller's rejection of the same value: nothing is read
     assert store.calls == 3
 
 
-def test_a_value_read_after_the_request_began_is_not_read_again(
-    secret: Secret, store: FakeParameterStore, clock: Clock
-):
+def test_a_value_read_after_the_request_began_is_not_read_again(secret: Secret, store: FakeStore):
     first = secret.get()
     # The interval begins with that read.
     for now, calls in ((0.0, 1), (29.0, 1), (30.0, 2)):
-        clock.now = now
+        store.now = now
         assert secret.refresh(first, requested_at=now) == first
         assert store.calls == calls
 
 
-def test_a_refresh_within_the_interval_joins_the_read_in_progress(secret: Secret, store: FakeParameterStore):
+def test_a_refresh_within_the_interval_joins_the_read_in_progress(secret: Secret, store: FakeStore):
     first = secret.get()
     store.put("two")
     store.open.clear()
@@ -116,7 +110,7 @@ def test_a_refresh_within_the_interval_joins_the_read_in_progress(secret: Secret
     assert store.calls == 2
 
 
-def test_a_failed_refresh_keeps_the_value(secret: Secret, store: FakeParameterStore):
+def test_a_failed_refresh_keeps_the_value(secret: Secret, store: FakeStore):
     first = secret.get()
     store.errors += [DENIED]
     with pytest.raises(SecretUnavailableError):
@@ -124,9 +118,7 @@ def test_a_failed_refresh_keeps_the_value(secret: Secret, store: FakeParameterSt
     assert (secret.get(), secret.version, store.calls) == (first, 1, 2)
 
 
-def test_an_invalid_replacement_ends_the_old_value_and_a_valid_one_is_read_at_once(
-    secret: Secret, store: FakeParameterStore
-):
+def test_an_invalid_replacement_ends_the_old_value_and_a_valid_one_is_read_at_once(secret: Secret, store: FakeStore):
     first = secret.get()
     store.put(CANARY)
     for call in (lambda: secret.refresh(first), secret.get, secret.get):
@@ -138,9 +130,7 @@ def test_an_invalid_replacement_ends_the_old_value_and_a_valid_one_is_read_at_on
     assert (secret.get().reveal(), secret.version) == ("two", 3)
 
 
-def test_the_late_result_of_an_abandoned_read_does_not_replace_its_successors(
-    secret: Secret, store: FakeParameterStore, clock: Clock
-):
+def test_the_late_result_of_an_abandoned_read_does_not_replace_its_successors(secret: Secret, store: FakeStore):
     first = secret.get()
     frozen, store.open = store.open, threading.Event()
     before = set(threading.enumerate())
@@ -149,7 +139,7 @@ def test_the_late_result_of_an_abandoned_read_does_not_replace_its_successors(
         wait_for(lambda: store.calls == 2)  # it has fetched the old value, and is late to return it
         (hanging,) = (thread for thread in set(threading.enumerate()) - before if thread.name == "secret")
         late, store.open = store.open, frozen
-        clock.now = 40.0
+        store.now = 40.0
         store.put("two")
         assert secret.refresh(first).reveal() == "two"
         late.set()
@@ -159,11 +149,11 @@ def test_the_late_result_of_an_abandoned_read_does_not_replace_its_successors(
 
 
 @pytest.mark.parametrize("error", [SERVER_ERROR, THROTTLED], ids=str)
-def test_a_passing_error_is_retried_within_the_timeout(secret: Secret, store: FakeParameterStore, clock: Clock, error):
+def test_a_passing_error_is_retried_within_the_timeout(secret: Secret, store: FakeStore, error):
     store.errors += [error] * 3
     assert secret.get().reveal() == "one"
     assert store.calls == 4
-    assert 0 < clock.now < 3.0
+    assert 0 < store.now < 3.0
 
 
 @pytest.mark.parametrize(
@@ -175,18 +165,16 @@ def test_a_passing_error_is_retried_within_the_timeout(secret: Secret, store: Fa
     ],
 )
 def test_an_error_that_stays_is_retried_while_there_is_time_for_another_attempt(
-    secret: Secret, store: FakeParameterStore, clock: Clock, error, until, earliest, latest
+    secret: Secret, store: FakeStore, error, until, earliest, latest
 ):
     store.errors += [error] * 10_000
     with pytest.raises(SecretUnavailableError, match=r"/name: (InternalServerError|ThrottlingException)"):
         secret.get(until)
-    assert earliest < clock.now <= latest
+    assert earliest < store.now <= latest
     assert store.calls > 1
 
 
-def test_throttling_is_waited_out_until_the_latest_of_the_waiting_requests(
-    secret: Secret, store: FakeParameterStore, clock: Clock
-):
+def test_throttling_is_waited_out_until_the_latest_of_the_waiting_requests(secret: Secret, store: FakeStore):
     store.throttled_until = 10.0
     store.open.clear()
     secret.start()  # waits for nothing beyond the timeout
@@ -195,54 +183,46 @@ def test_throttling_is_waited_out_until_the_latest_of_the_waiting_requests(
         wait_for(lambda: secret._read is not None and secret._read.until == 18.0)
         store.open.set()
         assert value.result().reveal() == "one"
-    assert 10.0 <= clock.now <= 18.0
+    assert 10.0 <= store.now <= 18.0
 
 
-def test_the_backoff_continues_from_read_to_read_until_one_succeeds(
-    secret: Secret, store: FakeParameterStore, clock: Clock
-):
+def test_the_backoff_continues_from_read_to_read_until_one_succeeds(secret: Secret, store: FakeStore):
     first_delays = []
     for _ in range(20):
-        clock.delays.clear()
-        store.throttled_until = clock.now + 36.0
+        store.delays.clear()
+        store.throttled_until = store.now + 36.0
         with pytest.raises(SecretUnavailableError):
-            secret.get(clock.now + 18.0)
-        first_delays.append(clock.delays[0])
+            secret.get(store.now + 18.0)
+        first_delays.append(store.delays[0])
     assert max(first_delays) > 0.5  # the first failure of all waits 0.1 s at most
     store.throttled_until = 0.0
     secret.get()
     store.errors += [THROTTLED]
-    clock.delays.clear()
+    store.delays.clear()
     secret.refresh(SecretValue("one"))
-    assert max(clock.delays) <= 0.1  # a success ended the row
+    assert max(store.delays) <= 0.1  # a success ended the row
 
 
-def test_throttling_does_not_extend_a_deadline_that_has_passed(
-    read: SecretRead, store: FakeParameterStore, clock: Clock
-):
-    clock.now = 4.0  # the call outlasted the deadline, as in a frozen sandbox
+def test_throttling_does_not_extend_a_deadline_that_has_passed(read: SecretRead, store: FakeStore):
+    store.now = 4.0  # the call outlasted the deadline, as in a frozen sandbox
     store.errors += [THROTTLED]
     read.run(contextlib.nullcontext, lambda _read: None)
-    assert (read.deadline, clock.now) == (3.0, 4.0)
+    assert (read.deadline, store.now) == (3.0, 4.0)
     assert read.has_expired()
 
 
-def test_waiting_ends_at_the_deadline_or_at_the_waiters_limit(
-    read: SecretRead, store: FakeParameterStore, clock: Clock
-):
+def test_waiting_ends_at_the_deadline_or_at_the_waiters_limit(read: SecretRead, store: FakeStore):
     store.open.clear()
     read.start(contextlib.nullcontext, lambda _read: None)
     for now, is_late in ((0.0, False), (3.0, True)):
-        clock.now = now
+        store.now = now
         assert read.has_expired() == is_late
         with pytest.raises(SecretUnavailableError, match="did not respond in time"):
             read.result(limit=now)
     store.open.set()
 
 
-def test_any_other_error_is_not_retried_and_is_named_and_each_waiter_raises_its_own(
-    read: SecretRead, store: FakeParameterStore, clock: Clock
-):
+def test_any_other_error_is_not_retried_and_is_named_and_each_waiter_raises_its_own(read: SecretRead, store: FakeStore):
     store.errors += [DENIED]
     read.run(contextlib.nullcontext, lambda _read: None)
     errors: list[SecretError] = []
@@ -250,7 +230,7 @@ def test_any_other_error_is_not_retried_and_is_named_and_each_waiter_raises_its_
         with pytest.raises(SecretUnavailableError, match=r"^/name: RejectedError: AccessDenied") as raised:
             read.result()
         errors.append(raised.value)
-    assert (store.calls, clock.now) == (1, 0.0)
+    assert (store.calls, store.now) == (1, 0.0)
     assert errors[0] is not errors[1]
     assert errors[0].__cause__ is errors[1].__cause__ is read.error
 
@@ -264,9 +244,7 @@ def test_any_other_error_is_not_retried_and_is_named_and_each_waiter_raises_its_
     ],
     ids=["plain", "empty", "invalid"],
 )
-def test_an_invalid_parameter_is_not_retried_and_not_quoted(
-    secret: Secret, store: FakeParameterStore, parameter, problem
-):
+def test_an_invalid_parameter_is_not_retried_and_not_quoted(secret: Secret, store: FakeStore, parameter, problem):
     store.parameter = parameter
     with pytest.raises(SecretInvalidError, match=problem) as raised:
         secret.get()
@@ -284,7 +262,7 @@ def test_an_error_report_does_not_show_the_local_variables_of_a_read():
     assert CANARY not in report(raised.value)
 
 
-def test_a_read_runs_in_its_context_with_the_callers_context_variables(store: FakeParameterStore):
+def test_a_read_runs_in_its_context_with_the_callers_context_variables(store: FakeStore):
     request_id: ContextVar[str] = ContextVar("request_id")
     seen: list[tuple[bool, str, bool]] = []
 
@@ -302,7 +280,7 @@ def test_a_read_runs_in_its_context_with_the_callers_context_variables(store: Fa
 
 
 def test_an_error_around_the_read_and_a_lack_of_threads_reach_who_waits(
-    store: FakeParameterStore, monkeypatch: pytest.MonkeyPatch
+    store: FakeStore, monkeypatch: pytest.MonkeyPatch
 ):
     @contextlib.contextmanager
     def failing(*_: object) -> Iterator[None]:

@@ -16,7 +16,7 @@ from chalicelib.chalice_http import read_body
 from chalicelib.events.webhook import MAX_BODY_BYTES, verify_webhook
 from chalicelib.key_formats import validate_signing_secret
 from chalicelib.problems import Problem
-from tests.support.fake_parameter_store import FakeParameterStore
+from tests.support.fake_parameter_store import FakeStore
 
 SECRET, ANOTHER, FORGED = "whsec_ofTheStage", "whsec_another", "whsec_somebodyElse"
 EVENT = json.dumps({"id": "evt_1", "type": "payment_intent.succeeded"}, indent=2).encode()
@@ -24,12 +24,12 @@ NESTED = b"[" * 100_000
 
 
 @pytest.fixture
-def store() -> FakeParameterStore:
-    return FakeParameterStore(SECRET)
+def store() -> FakeStore:
+    return FakeStore(SECRET)
 
 
 @pytest.fixture
-def secret(store: FakeParameterStore) -> Secret:
+def secret(store: FakeStore) -> Secret:
     return Secret("/name", validate=lambda value: validate_signing_secret(value, "test"), fetch=store.get)
 
 
@@ -101,7 +101,7 @@ def test_a_webhook_that_stripe_did_not_send_is_rejected(secret: Secret, name):
     assert code_of(body, sign(), secret) == "signature_invalid"
 
 
-def test_what_no_secret_can_verify_reads_none(secret: Secret, store: FakeParameterStore):
+def test_what_no_secret_can_verify_reads_none(secret: Secret, store: FakeStore):
     large = b" " * (MAX_BODY_BYTES + 1)
     assert code_of(large, signed(large, SECRET), secret) == "body_too_large"
     for name in ("unsigned", "stale", "of the future", "without time", "two times"):
@@ -112,14 +112,14 @@ def test_what_no_secret_can_verify_reads_none(secret: Secret, store: FakeParamet
     assert store.calls == 1
 
 
-def test_1000_forged_webhooks_cause_one_read(secret: Secret, store: FakeParameterStore):
+def test_1000_forged_webhooks_cause_one_read(secret: Secret, store: FakeStore):
     forged = signed(EVENT, FORGED)
     assert {code_of(EVENT, forged, secret) for _ in range(1000)} == {"signature_invalid"}
     assert store.calls == 1
     assert code_of(EVENT, good(), secret) == "accepted"
 
 
-def test_a_rolled_secret_is_read_at_its_first_event(secret: Secret, store: FakeParameterStore):
+def test_a_rolled_secret_is_read_at_its_first_event(secret: Secret, store: FakeStore):
     assert code_of(EVENT, good(), secret) == "accepted"
     store.put(ANOTHER)
     assert code_of(EVENT, signed(EVENT, FORGED), secret) == "signature_invalid"  # by the new one, too
@@ -129,7 +129,7 @@ def test_a_rolled_secret_is_read_at_its_first_event(secret: Secret, store: FakeP
 
 
 @pytest.mark.parametrize("errors", [[RejectedError("ParameterNotFound (400)")], []], ids=["missing", "invalid"])
-def test_without_a_valid_secret_stripe_is_asked_to_send_again(secret: Secret, store: FakeParameterStore, errors):
+def test_without_a_valid_secret_stripe_is_asked_to_send_again(secret: Secret, store: FakeStore, errors):
     store.put("sk_test_aStripeKey")
     store.errors += errors
     assert code_of(EVENT, signed(EVENT, "sk_test_aStripeKey"), secret) == "webhook_secret_unavailable"
