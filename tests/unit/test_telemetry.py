@@ -41,16 +41,13 @@ def metrics(line: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("text", "redacted"),
     [
-        ("key sk_live_abc123 refused", "key *** refused"),
-        ("rk_test_abc whsec_abc pk_live_abc", "*** *** ***"),
-        ("pi_123_secret_456", "pi_123_***"),
+        (SENSITIVE_TEXTS, "*** *** *** *** pi_123_*** *** *** *** ***"),
+        ("tok_visa, (pm_card_visa) sk_live_a", "***, (***) ***"),
         ("pi_123 stays, and card_declined, and no_payment_method", None),
-        ("paid with tok_visa, pm_card_visa or ctoken_1", "paid with ***, *** or ***"),
-        ("ann.lee+x@mail.example.com", "***"),
     ],
 )
 def test_redaction(text, redacted):
-    assert Redactor(SENSITIVE).redact(text) == (text if redacted is None else redacted)
+    assert Redactor(SENSITIVE).redact(text) == (redacted or text)
 
 
 def test_a_field_of_a_request_leaves_redacted(telemetry: Telemetry, capsys: pytest.CaptureFixture[str]):
