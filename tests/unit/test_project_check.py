@@ -28,10 +28,6 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
         "stages.prod.lambda_functions.notify.environment_variables.STAGE (prod, notify)",
         {"stages.prod.lambda_functions.notify.environment_variables": AS_DEV},
     ),
-    (
-        "stages.dev.lambda_functions.api_handler.environment_variables.STAGE (dev, api_handler)",
-        {"stages.dev.lambda_functions.api_handler.environment_variables": AS_PROD},
-    ),
     ("environment_variables.NOTE_PURCHASED_TOPIC (prod, api_handler)", {f"{PROD}NOTE_PURCHASED_TOPIC": None}),
     ("environment_variables.CORS_ORIGIN (prod, api_handler)", {f"{PROD}CORS_ORIGIN": None}),
     (
@@ -54,7 +50,6 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
     ("tags.note", {"tags.note": "x_sk_live_abcdefgh"}),
     ("app_name", {"app_name": "billing"}),
     ("stages", {"stages.prod": None}),
-    ("stages", {"stages": None}),
     ("stages", {"stages": []}),
     ("stages.dev", {"stages.dev": "dev"}),
 ]

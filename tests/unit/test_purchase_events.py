@@ -141,6 +141,7 @@ def test_an_event_that_can_not_be_published_is_sent_again(service: Service, thin
     with pytest.raises(Problem) as raised:
         service.announce(stripe_event(thing=thing))
     assert (raised.value.code, raised.value.metrics()) == ("announcement_failed", [("WebhookFailures", {})])
+    assert raised.value.headers == {"Retry-After": "5"}
     assert raised.value.cause.startswith("InternalError" if error else "payment_intent.succeeded: ")
     assert (service.published, "Purchases" in service.line) == ([], False)
 

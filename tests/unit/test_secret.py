@@ -8,7 +8,6 @@ import threading
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextvars import ContextVar
 
 import pytest
 
@@ -260,23 +259,6 @@ def test_an_error_report_does_not_show_the_local_variables_of_a_read():
     with pytest.raises(SecretUnavailableError, match="/name: OSError: 36") as raised:
         Secret("/name", fetch=fetch).get()
     assert CANARY not in report(raised.value)
-
-
-def test_a_read_runs_in_its_context_with_the_callers_context_variables(store: FakeStore):
-    request_id: ContextVar[str] = ContextVar("request_id")
-    seen: list[tuple[bool, str, bool]] = []
-
-    @contextlib.contextmanager
-    def around(is_refresh: bool) -> Iterator[None]:
-        seen.append((is_refresh, request_id.get(), threading.current_thread() is threading.main_thread()))
-        yield
-
-    secret = Secret("/name", fetch=store.get, around_read=around)
-    request_id.set("first")
-    value = secret.get()
-    request_id.set("second")
-    secret.refresh(value)
-    assert seen == [(False, "first", False), (True, "second", False)]
 
 
 def test_an_error_around_the_read_and_a_lack_of_threads_reach_who_waits(

@@ -132,7 +132,9 @@ def test_a_rolled_secret_is_read_at_its_first_event(secret: Secret, store: FakeS
 def test_without_a_valid_secret_stripe_is_asked_to_send_again(secret: Secret, store: FakeStore, errors):
     store.put("sk_test_aStripeKey")
     store.errors += errors
-    assert code_of(EVENT, signed(EVENT, "sk_test_aStripeKey"), secret) == "webhook_secret_unavailable"
+    with pytest.raises(Problem) as raised:
+        verify_webhook(EVENT, signed(EVENT, "sk_test_aStripeKey"), secret)
+    assert (raised.value.code, raised.value.headers) == ("webhook_secret_unavailable", {"Retry-After": "5"})
     store.put(SECRET)
     assert code_of(EVENT, good(), secret) == "accepted"
 
