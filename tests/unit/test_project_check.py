@@ -50,7 +50,7 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
     ("tags.note", {"tags.note": "x_sk_live_abcdefgh"}),
     ("app_name", {"app_name": "billing"}),
     ("stages", {"stages.prod": None}),
-    ("stages", {"stages": []}),
+    ("stages", {"stages": None}),
     ("stages.dev", {"stages.dev": "dev"}),
 ]
 
