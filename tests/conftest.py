@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.cloud.deployments import Deployments
     from tests.support.lambda_container import Container
     from tests.support.operator_session import Operator
-    from tests.support.stack import Api, RunningService, Stack
+    from tests.support.stack import Api, Stack
 
 
 def pytest_configure() -> None:
@@ -100,19 +100,6 @@ def container(stack: Stack) -> Iterator[Container]:
 
     with Container(stack) as container:
         yield container
-
-
-@pytest.fixture
-def service(stack: Stack) -> Iterator[RunningService]:
-    """A Stripe with webhooks to an API, the topic and notify, shared with no other test."""
-    from tests.support.stack import RunningService, Stack
-
-    own = Stack()
-    own.reset()
-    with RunningService(own) as service:
-        yield service
-    stack.keys.append(own.key)
-    own.__exit__()
 
 
 @pytest.fixture(scope="session")
