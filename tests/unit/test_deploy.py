@@ -2,22 +2,16 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from stagectl import chalice_deploy
 from stagectl.commands import deploy
 from stagectl.operator_error import OperatorError
-from tests.support.fake_dev import KEY, URL, FakeContext, FakeDev, fake_dev
+from tests.support.fake_dev import KEY, URL, FakeContext, FakeDev
 
 STEPS = ("preflight", "resources", "package", "chalice", "webhook", "doctor", "smoke")
 READS = {"get", "list", "describe", "simulate"}
-
-
-@pytest.fixture
-def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDev:
-    return fake_dev(tmp_path, monkeypatch)
 
 
 def run(dev: FakeDev, *steps: str) -> None:

@@ -4,7 +4,6 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +23,6 @@ from tests.support.fake_dev import (
     FakeDev,
     client_error,
     endpoint,
-    fake_dev,
 )
 
 Change = Callable[[FakeDev], Any]
@@ -33,11 +31,6 @@ DEPLOY, UP = "stagectl deploy --stage dev", "stagectl webhook up --stage dev"
 PUT, ROTATE = "stagectl secrets put --stage dev", "stagectl secrets rotate --stage dev"
 OTHER_PYTHON = "python3.12" if sys.version_info[:2] != (3, 12) else "python3.13"
 KMS_KEY = "arn:aws:kms:us-east-1:111111111111:key/1"
-
-
-@pytest.fixture
-def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDev:
-    return fake_dev(tmp_path, monkeypatch)
 
 
 def all_checks() -> runner.Checks:

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,15 +12,10 @@ from stagectl.cli import with_commands_of_project
 from stagectl.commands.doctor import CONFIGURATION, command
 from stagectl.doctor import runner
 from tests import PROJECT
-from tests.support.fake_dev import API, STORED_KEY, FakeContext, FakeDev, fake_dev
+from tests.support.fake_dev import API, STORED_KEY, FakeContext, FakeDev
 
 ALL_CHECKS = {**runner.preflight(), **runner.after_deploy()}
 NAMES = [*runner.GATES, *ALL_CHECKS]
-
-
-@pytest.fixture
-def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDev:
-    return fake_dev(tmp_path, monkeypatch)
 
 
 @pytest.fixture

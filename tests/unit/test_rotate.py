@@ -1,7 +1,6 @@
 """`stagectl secrets rotate`: when the old key is safe to revoke."""
 
 import io
-from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
@@ -9,12 +8,7 @@ from botocore.exceptions import ClientError
 from stagectl import rollout, stages
 from stagectl.commands.secrets_group import group
 from stagectl.operator_error import OperatorError
-from tests.support.fake_dev import API, KEY, LIVE_KEY, NEW_KEY, STORED_KEY, FakeContext, FakeDev, client_error, fake_dev
-
-
-@pytest.fixture
-def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDev:
-    return fake_dev(tmp_path, monkeypatch)
+from tests.support.fake_dev import API, KEY, LIVE_KEY, NEW_KEY, STORED_KEY, FakeContext, FakeDev, client_error
 
 
 def roll_out(dev: FakeDev, version: int = 2, wait: float = 10) -> None:
