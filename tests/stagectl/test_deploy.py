@@ -50,6 +50,7 @@ def test_from_an_empty_account_to_a_purchase_in_production_which_smoke_charges_n
 
 @pytest.mark.slow
 def test_a_profile_goes_before_the_environments_keys_in_every_step(operator: Operator, tmp_path: Path):
+    operator.pins("prod")
     operator.does("secrets", "put", "--stage", "prod", stdin=operator.live_key)
     keys = {name.lower(): value for name, value in operator.prod.environment().items() if "KEY" in name}
     profile = "\n".join(f"{name} = {value}" for name, value in keys.items())

@@ -118,8 +118,12 @@ class FakeDev:
                 "Parameters": [current[name] for name in it["ParameterFilters"][0]["Values"] if name in current]
             },
             "ssm.get_parameter": lambda it: {"Parameter": current[it["Name"]]},
-            "ssm.get_parameter_history": lambda it: {"Parameters": self.parameters[it["Name"]]},
-            "ssm.put_parameter": lambda it: self.store(it["Name"], it["Value"], Description=it["Description"]),
+            "ssm.get_parameter_history": lambda it: {
+                "Parameters": _get(self.parameters, it["Name"], client_error("ParameterNotFound"))
+            },
+            "ssm.put_parameter": lambda it: self.store(
+                it["Name"], it["Value"], **{name: it[name] for name in ("Type", "Description", "KeyId") if name in it}
+            ),
             "ssm.get_service_setting": lambda _: {"ServiceSetting": {"SettingValue": self.high_throughput}},
             "iam.get_role": lambda it: {
                 "Role": {
