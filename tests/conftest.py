@@ -34,13 +34,10 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests of one deployment in one worker, so that it is made once. The doctor's tests have their own."""
+    """Run the tests that share a deployment in one worker, so that it is made once."""
     for item in items:
-        for name in _DEPLOYED & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group(f"{name} {item.path.stem.startswith('test_doctor')}"))
-
-
-_DEPLOYED = {"_operator_of_dev", "_branches"}
+        if "_operator_of_dev" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("operator_of_dev"))
 
 
 @pytest.fixture(scope="session")
