@@ -42,6 +42,7 @@ class Runner:
     def __init__(self, ports: Mapping[str, int]) -> None:
         self._ports = ports
         self._api_url = f"http://127.0.0.1:{ports['API_PORT']}"
+        self._api_origins = [f"http://{host}:{ports['CONSOLE_PORT']}" for host in ("127.0.0.1", "localhost")]
         self._stop = threading.Event()
         self._children: dict[str, Child] = {}
         self._children_lock = threading.Lock()  # held while a child is started or stopped
@@ -58,9 +59,11 @@ class Runner:
                 signal.signal(number, lambda *_: self._stop.set())
         try:
             project_check.check(chalicelib.config, PROJECT / ".chalice")
-            load()
+            origin = load().cors_origin
         except (ConfigError, OperatorError) as error:
             raise StartError(str(error)) from error
+        if origin != "*":
+            self._api_origins.append(origin)
         leave_own_accounts()
         with contextlib.ExitStack() as cleanup:
             try:
@@ -111,6 +114,7 @@ class Runner:
             if running := self._children.get("api"):
                 running.stop()
             arguments = ["devstack.chalice_local", "--stage", "dev", "--port", str(self._ports["API_PORT"])]
+            arguments += [f"--allow-origin={origin}" for origin in self._api_origins]
             api = self._children["api"] = Child(arguments, dict(environment), partial(_print_output, "api"))
             deadline = time.monotonic() + _READY_TIMEOUT
             while not self._stop.is_set() and not _is_healthy(self._ports["API_PORT"]):

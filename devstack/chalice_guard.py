@@ -1,0 +1,35 @@
+"""Adds the check of Host and Origin to `chalice local`, which has no setting for it."""
+
+import sys
+from http.server import BaseHTTPRequestHandler
+
+from chalice.local import ChaliceRequestHandler
+
+from devstack.loopback_only import CONTENT_TYPE, LoopbackOnly
+
+
+def guard(origins: list[str]) -> None:
+    """Reject requests from pages of other origins, in every server of this process.
+
+    :param origins: whose pages may call the API. With ``*``, all may, and the API's own CORS headers are sent.
+    """
+
+    def parse_request(self: ChaliceRequestHandler) -> bool:
+        if not BaseHTTPRequestHandler.parse_request(self):
+            return False
+        rejection = LoopbackOnly(self.server.server_address[1], tuple(origins)).check(self.headers)
+        if rejection is None:
+            return True
+        self._parse_payload()  # a client that is still sending would not read the response
+        self.close_connection = True
+        self._send_http_response(403, {"Content-Type": CONTENT_TYPE}, rejection.body())
+        sys.stderr.write(f"{rejection.code}: {rejection.detail}\n")
+        return False
+
+    def send_header(self: ChaliceRequestHandler, name: str, value: str) -> None:
+        if name == "Access-Control-Allow-Origin" and origins and "*" not in origins:
+            value = self.headers.get("Origin", origins[0])  # parse_request has accepted it
+        BaseHTTPRequestHandler.send_header(self, name, value)
+
+    ChaliceRequestHandler.parse_request = parse_request
+    ChaliceRequestHandler.send_header = send_header
