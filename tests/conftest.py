@@ -15,8 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-    from tests.cloud import Cloud
-    from tests.cloud.deployments import Deployments
+    from tests.support.cloud import Cloud
+    from tests.support.cloud.deployments import Deployments
     from tests.support.lambda_container import Container
     from tests.support.operator_session import Operator
     from tests.support.stack import Api, RunningService, Stack
@@ -118,7 +118,7 @@ def service(stack: Stack) -> Iterator[RunningService]:
 @pytest.fixture(scope="session")
 def _running_cloud(_running_stack: Stack) -> Iterator[Cloud]:
     """A Stripe and an AWS for deployments, which stay and receive every payment's events."""
-    from tests.cloud import Cloud
+    from tests.support.cloud import Cloud
     from tests.support.stack import Stack
 
     with Stack() as own, Cloud(own) as cloud:
@@ -136,7 +136,7 @@ def cloud(_running_cloud: Cloud) -> Cloud:
 @pytest.fixture(scope="session")
 def _deployments(_running_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Deployments:
     """Stages that `chalice deploy` deployed, each once in a process."""
-    from tests.cloud.deployments import Deployments
+    from tests.support.cloud.deployments import Deployments
 
     return Deployments(_running_cloud, tmp_path_factory.mktemp("deployed"))
 

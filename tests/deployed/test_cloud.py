@@ -13,8 +13,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.cloud import Account, Cloud
-from tests.cloud.policies import allows
+from tests.support.cloud import Account, Cloud
+from tests.support.cloud.policies import allows
 from tests.support.stack import eventually
 
 TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}  # fmt: skip # noqa: E501

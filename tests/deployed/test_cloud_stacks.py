@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.cloud import Account, Cloud
+from tests.support.cloud import Account, Cloud
 from tests.support.stack import eventually
 
 TEMPLATE: dict[str, Any] = {

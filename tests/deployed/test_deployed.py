@@ -11,9 +11,9 @@ import pytest
 from botocore.loaders import Loader
 from moto.awslambda.utils import get_backend
 
-from tests.cloud import Cloud
-from tests.cloud.deployments import Deployment, Deployments
-from tests.cloud.policies import allows
+from tests.support.cloud import Cloud
+from tests.support.cloud.deployments import Deployment, Deployments
+from tests.support.cloud.policies import allows
 from tests.support.contract import check, example, without_values
 from tests.support.scenarios import REJECTED, SIGNED_PATHS, request_rejected
 from tests.support.stack import PROJECT, eventually

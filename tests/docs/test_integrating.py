@@ -13,11 +13,11 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 from devstack.stripe.errors import StripeError
-from tests.cloud import Cloud
-from tests.cloud.accounts import REGION, Account
-from tests.cloud.deployments import Deployment, Deployments
-from tests.cloud.principals import assume
 from tests.support.chromium import needs_chromium, page
+from tests.support.cloud import Cloud
+from tests.support.cloud.accounts import REGION, Account
+from tests.support.cloud.deployments import Deployment, Deployments
+from tests.support.cloud.principals import assume
 from tests.support.stack import PROJECT, Api, Stack, eventually
 
 pytestmark = pytest.mark.xdist_group("dev")  # which has the deployed stage

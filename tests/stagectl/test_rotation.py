@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from operations.probes import key_version
-from tests.cloud import Cloud
+from tests.support.cloud import Cloud
 from tests.support.operator_session import Operator
 from tests.support.stack import PURCHASE, TEST_PARAMETER, eventually
 

@@ -8,8 +8,8 @@ from typing import Any
 import stripe
 from moto.cloudformation.models import cloudformation_backends
 
-from tests.cloud.accounts import REGION
 from tests.support.breakages import NOTIFY, Breakage, breakage, stored
+from tests.support.cloud.accounts import REGION
 from tests.support.operator_session import Operator
 
 STACK = "notes-billing-dev"

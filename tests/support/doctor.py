@@ -16,8 +16,8 @@ from stagectl.doctor import runner
 from stagectl.doctor.context import Verdict
 from stagectl.doctor.runner import Checks
 from stagectl.target import Target
-from tests.cloud import Account
-from tests.cloud.accounts import REGION
+from tests.support.cloud import Account
+from tests.support.cloud.accounts import REGION
 from tests.support.operator_session import Operator
 from tests.support.stack import transcript
 

@@ -14,7 +14,7 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import BaseResponse
 
 from devstack.stripe.api import Api
-from tests.cloud.replacements import Replacements
+from tests.support.cloud.replacements import Replacements
 from tests.support.command_lines import check_output
 from tests.support.operator_session import Operator
 from tests.support.stack import transcript

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from stagectl.packaging import prepare
-from tests.cloud import Account, Cloud
+from tests.support.cloud import Account, Cloud
 from tests.support.command_lines import check_output
 from tests.support.forks import Forks
 from tests.support.stack import PROJECT, transcript

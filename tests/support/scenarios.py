@@ -11,7 +11,7 @@ from typing import Any
 
 from devstack.aws_emulator import AwsFault
 from devstack.stripe.webhook_delivery import signature
-from tests.cloud import Cloud
+from tests.support.cloud import Cloud
 from tests.support.contract import PATHS
 from tests.support.lambda_container import Container, billing_event
 from tests.support.stack import Api, Stack

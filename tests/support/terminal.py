@@ -7,7 +7,7 @@ import signal
 import time
 from types import TracebackType
 
-from tests.cloud import Account
+from tests.support.cloud import Account
 from tests.support.command_lines import check_output
 from tests.support.operator_session import Operator
 from tests.support.stack import transcript

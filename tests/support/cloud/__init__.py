@@ -17,14 +17,14 @@ from typing import Any
 
 import requests
 
-from tests.cloud import gaps, invocations, rest_apis
-from tests.cloud.accounts import Account
-from tests.cloud.functions import Functions, scratch
-from tests.cloud.gateway import HOSTS, Gateway
-from tests.cloud.internet import Internet
-from tests.cloud.replacements import Replacements
-from tests.cloud.signing import Signer
-from tests.cloud.stacks import Stacks
+from tests.support.cloud import gaps, invocations, rest_apis
+from tests.support.cloud.accounts import Account
+from tests.support.cloud.functions import Functions, scratch
+from tests.support.cloud.gateway import HOSTS, Gateway
+from tests.support.cloud.internet import Internet
+from tests.support.cloud.replacements import Replacements
+from tests.support.cloud.signing import Signer
+from tests.support.cloud.stacks import Stacks
 from tests.support.stack import Stack, logs, transcript
 
 __all__ = ["Account", "Cloud"]

@@ -10,7 +10,7 @@ from moto.cloudwatch.models import Dashboard, cloudwatch_backends
 from moto.core.common_models import CloudFormationModel
 from moto.sns.models import Topic, sns_backends
 
-from tests.cloud.replacements import Replacements
+from tests.support.cloud.replacements import Replacements
 
 _NUMBERS = {"Threshold": float, "Period": int, "EvaluationPeriods": int, "DatapointsToAlarm": int}
 _TOPIC = {"KmsMasterKeyId": "kms_master_key_id", "DisplayName": "display_name"}

@@ -6,7 +6,7 @@ from typing import Any
 from moto.apigateway.models import APIGatewayBackend, RestAPI
 from moto.apigateway.responses import APIGatewayResponse
 
-from tests.cloud.replacements import Replacements
+from tests.support.cloud.replacements import Replacements
 
 
 def fill(replacements: Replacements) -> None:

@@ -21,8 +21,8 @@ from typing import Any
 from moto.awslambda.models import LambdaFunction
 
 from devstack.runtime_api import LambdaContainer, NoResponseError, RuntimeApiError
-from tests.cloud.policies import allows
-from tests.cloud.principals import assume, find_identity, policies_of
+from tests.support.cloud.policies import allows
+from tests.support.cloud.principals import assume, find_identity, policies_of
 
 _MAX_CONTAINERS = 8  # per function; further invocations wait for one
 _INIT = 10.0  # seconds that Lambda allows for an init

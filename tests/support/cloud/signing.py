@@ -9,7 +9,7 @@ from botocore.credentials import Credentials
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from tests.cloud.accounts import REGION, Account
+from tests.support.cloud.accounts import REGION, Account
 
 
 class Signer(AuthBase):

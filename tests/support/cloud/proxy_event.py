@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from tests.cloud.principals import Principal
+from tests.support.cloud.principals import Principal
 
 # Hop-by-hop headers, which API Gateway removes.
 _REMOVED = {"connection", "content-length", "keep-alive", "proxy-authorization", "te", "trailer",

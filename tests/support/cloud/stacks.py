@@ -14,8 +14,8 @@ from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import CloudFormationBackend, Event, Stack, cloudformation_backends
 from moto.cloudformation.responses import CloudFormationResponse
 
-from tests.cloud import stack_resources
-from tests.cloud.replacements import Replacements
+from tests.support.cloud import stack_resources
+from tests.support.cloud.replacements import Replacements
 
 _AT_REST = re.compile(r".*_COMPLETE|.*_FAILED")
 _COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")

@@ -8,9 +8,9 @@ from moto.awslambda.utils import get_backend
 from moto.core.utils import utcnow
 from moto.sns.models import Subscription
 
-from tests.cloud.functions import Functions, tail
-from tests.cloud.policies import is_allowed_for_service
-from tests.cloud.replacements import Replacements
+from tests.support.cloud.functions import Functions, tail
+from tests.support.cloud.policies import is_allowed_for_service
+from tests.support.cloud.replacements import Replacements
 
 
 def connect(replacements: Replacements, functions: Functions) -> None:

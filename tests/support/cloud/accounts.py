@@ -8,7 +8,7 @@ from botocore.config import Config
 from moto.iam.models import iam_backends
 from moto.sns.models import sns_backends
 
-from tests.cloud.principals import PARTITION
+from tests.support.cloud.principals import PARTITION
 
 REGION = "us-east-1"
 _EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}

@@ -18,13 +18,13 @@ from moto.apigateway.models import RestAPI, apigateway_backends
 from moto.awslambda.models import LambdaFunction
 from moto.awslambda.utils import get_backend
 
-from tests.cloud.functions import Functions
-from tests.cloud.invocations import may_invoke
-from tests.cloud.policies import allows
-from tests.cloud.principals import Principal
-from tests.cloud.proxy_event import Request, proxy_event
-from tests.cloud.rest_apis import is_signed
-from tests.cloud.signatures import MISSING, SignatureError, signer
+from tests.support.cloud.functions import Functions
+from tests.support.cloud.invocations import may_invoke
+from tests.support.cloud.policies import allows
+from tests.support.cloud.principals import Principal
+from tests.support.cloud.proxy_event import Request, proxy_event
+from tests.support.cloud.rest_apis import is_signed
+from tests.support.cloud.signatures import MISSING, SignatureError, signer
 
 HOSTS = r"\w+\.execute-api\.[a-z0-9-]+\.amazonaws\.com"
 _HOST = re.compile(r"(?P<api>\w+)\.execute-api\.(?P<region>[a-z0-9-]+)\.amazonaws\.com")

@@ -10,11 +10,11 @@ from moto.iam.responses import IamResponse
 from moto.ssm.models import Parameter, SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 
-from tests.cloud import enforcement
-from tests.cloud.enforcement import AwsError
-from tests.cloud.policies import context_keys, decision, matching
-from tests.cloud.principals import find_identity, policies_of, principal_of
-from tests.cloud.replacements import Replacements
+from tests.support.cloud import enforcement
+from tests.support.cloud.enforcement import AwsError
+from tests.support.cloud.policies import context_keys, decision, matching
+from tests.support.cloud.principals import find_identity, policies_of, principal_of
+from tests.support.cloud.replacements import Replacements
 
 _SETTINGS = {
     "/ssm/parameter-store/high-throughput-enabled": "false",

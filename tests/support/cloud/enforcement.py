@@ -8,8 +8,8 @@ from moto.kms.models import kms_backends
 from moto.sns.models import sns_backends
 from moto.ssm.models import ssm_backends
 
-from tests.cloud.policies import EXPLICIT_DENY, decision, listed
-from tests.cloud.principals import Principal, principal_of
+from tests.support.cloud.policies import EXPLICIT_DENY, decision, listed
+from tests.support.cloud.principals import Principal, principal_of
 
 # IAM's name of an operation, where it differs from the operation's.
 _ACTIONS = {"Invoke": "InvokeFunction"}

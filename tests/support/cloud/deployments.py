@@ -14,7 +14,7 @@ from typing import Any
 import stripe
 
 from devstack.stage_setup import WEBHOOK_EVENTS
-from tests.cloud import Account, Cloud
+from tests.support.cloud import Account, Cloud
 from tests.support.stack import PROJECT
 
 _SHIPPED = ("app.py", "chalicelib", "stagectl", ".chalice/config.json", "infrastructure")
