@@ -8,8 +8,8 @@ from chalice.local import ChaliceRequestHandler
 from devstack.loopback_only import CONTENT_TYPE, LoopbackOnly
 
 
-def guard(origins: list[str]) -> None:
-    """Reject requests from pages of other origins, in every server of this process.
+def guard(handler: type[ChaliceRequestHandler], origins: list[str]) -> None:
+    """Change a handler, so that it rejects requests from pages of other origins.
 
     :param origins: whose pages may call the API. With ``*``, all may, and the API's own CORS headers are sent.
     """
@@ -31,5 +31,5 @@ def guard(origins: list[str]) -> None:
             value = self.headers.get("Origin", origins[0])  # parse_request has accepted it
         BaseHTTPRequestHandler.send_header(self, name, value)
 
-    ChaliceRequestHandler.parse_request = parse_request
-    ChaliceRequestHandler.send_header = send_header
+    handler.parse_request = parse_request
+    handler.send_header = send_header

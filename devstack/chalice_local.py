@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from chalice.cli import main
+from chalice.local import ChaliceRequestHandler
 
 from devstack.chalice_guard import guard
 from devstack.child_process import end_with_parent
@@ -34,6 +35,6 @@ if __name__ == "__main__":
     own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     own.add_argument("--allow-origin", action="append", default=[])
     arguments, of_chalice = own.parse_known_args()
-    guard(arguments.allow_origin)
+    guard(ChaliceRequestHandler, arguments.allow_origin)
     sys.argv[1:] = ["local", "--no-autoreload", *of_chalice]
     sys.exit(main())

@@ -60,11 +60,8 @@ class LoopbackOnly:
         origins = [*(f"http://{host}" for host in own), *self.origins]
         origin = headers.get("origin")
         # A browser sends no Origin for an image, a script, a link, or a form that uses GET.
-        if origin is None:
-            is_accepted = headers.get("sec-fetch-site", "none") in _OWN_SITES
-        else:
-            is_accepted = origin in origins
-        if is_accepted or "*" in origins:
+        is_own_site = origin is None and headers.get("sec-fetch-site", "none") in _OWN_SITES
+        if is_own_site or origin in origins or "*" in origins:
             return None
         sender = "A page of another origin" if origin is None else f"The origin {origin!r}"
         return Rejection("origin_not_allowed", f"{sender} must not send this request. {_HOW_TO_ALLOW}", origins)

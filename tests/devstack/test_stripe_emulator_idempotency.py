@@ -201,8 +201,9 @@ def test_a_disconnected_client_neither_cancels_nor_repeats_a_payment(server, v1)
         }
     )
     head = (
-        f"POST /v1/payment_intents HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: Bearer {key}\r\nIdempotency-Key: once\r\n"
-        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n\r\n"
+        f"POST /v1/payment_intents HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+        f"Authorization: Bearer {key}\r\nIdempotency-Key: once\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(form)}\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", server.port)) as half:
         half.sendall((head + form[:-5]).encode())

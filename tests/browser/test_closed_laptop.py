@@ -1,0 +1,155 @@
+"""A page of another origin, in a real Chromium on a real `make run`: it reads nothing and changes nothing."""
+
+import base64
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import boto3
+import pytest
+import requests
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import FRONT_END
+from tests.support.chromium import needs_chromium
+from tests.support.make_run import Run
+from tests.support.stack import PURCHASE, TEST_PARAMETER
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser"), needs_chromium]
+
+REBOUND = "attacker.example"  # resolves to 127.0.0.1: tests/support/chromium.py
+ATTACKERS = ["http://127.0.0.1:3001", "http://localhost:3001", "http://attacker.localhost", f"https://{REBOUND}"]
+# Returns the status and text of each response that the page may read.
+SEND_ALL = """async (requests) => {
+  const read = [];
+  for (const [url, options] of requests) {
+    for (const mode of ["cors", "no-cors"]) {
+      const response = await fetch(url, { ...options, mode }).catch(() => null);
+      if (response && response.type !== "opaque") read.push([response.status, await response.text()]);
+    }
+  }
+  return read;
+}"""
+
+
+class Attack(NamedTuple):
+    """A request that has an effect or returns the key, and the status that a program gets."""
+
+    url: str
+    headers: dict[str, str]
+    body: str
+    status: int = 200
+
+    @property
+    def for_fetch(self) -> tuple[str, dict[str, Any]]:
+        return self.url, {"method": "POST", "headers": self.headers, "body": self.body} if self.body else {}
+
+
+def attacks(run: Run) -> list[Attack]:
+    aws, stripe, console, api = (run.url(f"{part}_PORT") for part in ("AWS", "STRIPE", "CONSOLE", "API"))
+    plain, as_json = {"Content-Type": "text/plain"}, {"Content-Type": "application/json"}
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as package:
+        package.writestr("app.py", "")
+    code = {"ZipFile": base64.b64encode(content.getvalue()).decode()}
+    role = {"Action": "CreateRole", "RoleName": "r", "AssumeRolePolicyDocument": "{}", "Version": "2010-05-08"}
+    function = {"FunctionName": "f", "Role": "arn:aws:iam::123456789012:role/r", "Handler": "app.app", "Code": code}
+    parameter = {"Name": TEST_PARAMETER, "WithDecryption": True}
+
+    def signed(service: str, content_type: str, **headers: str) -> dict[str, str]:
+        scope = f"AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/{service}/aws4_request"
+        return {"Authorization": scope, "Content-Type": content_type, **headers}
+
+    get_parameter = signed("ssm", "application/x-amz-json-1.1", **{"X-Amz-Target": "AmazonSSM.GetParameter"})
+    create_function = json.dumps({**function, "Runtime": "python3.12"})
+    return [
+        Attack(aws, get_parameter, json.dumps(parameter)),
+        Attack(aws, signed("iam", "application/x-www-form-urlencoded"), urlencode(role)),
+        Attack(f"{aws}/2015-03-31/functions", signed("lambda", "application/json"), create_function, 201),
+        Attack(f"{aws}/moto-api/reset", plain, "{}", 403),
+        Attack(f"{stripe}/_devstack/keys", plain, '{"mode": "test"}'),
+        Attack(f"{console}/switches", as_json, '{"name": "stripe_declining", "on": true}'),
+        Attack(f"{console}/rotate-key", plain, "{}", 415),
+        Attack(f"{console}/clear-faults", as_json, "{}"),
+        Attack(f"{console}/events", {}, ""),
+        Attack(f"{api}/billing", as_json, json.dumps(PURCHASE)),
+        Attack(f"{api}/billing", plain, json.dumps(PURCHASE), 415),
+        Attack(f"{api}/health", {}, ""),
+        Attack(f"{stripe}/_devstack/faults", plain, '{"count": 1, "status": 402}'),
+    ]
+
+
+def state(run: Run) -> dict[str, Any]:
+    """What the attacks would change."""
+
+    def client(service: str) -> Any:
+        return boto3.client(
+            service, "us-east-1", endpoint_url=run.url("AWS_PORT"), aws_access_key_id="x", aws_secret_access_key="x"
+        )
+
+    return {
+        "key": client("ssm").get_parameter(Name=TEST_PARAMETER, WithDecryption=True)["Parameter"],
+        "functions": client("lambda").list_functions()["Functions"],
+        "stripe": requests.get(run.url("STRIPE_PORT") + "/_devstack/state", timeout=10).json()["payment_intents"],
+        "switches": requests.get(run.url("CONSOLE_PORT") + "/switches", timeout=10).json(),
+    }
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A page whose own server responds inside the browser. The browser lets it send to loopback."""
+    with chromium.new_context(permissions=["local-network-access"]) as context:
+        for origin in (*ATTACKERS, FRONT_END):
+            context.route(f"{origin}/page", lambda route: route.fulfill(body="<p>", content_type="text/html"))
+        yield context.new_page()
+
+
+@pytest.mark.parametrize("origin", ATTACKERS)
+def test_a_page_of_another_origin_reads_and_changes_nothing(run: Run, page: Page, origin):
+    before = state(run)
+    page.goto(f"{origin}/page")
+    assert page.evaluate(SEND_ALL, [attack.for_fetch for attack in attacks(run)]) == []
+    # A form needs no permission of the server, and replaces the page.
+    page.set_content(
+        f"<form method=post enctype=text/plain action='{run.url('STRIPE_PORT')}/_devstack/faults'>"
+        """<input name='{"count": 9, "status": 402, "body": "' value='"}'></form>"""
+    )
+    with page.expect_navigation():
+        page.evaluate("document.forms[0].submit()")
+    assert state(run) == before
+    assert requests.post(run.url("API_PORT") + "/billing", json=PURCHASE, timeout=30).status_code == 200
+
+
+@pytest.mark.parametrize("part", ["API_PORT", "CONSOLE_PORT", "AWS_PORT", "STRIPE_PORT"])
+def test_a_host_name_that_resolves_to_loopback_reads_and_changes_nothing(run: Run, page: Page, part):
+    before = state(run)
+    response = page.goto(f"http://{REBOUND}:{run.ports[part]}/")
+    assert response
+    assert response.status == 403
+    own = [attack.for_fetch for attack in attacks(run) if attack.url.startswith(run.url(part))]
+    own = [(url.replace("127.0.0.1", REBOUND), options) for url, options in own]
+    read = page.evaluate(SEND_ALL, own)
+    assert len(read) >= len(own) > 0  # all are of the page's own origin, so it reads each response
+    assert {status for status, _ in read} == {403}
+    assert state(run) == before
+
+
+def test_the_attacks_are_requests_that_a_program_may_send(run: Run):
+    for attack in attacks(run):
+        method = "POST" if attack.body else "GET"
+        response = requests.request(method, attack.url, headers=attack.headers, data=attack.body, timeout=30)
+        assert response.status_code == attack.status, (attack.url, response.text)
+    requests.post(run.url("CONSOLE_PORT") + "/clear-faults", json={}, timeout=30).raise_for_status()
+
+
+def test_the_page_of_an_allowed_origin_charges(run: Run, page: Page):
+    page.goto(f"{FRONT_END}/page")
+    read = page.evaluate(SEND_ALL, [attack.for_fetch for attack in attacks(run)])
+    assert [(status, json.loads(text)["status"]) for status, text in read] == [
+        (200, "succeeded"),
+        (415, 415),
+        (200, "ok"),
+    ]
