@@ -22,11 +22,6 @@ def v1(server):
     return client(server)
 
 
-@pytest.fixture(scope="module")
-def live(server):
-    return client(server, mode="live")
-
-
 def card(token):
     return {"payment_method_data": {"type": "card", "card": {"token": token}}}
 
@@ -62,13 +57,9 @@ def test_a_valid_card_pays(v1, way):
 DECLINES = [
     ("chargeDeclined", "card_declined", "generic_decline"),
     ("chargeDeclinedInsufficientFunds", "card_declined", "insufficient_funds"),
-    ("chargeDeclinedLostCard", "card_declined", "lost_card"),
-    ("chargeDeclinedStolenCard", "card_declined", "stolen_card"),
     ("chargeDeclinedExpiredCard", "expired_card", None),
     ("chargeDeclinedIncorrectCvc", "incorrect_cvc", None),
     ("chargeDeclinedProcessingError", "processing_error", None),
-    ("chargeDeclinedFraudulent", "card_declined", "fraudulent"),
-    ("chargeDeclinedVelocityLimitExceeded", "card_declined", "card_velocity_exceeded"),
 ]
 
 
@@ -88,30 +79,25 @@ def test_a_declined_card_is_a_card_error_with_all_its_details(v1, name, code, de
         assert v1.payment_intents.retrieve(intent.id).status == "requires_payment_method"
 
 
-AUTHENTICATIONS = [
-    ({"payment_method": "pm_card_authenticationRequired"}, "succeed", "succeeded", None),
-    ({"payment_method": "pm_card_threeDSecure2Required"}, "succeed", "succeeded", None),
-    (card("tok_threeDSecure2Required"), "succeed", "succeeded", None),
-    (card("tok_threeDSecureRequired"), "succeed", "succeeded", None),
-    (card("tok_threeDSecureRequired"), "fail", "requires_payment_method", "payment_intent_authentication_failure"),
-    (
-        {"payment_method": "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds"},
-        "succeed",
-        "requires_payment_method",
-        "card_declined",
-    ),
-]
-
-
-@pytest.mark.parametrize(("way", "outcome", "status", "code"), AUTHENTICATIONS)
-def test_a_payment_waits_for_its_customer_to_authenticate(server, v1, way, outcome, status, code):
+@pytest.mark.parametrize(
+    ("name", "outcome", "code"),
+    [
+        ("pm_card_authenticationRequired", "succeed", None),
+        ("pm_card_threeDSecure2Required", "succeed", None),
+        ("tok_threeDSecure2Required", "succeed", None),
+        ("tok_threeDSecureRequired", "fail", "payment_intent_authentication_failure"),
+        ("pm_card_authenticationRequiredChargeDeclinedInsufficientFunds", "succeed", "card_declined"),
+    ],
+)
+def test_a_payment_waits_for_its_customer_to_authenticate(server, v1, name, outcome, code):
+    way = card(name) if name.startswith("tok_") else {"payment_method": name}
     intent = v1.payment_intents.create({**PAY, **way, "use_stripe_sdk": True})
     assert (intent.status, intent.amount_received, intent.latest_charge) == ("requires_action", 0, None)
     assert intent.client_secret.startswith(intent.id + "_secret_")
     assert intent.next_action.type == "use_stripe_sdk"
     server.authenticate(intent.id, outcome)
     after = v1.payment_intents.retrieve(intent.id)
-    assert (after.status, after.next_action) == (status, None)
+    assert (after.status, after.next_action) == ("requires_payment_method" if code else "succeeded", None)
     assert (after.amount_received, getattr(after.last_payment_error, "code", None)) == (0 if code else 2200, code)
 
 
@@ -147,21 +133,10 @@ def test_redirects_need_a_return_url(v1):
     assert v1.payment_intents.create({**params, "automatic_payment_methods": HERE}).status == "succeeded"
 
 
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
-        ({"payment_method": "pm_x"}, "No such PaymentMethod: 'pm_x'"),
-        ({"confirmation_token": "ctoken_x"}, "No such ConfirmationToken: 'ctoken_x'"),
-        (card("tok_x"), "No such token: 'tok_x'"),
-    ],
-)
-def test_an_unknown_name_is_an_error_that_repeats_it(v1, params, message):
-    assert refused(v1.payment_intents.create, {**PAY, **params}, code="resource_missing").user_message == message
-
-
-def test_an_unknown_id_or_address_is_a_404(v1):
-    error = refused(v1.payment_intents.retrieve, "pi_x", status=404, code="resource_missing", param="intent")
-    assert error.user_message == "No such payment_intent: 'pi_x'"
+def test_an_unknown_name_id_or_address_is_an_error(v1):
+    for way in ({"payment_method": "pm_x"}, {"confirmation_token": "ctoken_x"}, card("tok_x")):
+        refused(v1.payment_intents.create, {**PAY, **way}, code="resource_missing")
+    refused(v1.payment_intents.retrieve, "pi_x", status=404, code="resource_missing", param="intent")
     for resource in (v1.charges, v1.refunds, v1.events, v1.webhook_endpoints):
         refused(resource.retrieve, "x_1", status=404, code="resource_missing")
     refused(v1.customers.list, status=404)
@@ -239,8 +214,8 @@ def test_livemode_follows_the_key(server, mode, restricted_to):
         assert "'rak_charge_write'" in error.user_message
 
 
-def test_each_mode_has_its_own_objects_and_test_names(v1, live):
-    intent = v1.payment_intents.create(VISA)
+def test_each_mode_has_its_own_objects_and_test_names(server, v1):
+    live, intent = client(server, mode="live"), v1.payment_intents.create(VISA)
     error = refused(live.payment_intents.retrieve, intent.id, status=404)
     assert "exists in test mode, but a live mode key was used" in error.user_message
     for mode, name in ((live, "pm_card_visa"), (v1, "pm_live_visa")):
@@ -273,18 +248,10 @@ def test_the_key_comes_as_stripe_python_or_as_curl_sends_it(server):
     ("path", "body"),
     [
         ("/faults", "{"),
-        ("/faults", []),
         ("/faults", {"statsu": 500}),
         ("/faults", {"status": "500"}),
-        ("/faults", {"status": 99}),
-        ("/faults", {"delay": float("inf")}),
         ("/faults", {"count": True, "status": 500}),
-        ("/keys", {"mode": "test", "restricted_to": [[]]}),
         ("/keys", {}),
-        ("/keys", {"mode": "prod"}),
-        ("/webhooks", {"double_every": 2}),
-        ("/webhooks", {"fail_every": 0.5}),
-        ("/webhooks", {"duplicate_every": -1}),
         ("/webhooks", {"shuffle": -1}),
     ],
 )

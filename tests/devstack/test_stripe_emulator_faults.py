@@ -3,7 +3,6 @@
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlencode
 
 import pytest
 import stripe
@@ -39,7 +38,6 @@ def is_replay(response):
 STATUSES = [
     (401, stripe.AuthenticationError, None),
     (402, stripe.CardError, "card_declined"),
-    (403, stripe.PermissionError, None),
     (409, stripe.StripeError, "idempotency_key_in_use"),
     (429, stripe.RateLimitError, "rate_limit"),
     (500, stripe.APIError, None),
@@ -58,29 +56,23 @@ def test_a_status_comes_with_stripes_own_error_and_nothing_is_executed(server, v
     assert create(v1).status == "succeeded"
 
 
-def test_cut_before_leaves_nothing_behind(server, v1):
-    server.faults.add(cut="before", delay=0.01)
-    with pytest.raises(stripe.APIConnectionError):
+@pytest.mark.parametrize(
+    ("fault", "error", "charges"),
+    [
+        ({"cut": "before", "delay": 0.01}, stripe.APIConnectionError, 0),
+        ({"cut": "after", "delay": 0.01, "delay_after": 0.01}, stripe.APIConnectionError, 1),
+        ({"body": b"<html>"}, stripe.APIError, 0),
+        ({"body": b"<html>", "executed": True}, stripe.APIError, 1),
+    ],
+)
+def test_after_a_lost_response_the_same_key_finds_the_charge_if_there_is_one(server, v1, fault, error, charges):
+    server.faults.add(**fault)
+    with pytest.raises(error):
         create(v1)
-    assert server.payment_intents == []
-    assert not is_replay(create(v1))
-
-
-def test_cut_after_charges_and_the_same_key_finds_it(server, v1):
-    server.faults.add(cut="after", delay=0.01, delay_after=0.01)
-    with pytest.raises(stripe.APIConnectionError):
-        create(v1)
-    assert [intent["status"] for intent in server.payment_intents] == ["succeeded"]
-    assert is_replay(create(v1))
-    assert [record.status for record in server.requests] == [None, 200]
+    assert [intent["status"] for intent in server.payment_intents] == ["succeeded"] * charges
+    assert is_replay(create(v1)) == bool(charges)
+    assert [record.status for record in server.requests] == [None if "cut" in fault else 200, 200]
     assert len(server.payment_intents) == 1
-
-
-def test_a_malformed_response_replaces_the_execution(server, v1):
-    server.faults.add(body=b"<html>")
-    with pytest.raises(stripe.APIError):
-        create(v1)
-    assert server.payment_intents == []
 
 
 def test_a_repeated_call_replays_the_first_response(server, v1):
@@ -128,30 +120,6 @@ def test_a_second_call_during_the_first_is_a_conflict(server, v1):
         assert isinstance(first.exception(), stripe.APIConnectionError)
     assert error.headers["Stripe-Should-Retry"] == "true"
     assert server.payment_intents == []
-
-
-def test_a_disconnected_client_neither_cancels_nor_repeats_a_payment(server, v1):
-    params = {name: str(value).lower() for name, value in VISA.items() if name != "automatic_payment_methods"}
-    here = {"automatic_payment_methods[enabled]": "true", "automatic_payment_methods[allow_redirects]": "never"}
-    form = urlencode({**params, **here, "payment_method": "pm_card_visa"})
-    head = (
-        f"POST /v1/payment_intents HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nIdempotency-Key: once\r\n"
-        f"Authorization: Bearer {server.keys.issue('test')}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-        f"Content-Length: {len(form)}\r\n\r\n"
-    )
-    for sent in (form[:-5], form):
-        with socket.create_connection(("127.0.0.1", server.port)) as connection:
-            connection.sendall((head + sent).encode())
-    while not server.requests:
-        pass
-    assert is_replay(create(v1))
-    assert len(server.payment_intents) == 1
-
-
-def test_a_retry_of_stripe_python_succeeds_after_a_cut(server):
-    server.faults.add(cut="after")
-    assert client(server, max_network_retries=1).payment_intents.create(VISA).status == "succeeded"
-    assert len(server.payment_intents) == 1
 
 
 def test_calls_are_recorded_and_counted(server, v1):
@@ -211,14 +179,3 @@ def test_stopping_ends_connections_and_delayed_calls():
     assert not set(threading.enumerate()) - before
     server.stop()
     StripeServer().stop()  # never started
-
-
-def test_nothing_is_printed(server, v1, capfd):
-    create(v1)
-    server.faults.add(cut="before")
-    with pytest.raises(stripe.APIConnectionError):
-        create(v1)
-    with socket.create_connection(("127.0.0.1", server.port)) as broken:
-        broken.sendall(b"nonsense\r\n\r\n")
-        broken.recv(100)
-    assert capfd.readouterr() == ("", "")

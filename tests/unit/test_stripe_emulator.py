@@ -40,22 +40,13 @@ def rejection(params, path="/v1/payment_intents"):
 DATA = "payment_method_data"
 REJECTED = [
     ({**PAY, "foo": "1"}, "parameter_unknown", "foo"),
-    ({**PAY, "source": "tok_visa"}, "parameter_unknown", "source"),
-    ({**PAY, "api_key": "x"}, "parameter_unknown", "api_key"),
-    ({**PAY, "shipping[foo]": "1"}, "parameter_unknown", "shipping[foo]"),
     (without("amount"), "parameter_missing", "amount"),
-    (without("currency"), "parameter_missing", "currency"),
     ({**PAY, "shipping[name]": "a"}, "parameter_missing", "shipping[address]"),
     ({**PAY, "amount": "ten"}, "parameter_invalid_integer", "amount"),
-    ({**PAY, "amount": "1.5"}, "parameter_invalid_integer", "amount"),
-    ({**PAY, "amount": "-1"}, "parameter_invalid_integer", "amount"),
     ({**PAY, "amount": "49"}, "amount_too_small", "amount"),
     ({**PAY, "amount": "100000000"}, "amount_too_large", "amount"),
     ({**PAY, "amount": ""}, "parameter_invalid_empty", "amount"),
     ({**PAY, "confirm": "yes"}, None, "confirm"),
-    ({**PAY, "currency": "xxx"}, None, "currency"),
-    ({**PAY, "currency[a]": "usd"} | {"currency": ""}, None, "currency"),
-    ({**PAY, "metadata": "x"}, None, "metadata"),
     ({**PAY, "metadata[a][b]": "x"}, None, "metadata[a]"),
     ({**PAY, "metadata[a]": "x" * 501}, None, "metadata[a]"),
     ({**PAY, f"metadata[{'x' * 41}]": "x"}, None, f"metadata[{'x' * 41}]"),
@@ -68,7 +59,6 @@ REJECTED = [
     ({**PAY, "capture_method": "manual"}, None, "capture_method"),
     ({**without("payment_method"), f"{DATA}[card][token]": "tok_visa"}, "parameter_missing", f"{DATA}[type]"),
     ({**without("payment_method"), f"{DATA}[type]": "card"}, "parameter_missing", f"{DATA}[card]"),
-    ({**without("payment_method"), f"{DATA}[type]": "klarna"}, None, f"{DATA}[type]"),
     ({**PAY, "a" + "[b]" * 10_000: "c"}, None, "a"),
 ]
 
@@ -110,15 +100,13 @@ def test_brackets_nest():
 
 
 @pytest.mark.parametrize("key", ["", "sk_test_", "pk_test_12345678", "sk_prod_12345678", "sk_test_1234 "])
-def test_a_malformed_key_is_not_added(key):
-    with pytest.raises(ValueError, match="a key is sk_test_"):
-        Keys().add(key)
-
-
-def test_unknown_modes_permissions_and_keys_are_rejected():
-    keys = Keys()
-    for call in (lambda: keys.issue("prod"), lambda: keys.issue("test", ["rak_moon_write"]), lambda: keys.revoke("x")):
-        with pytest.raises(ValueError, match=r"mode|permission|no such key"):
+def test_a_malformed_key_an_unknown_mode_and_an_unknown_permission_are_rejected(key):
+    for call in (
+        lambda: Keys().add(key),
+        lambda: Keys().issue("prod"),
+        lambda: Keys().issue("test", ["rak_moon_write"]),
+    ):
+        with pytest.raises(ValueError, match=r"a key is|mode is|no such permission"):
             call()
 
 
@@ -164,11 +152,6 @@ def test_a_call_meets_the_first_fault_that_matches_it():
 
 def test_pauses_double_up_to_60_first_pauses():
     assert [pauses_after(attempts) for attempts in (1, 2, 3, 4, 5, 6, 7, 8, 2000)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
-
-
-def test_a_pause_of_zero_is_rejected():
-    with pytest.raises(ValueError, match="above 0"):
-        RetrySchedule(lambda _: False, time.time, 0)
 
 
 def test_a_delivery_cancelled_during_its_attempt_is_not_retried():
