@@ -20,10 +20,10 @@ def guard(handler: type[ChaliceRequestHandler], origins: list[str]) -> None:
         rejection = LoopbackOnly(self.server.server_address[1], tuple(origins)).check(self.headers)
         if rejection is None:
             return True
+        sys.stderr.write(f"{rejection.code}: {rejection.detail}\n")
         self._parse_payload()  # a client that is still sending would not read the response
         self.close_connection = True
         self._send_http_response(403, {"Content-Type": CONTENT_TYPE}, rejection.body())
-        sys.stderr.write(f"{rejection.code}: {rejection.detail}\n")
         return False
 
     def send_header(self: ChaliceRequestHandler, name: str, value: str) -> None:

@@ -1,11 +1,9 @@
 """A page of another origin, in a real Chromium on a real `make run`: it reads nothing and changes nothing."""
 
 import base64
-import io
 import json
-import zipfile
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
 
 import boto3
@@ -23,11 +21,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser"), needs_chromi
 REBOUND = "attacker.example"  # resolves to 127.0.0.1: tests/support/chromium.py
 ATTACKERS = ["http://127.0.0.1:3001", "http://localhost:3001", "http://attacker.localhost", f"https://{REBOUND}"]
 # Returns the status and text of each response that the page may read.
-SEND_ALL = """async (requests) => {
+SEND_ALL = """async (attacks) => {
   const read = [];
-  for (const [url, options] of requests) {
+  for (const [url, headers, body] of attacks) {
     for (const mode of ["cors", "no-cors"]) {
-      const response = await fetch(url, { ...options, mode }).catch(() => null);
+      const options = body ? { method: "POST", headers, body, mode } : { mode };
+      const response = await fetch(url, options).catch(() => null);
       if (response && response.type !== "opaque") read.push([response.status, await response.text()]);
     }
   }
@@ -35,29 +34,14 @@ SEND_ALL = """async (requests) => {
 }"""
 
 
-class Attack(NamedTuple):
-    """A request that has an effect or returns the key, and the status that a program gets."""
-
-    url: str
-    headers: dict[str, str]
-    body: str
-    status: int = 200
-
-    @property
-    def for_fetch(self) -> tuple[str, dict[str, Any]]:
-        return self.url, {"method": "POST", "headers": self.headers, "body": self.body} if self.body else {}
-
-
-def attacks(run: Run) -> list[Attack]:
+def attacks(run: Run) -> list[tuple[str, dict[str, str], str, int]]:
+    """Requests that return the key or have an effect: address, headers, body, and the status that a program gets."""
     aws, stripe, console, api = (run.url(f"{part}_PORT") for part in ("AWS", "STRIPE", "CONSOLE", "API"))
     plain, as_json = {"Content-Type": "text/plain"}, {"Content-Type": "application/json"}
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as package:
-        package.writestr("app.py", "")
-    code = {"ZipFile": base64.b64encode(content.getvalue()).decode()}
-    role = {"Action": "CreateRole", "RoleName": "r", "AssumeRolePolicyDocument": "{}", "Version": "2010-05-08"}
-    function = {"FunctionName": "f", "Role": "arn:aws:iam::123456789012:role/r", "Handler": "app.app", "Code": code}
     parameter = {"Name": TEST_PARAMETER, "WithDecryption": True}
+    role = {"Action": "CreateRole", "RoleName": "r", "AssumeRolePolicyDocument": "{}", "Version": "2010-05-08"}
+    code = {"ZipFile": base64.b64encode(b"PK\5\6" + bytes(18)).decode()}
+    function = {"FunctionName": "f", "Role": "arn:aws:iam::123456789012:role/r", "Handler": "app.app", "Code": code}
 
     def signed(service: str, content_type: str, **headers: str) -> dict[str, str]:
         scope = f"AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/{service}/aws4_request"
@@ -66,19 +50,19 @@ def attacks(run: Run) -> list[Attack]:
     get_parameter = signed("ssm", "application/x-amz-json-1.1", **{"X-Amz-Target": "AmazonSSM.GetParameter"})
     create_function = json.dumps({**function, "Runtime": "python3.12"})
     return [
-        Attack(aws, get_parameter, json.dumps(parameter)),
-        Attack(aws, signed("iam", "application/x-www-form-urlencoded"), urlencode(role)),
-        Attack(f"{aws}/2015-03-31/functions", signed("lambda", "application/json"), create_function, 201),
-        Attack(f"{aws}/moto-api/reset", plain, "{}", 403),
-        Attack(f"{stripe}/_devstack/keys", plain, '{"mode": "test"}'),
-        Attack(f"{console}/switches", as_json, '{"name": "stripe_declining", "on": true}'),
-        Attack(f"{console}/rotate-key", plain, "{}", 415),
-        Attack(f"{console}/clear-faults", as_json, "{}"),
-        Attack(f"{console}/events", {}, ""),
-        Attack(f"{api}/billing", as_json, json.dumps(PURCHASE)),
-        Attack(f"{api}/billing", plain, json.dumps(PURCHASE), 415),
-        Attack(f"{api}/health", {}, ""),
-        Attack(f"{stripe}/_devstack/faults", plain, '{"count": 1, "status": 402}'),
+        (aws, get_parameter, json.dumps(parameter), 200),
+        (aws, signed("iam", "application/x-www-form-urlencoded"), urlencode(role), 200),
+        (f"{aws}/2015-03-31/functions", signed("lambda", "application/json"), create_function, 201),
+        (f"{aws}/moto-api/reset", plain, "{}", 403),
+        (f"{stripe}/_devstack/keys", plain, '{"mode": "test"}', 200),
+        (f"{console}/switches", as_json, '{"name": "stripe_declining", "on": true}', 200),
+        (f"{console}/rotate-key", plain, "{}", 415),
+        (f"{console}/clear-faults", as_json, "{}", 200),
+        (f"{console}/events", {}, "", 200),
+        (f"{api}/billing", as_json, json.dumps(PURCHASE), 200),
+        (f"{api}/billing", plain, json.dumps(PURCHASE), 415),
+        (f"{api}/health", {}, "", 200),
+        (f"{stripe}/_devstack/faults", plain, '{"count": 1, "status": 402}', 200),
     ]
 
 
@@ -111,7 +95,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 def test_a_page_of_another_origin_reads_and_changes_nothing(run: Run, page: Page, origin):
     before = state(run)
     page.goto(f"{origin}/page")
-    assert page.evaluate(SEND_ALL, [attack.for_fetch for attack in attacks(run)]) == []
+    assert page.evaluate(SEND_ALL, attacks(run)) == []
     # A form needs no permission of the server, and replaces the page.
     page.set_content(
         f"<form method=post enctype=text/plain action='{run.url('STRIPE_PORT')}/_devstack/faults'>"
@@ -129,8 +113,8 @@ def test_a_host_name_that_resolves_to_loopback_reads_and_changes_nothing(run: Ru
     response = page.goto(f"http://{REBOUND}:{run.ports[part]}/")
     assert response
     assert response.status == 403
-    own = [attack.for_fetch for attack in attacks(run) if attack.url.startswith(run.url(part))]
-    own = [(url.replace("127.0.0.1", REBOUND), options) for url, options in own]
+    own = [attack for attack in attacks(run) if attack[0].startswith(run.url(part))]
+    own = [(url.replace("127.0.0.1", REBOUND), *rest) for url, *rest in own]
     read = page.evaluate(SEND_ALL, own)
     assert len(read) >= len(own) > 0  # all are of the page's own origin, so it reads each response
     assert {status for status, _ in read} == {403}
@@ -138,16 +122,15 @@ def test_a_host_name_that_resolves_to_loopback_reads_and_changes_nothing(run: Ru
 
 
 def test_the_attacks_are_requests_that_a_program_may_send(run: Run):
-    for attack in attacks(run):
-        method = "POST" if attack.body else "GET"
-        response = requests.request(method, attack.url, headers=attack.headers, data=attack.body, timeout=30)
-        assert response.status_code == attack.status, (attack.url, response.text)
+    for url, headers, body, status in attacks(run):
+        response = requests.request("POST" if body else "GET", url, headers=headers, data=body, timeout=30)
+        assert response.status_code == status, (url, response.text)
     requests.post(run.url("CONSOLE_PORT") + "/clear-faults", json={}, timeout=30).raise_for_status()
 
 
 def test_the_page_of_an_allowed_origin_charges(run: Run, page: Page):
     page.goto(f"{FRONT_END}/page")
-    read = page.evaluate(SEND_ALL, [attack.for_fetch for attack in attacks(run)])
+    read = page.evaluate(SEND_ALL, attacks(run))
     assert [(status, json.loads(text)["status"]) for status, text in read] == [
         (200, "succeeded"),
         (415, 415),
