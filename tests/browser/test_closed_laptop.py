@@ -1,6 +1,7 @@
 """A page of another origin, in a real Chromium on a real `make run`: it reads nothing and changes nothing."""
 
 import base64
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -38,21 +39,20 @@ def attacks(run: Run) -> list[tuple[str, dict[str, str], str, int]]:
     """Requests that return the key or have an effect: address, headers, body, and the status that a program gets."""
     aws, stripe, console, api = (run.url(f"{part}_PORT") for part in ("AWS", "STRIPE", "CONSOLE", "API"))
     plain, as_json = {"Content-Type": "text/plain"}, {"Content-Type": "application/json"}
-    parameter = {"Name": TEST_PARAMETER, "WithDecryption": True}
     role = {"Action": "CreateRole", "RoleName": "r", "AssumeRolePolicyDocument": "{}", "Version": "2010-05-08"}
     code = {"ZipFile": base64.b64encode(b"PK\5\6" + bytes(18)).decode()}
     function = {"FunctionName": "f", "Role": "arn:aws:iam::123456789012:role/r", "Handler": "app.app", "Code": code}
+    function["Runtime"] = "python3.12"
 
     def signed(service: str, content_type: str, **headers: str) -> dict[str, str]:
         scope = f"AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/{service}/aws4_request"
         return {"Authorization": scope, "Content-Type": content_type, **headers}
 
     get_parameter = signed("ssm", "application/x-amz-json-1.1", **{"X-Amz-Target": "AmazonSSM.GetParameter"})
-    create_function = json.dumps({**function, "Runtime": "python3.12"})
     return [
-        (aws, get_parameter, json.dumps(parameter), 200),
+        (aws, get_parameter, json.dumps({"Name": TEST_PARAMETER, "WithDecryption": True}), 200),
         (aws, signed("iam", "application/x-www-form-urlencoded"), urlencode(role), 200),
-        (f"{aws}/2015-03-31/functions", signed("lambda", "application/json"), create_function, 201),
+        (f"{aws}/2015-03-31/functions", signed("lambda", "application/json"), json.dumps(function), 201),
         (f"{aws}/moto-api/reset", plain, "{}", 403),
         (f"{stripe}/_devstack/keys", plain, '{"mode": "test"}', 200),
         (f"{console}/switches", as_json, '{"name": "stripe_declining", "on": true}', 200),
@@ -61,19 +61,14 @@ def attacks(run: Run) -> list[tuple[str, dict[str, str], str, int]]:
         (f"{console}/events", {}, "", 200),
         (f"{api}/billing", as_json, json.dumps(PURCHASE), 200),
         (f"{api}/billing", plain, json.dumps(PURCHASE), 415),
-        (f"{api}/health", {}, "", 200),
         (f"{stripe}/_devstack/faults", plain, '{"count": 1, "status": 402}', 200),
     ]
 
 
 def state(run: Run) -> dict[str, Any]:
     """What the attacks would change."""
-
-    def client(service: str) -> Any:
-        return boto3.client(
-            service, "us-east-1", endpoint_url=run.url("AWS_PORT"), aws_access_key_id="x", aws_secret_access_key="x"
-        )
-
+    key = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+    client = functools.partial(boto3.client, region_name="us-east-1", endpoint_url=run.url("AWS_PORT"), **key)
     return {
         "key": client("ssm").get_parameter(Name=TEST_PARAMETER, WithDecryption=True)["Parameter"],
         "functions": client("lambda").list_functions()["Functions"],
@@ -110,9 +105,7 @@ def test_a_page_of_another_origin_reads_and_changes_nothing(run: Run, page: Page
 @pytest.mark.parametrize("part", ["API_PORT", "CONSOLE_PORT", "AWS_PORT", "STRIPE_PORT"])
 def test_a_host_name_that_resolves_to_loopback_reads_and_changes_nothing(run: Run, page: Page, part):
     before = state(run)
-    response = page.goto(f"http://{REBOUND}:{run.ports[part]}/")
-    assert response
-    assert response.status == 403
+    assert getattr(page.goto(f"http://{REBOUND}:{run.ports[part]}/"), "status", None) == 403
     own = [attack for attack in attacks(run) if attack[0].startswith(run.url(part))]
     own = [(url.replace("127.0.0.1", REBOUND), *rest) for url, *rest in own]
     read = page.evaluate(SEND_ALL, own)
@@ -131,8 +124,4 @@ def test_the_attacks_are_requests_that_a_program_may_send(run: Run):
 def test_the_page_of_an_allowed_origin_charges(run: Run, page: Page):
     page.goto(f"{FRONT_END}/page")
     read = page.evaluate(SEND_ALL, attacks(run))
-    assert [(status, json.loads(text)["status"]) for status, text in read] == [
-        (200, "succeeded"),
-        (415, 415),
-        (200, "ok"),
-    ]
+    assert [(status, json.loads(text)["status"]) for status, text in read] == [(200, "succeeded"), (415, 415)]

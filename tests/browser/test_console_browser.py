@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Request, Route, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.support.chromium import needs_chromium
 from tests.support.console import CARDS, Console
@@ -19,7 +19,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser"), needs_chromi
 
 @pytest.fixture
 def console(run: Run, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Console]:
-    """The page in a tab of its own, with the options of an indirect parameter."""
     console = Console(run, chromium, **getattr(request, "param", {}))
     yield console
     console.close()
@@ -78,14 +77,6 @@ def test_a_declined_card_shows_the_reason_and_the_next_step(console: Console, ca
     expect(order.row.locator(".pill")).to_have_text("Declined")
 
 
-def test_3d_secure_fails(console: Console):
-    order = console.buy("authentication")
-    expect(order.step("charge")).to_have_attribute("data-state", "held")
-    console.bank.get_by_role("button", name="No, refuse").click()
-    expect(console.outcome).to_contain_text("Your bank did not authenticate you")
-    expect(order.row.locator(".pill")).to_have_text("Declined")
-
-
 def test_3d_secure_succeeds_after_its_dialog_was_closed_and_the_page_reloaded(console: Console):
     order = console.buy("authentication")
     expect(console.bank).to_be_visible()
@@ -112,21 +103,17 @@ def test_a_double_click_pays_once(console: Console):
     order.assert_paid_once()
 
 
-def is_purchase(request: Request) -> bool:
-    return request.url.endswith("/billing") and request.method == "POST"
-
-
 def test_a_reload_during_the_payment_pays_once(console: Console, run: Run):
     order = console.order()
     # Stripe processes the charge before and after the reload.
     fault = {"delay": 2, "match": "POST /v1/payment_intents"}
     requests.post(run.url("STRIPE_PORT") + "/_devstack/faults", json=fault, timeout=10).raise_for_status()
-    with console.page.expect_request(is_purchase) as first:
+    with console.page.expect_request("**/billing") as first:
         console.pay.click()
     expect(console.pay).to_have_text("Paying…")
     expect(order.step("charge")).to_have_attribute("data-state", "busy")
     console.page.wait_for_timeout(300)  # until the request has reached Stripe
-    with console.page.expect_request(is_purchase) as again:
+    with console.page.expect_request("**/billing") as again:
         console.page.reload()
     expect(console.outcome).to_contain_text("repeated with the same key")
     assert first.value.headers["idempotency-key"] == again.value.headers["idempotency-key"]
@@ -171,7 +158,6 @@ def test_while_stripe_is_down_the_payment_can_be_repeated_later(console: Console
     expect(console.switch("Stripe", "Down")).not_to_be_checked()
     console.click("Repeat the payment")
     order.assert_paid_once()
-    expect(order.row).to_contain_text("API 200 in")
 
 
 @pytest.mark.parametrize(
@@ -181,9 +167,7 @@ def test_while_stripe_is_down_the_payment_can_be_repeated_later(console: Console
         ("Stripe key", "Revoked", "Its operator must store a new key", "Try again", "stripe_key_rejected"),
     ],
 )
-def test_without_a_valid_key_nothing_is_charged_and_a_new_key_is_used(
-    console: Console, part, title, outcome, button, code
-):
+def test_without_a_valid_key_nothing_is_charged(console: Console, part, title, outcome, button, code):
     console.turn(part, title)
     order = console.buy()
     expect(console.outcome).to_contain_text(outcome)
@@ -230,18 +214,19 @@ def test_axe_finds_no_serious_accessibility_violation(console: Console):
     check("bank")
 
 
-def test_the_console_works_with_the_keyboard_alone(console: Console):
-    keys = console.page.keyboard
-    console.order()
+def test_a_payment_is_refused_at_the_bank_with_the_keyboard_alone(console: Console):
+    keys, order = console.page.keyboard, console.order()
     console.page.locator(f"input[value={CARDS['expired']}]").focus()
     keys.press("ArrowDown")
     keys.press("Tab")
     expect(console.pay).to_be_focused()
     keys.press("Enter")
     expect(console.bank).to_be_visible()
+    expect(order.step("charge")).to_have_attribute("data-state", "held")
     keys.press("Tab")
     keys.press("Enter")
     expect(console.outcome).to_contain_text("Your bank did not authenticate you")
+    expect(order.row.locator(".pill")).to_have_text("Declined")
     expect(console.pay).to_be_focused()
     console.switch("SNS", "Down").focus()
     keys.press("Space")
