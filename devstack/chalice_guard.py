@@ -1,7 +1,6 @@
 """Adds the check of Host and Origin to `chalice local`, which has no setting for it."""
 
 import sys
-from http.server import BaseHTTPRequestHandler
 
 from chalice.local import ChaliceRequestHandler
 
@@ -13,9 +12,10 @@ def guard(handler: type[ChaliceRequestHandler], origins: list[str]) -> None:
 
     :param origins: whose pages may call the API. With ``*``, all may, and the API's own CORS headers are sent.
     """
+    parse, send = handler.parse_request, handler.send_header
 
     def parse_request(self: ChaliceRequestHandler) -> bool:
-        if not BaseHTTPRequestHandler.parse_request(self):
+        if not parse(self):
             return False
         rejection = LoopbackOnly(self.server.server_address[1], tuple(origins)).check(self.headers)
         if rejection is None:
@@ -29,7 +29,7 @@ def guard(handler: type[ChaliceRequestHandler], origins: list[str]) -> None:
     def send_header(self: ChaliceRequestHandler, name: str, value: str) -> None:
         if name == "Access-Control-Allow-Origin" and origins and "*" not in origins:
             value = self.headers.get("Origin", origins[0])  # parse_request has accepted it
-        BaseHTTPRequestHandler.send_header(self, name, value)
+        send(self, name, value)
 
     handler.parse_request = parse_request
     handler.send_header = send_header
