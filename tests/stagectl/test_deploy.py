@@ -46,6 +46,7 @@ def test_from_empty_accounts_to_a_purchase_in_each(operator: Operator):
 
 def test_production_is_not_deployed_with_developments_credentials(operator: Operator):
     operator.does("secrets", "put", "--stage", "dev", stdin=operator.test_key)
+    operator.pins("prod")
     operator.does("secrets", "put", "--stage", "prod", stdin=operator.live_key)
     before = made_in(operator, "dev")
     said = operator.fails("deploy", "--stage", "prod", account=operator.dev)
@@ -65,6 +66,7 @@ def test_nor_from_a_checkout_that_knows_no_accounts_yet(operator: Operator):
 
 
 def test_a_profile_goes_before_the_environments_keys_in_every_step(operator: Operator, tmp_path: Path):
+    operator.pins("prod")
     operator.does("secrets", "put", "--stage", "prod", stdin=operator.live_key)
     keys = {name.lower(): value for name, value in operator.prod.environment().items() if "KEY" in name}
     profile = "\n".join(f"{name} = {value}" for name, value in keys.items())

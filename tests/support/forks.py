@@ -61,6 +61,7 @@ class Forks:
                 [sys.executable, "-m", "tests.support.forks", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 cwd=Path(__file__).parents[2],
+                start_new_session=True,  # without a terminal, whatever pytest has
             )
             theirs.close()
             atexit.register(process.wait)  # runs after the next, which ends it

@@ -87,8 +87,14 @@ class Operator:
         said = self.does("stages", "--json", account=self.account_of(stage))
         return str(next(row["url"] for row in json.loads(said) if row["stage"] == stage))
 
+    def pins(self, stage: str) -> None:
+        """Pin a stage to its account, which a live stage requires before its first change."""
+        self.does("stages", "pin", "--stage", stage, "--account", self.account_of(stage).id)
+
     def deploys(self, stage: str) -> str:
         """Store the stage's key, deploy it, and return the API's address."""
+        if stage == "prod":
+            self.pins("prod")
         self.does("secrets", "put", "--stage", stage, stdin=self.live_key if stage == "prod" else self.test_key)
         return self.does("deploy", "--stage", stage).strip().rpartition(" ")[2]
 
