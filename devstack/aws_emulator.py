@@ -1,4 +1,4 @@
-"""AWS on loopback: moto's server, which also records calls, injects faults and throttles."""
+"""AWS on loopback: moto's server for the services in use, which also records calls, injects faults and throttles."""
 
 import io
 import json
@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from moto.awslambda.models import LambdaFunction
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Request, Response
 
@@ -20,6 +21,23 @@ from devstack.token_bucket import TokenBucket
 
 # These share one limit (https://docs.aws.amazon.com/general/latest/gr/ssm.html).
 _PARAMETER_READS = {"GetParameter", "GetParameters", "GetParametersByPath"}
+
+# What the product and its deploy use, in moto's names. The addresses that reset moto's state are not among them.
+SERVICES = {
+    "ssm": "the secrets",
+    "kms": "their keys",
+    "sns": "the topic and the texts",
+    "sqs": "the queue from which the devstack's notify reads",
+    "sts": "the account that a command uses",
+    "iam": "the functions' roles",
+    "awslambda": "the functions, which are stored and never run",
+    "apigateway": "the API",
+    "cloudformation": "the stage's resources",
+    "cloudwatch": "alarms and the dashboard",
+    "logs": "the functions' logs",
+}
+
+_XML_SERVICES = {"s3", "s3control", "route53", "cloudfront"}
 
 # Only moto accepts these credentials. The files would hold those of a laptop's own accounts.
 _ACCOUNT = {
@@ -41,6 +59,32 @@ def leave_own_accounts() -> None:
     os.environ.update(_ACCOUNT)
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1,localhost"]))
+
+
+class NotServedError(Exception):
+    """The request is for a service that is not in :data:`SERVICES`."""
+
+
+class _Moto(DomainDispatcherApplication):
+    """moto's applications of :data:`SERVICES`."""
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        """Return the service of a request, as moto sees it; None if it is not known yet.
+
+        :raises NotServedError: it is not in the table.
+        """
+        service = super().get_backend_for_host(host)
+        if service is not None and service not in SERVICES:
+            raise NotServedError(service)
+        return service
+
+
+def _refuse_to_run(*_: object, **_event: object) -> tuple[str, bool, str]:
+    """Replace moto's method, which runs a function in Docker. Return the result, if it is an error, and the log."""
+    return json.dumps({"errorMessage": "The emulated Lambda runs no functions."}), True, ""
+
+
+LambdaFunction._invoke_lambda = _refuse_to_run  # type: ignore[method-assign]
 
 
 @dataclass(frozen=True)
@@ -79,7 +123,7 @@ class AwsServer(LoopbackServer):
         self._on_publish = on_publish
         self._faults: list[tuple[int | None, AwsFault]] = []
         self._lock = threading.Lock()
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = _Moto(create_backend_app)
         super().__init__(Request.application(self._respond), port)
 
     def client(self, service: str, config: Config | None = None) -> Any:
@@ -147,17 +191,28 @@ class AwsServer(LoopbackServer):
         if is_failure:
             content = _error_body(fault, bool(request.form))
             return Response(content, fault.status, content_type="application/x-amz-json-1.1")
-        response = Response.from_app(self._moto, {**request.environ, "wsgi.input": io.BytesIO(body)})
+        try:
+            response = Response.from_app(self._moto, {**request.environ, "wsgi.input": io.BytesIO(body)})
+        except NotServedError as error:
+            return _not_served(request, str(error))
         if operation == "Publish" and response.status_code == 200:
             self._on_publish(request.form.to_dict())
         self.stopping.wait(fault.delay_after)
         return response
 
 
-def _error_body(fault: AwsFault, is_query: bool) -> bytes:
+def _not_served(request: Request, service: str) -> Response:
+    message = f"This emulated AWS has no {service}, only {', '.join(SERVICES)}."
+    fault = AwsFault("", error="ServiceNotEmulated", message=message)
+    is_xml = bool(request.form) or service in _XML_SERVICES
+    kind = "text/xml" if is_xml else "application/x-amz-json-1.1"
+    return Response(_error_body(fault, is_xml), 403, {"x-amzn-ErrorType": fault.error}, content_type=kind)
+
+
+def _error_body(fault: AwsFault, is_xml: bool) -> bytes:
     if fault.body is not None:
         return fault.body
-    if is_query:  # SNS uses the query protocol, whose responses are XML
+    if is_xml:  # as SNS and others that use the query protocol
         code = f"<Error><Type>Sender</Type><Code>{fault.error}</Code><Message>{fault.message}</Message></Error>"
         return f"<ErrorResponse>{code}<RequestId>1</RequestId></ErrorResponse>".encode()
     return json.dumps({"__type": fault.error, "message": fault.message}).encode()

@@ -1,5 +1,7 @@
 """`chalice local` for concurrent callers: `python -m devstack.chalice_local --stage dev --port 8000`.
 
+`--allow-origin URL`, which may be repeated: pages of this origin may call the API too.
+
 Python's HTTP server queues five connections and resets the others, so that some of 20 simultaneous purchases would fail
 before they reach the app. It also sends headers and body separately, which can delay a response by 40 ms (Nagle's
 algorithm and delayed acknowledgements).
@@ -26,6 +28,7 @@ from chalice import local
 from chalice.cli import main
 
 import chalicelib.config
+from devstack.chalice_guard import guard
 from devstack.child_process import Parent
 from devstack.source_files import keep_source_lines
 from stagectl import project_check
@@ -134,7 +137,9 @@ if __name__ == "__main__":
     parent = Parent()
     own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     own.add_argument("--listener", type=int)
+    own.add_argument("--allow-origin", action="append", default=[])
     arguments, of_chalice = own.parse_known_args()
+    guard(Handler, arguments.allow_origin)
     # Chalice reads the file before app.py checks it, with messages of its own.
     if problem := project_check.find_problem(chalicelib.config):
         sys.exit(f"notes-billing: {problem}")

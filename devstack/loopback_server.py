@@ -1,4 +1,4 @@
-"""A web server on 127.0.0.1 for a WSGI application, such as a Flask app."""
+"""A web server on 127.0.0.1 for a WSGI application, such as a Flask app, which serves no other origin's pages."""
 
 import socket
 import threading
@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+
+from devstack.loopback_only import LoopbackOnly
 
 _S = TypeVar("_S", bound="LoopbackServer")
 
@@ -25,8 +27,10 @@ class LoopbackServer:
         self.stopping = threading.Event()
         # Bound here, because werkzeug exits the process when a port is taken.
         with socket.create_server(("127.0.0.1", port), backlog=128) as listener:
-            self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            self._server = ThreadedWSGIServer("127.0.0.1", port, application, _Handler, fd=listener.fileno())
+            port = listener.getsockname()[1]
+            self.url = f"http://127.0.0.1:{port}"
+            guarded = LoopbackOnly(port).wrap(application)
+            self._server = ThreadedWSGIServer("127.0.0.1", port, guarded, _Handler, fd=listener.fileno())
         name = type(self).__name__
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name=name, daemon=True)
 

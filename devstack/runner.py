@@ -40,6 +40,7 @@ class Runner:
     def __init__(self, ports: Mapping[str, int]) -> None:
         self._ports = ports
         self._api_url = f"http://127.0.0.1:{ports['API_PORT']}"
+        self._api_origins = [f"http://{host}:{ports['CONSOLE_PORT']}" for host in ("127.0.0.1", "localhost")]
         self._stop = threading.Event()
         self._log = EventLog(show=_print)
 
@@ -54,9 +55,11 @@ class Runner:
                 signal.signal(number, lambda *_: self._stop.set())
         try:
             project_check.check(chalicelib.config, PROJECT / ".chalice")
-            load()
+            origin = load().cors_origin
         except (ConfigError, OperatorError) as error:
             raise StartError(str(error)) from error
+        if origin != "*":
+            self._api_origins.append(origin)
         leave_own_accounts()
         with contextlib.ExitStack() as cleanup:
             service, banner = self._start(cleanup)
@@ -77,6 +80,7 @@ class Runner:
         of_api = {**environment, "PYTHONWARNINGS": "ignore::UserWarning:chalice.local"}
         of_notify = {**environment, "_HANDLER": "app.notify"}
         api = ["devstack.chalice_local", "--stage", "dev", "--listener", str(listener.fileno())]
+        api += [f"--allow-origin={origin}" for origin in self._api_origins]
         service = ServiceProcesses(
             lambda: Child(api, of_api, partial(_print_output, "api"), listener),
             lambda: Child(["devstack.notify_worker", queue], of_notify, partial(_print_output, "notify")),

@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._write(response)
 
-    do_POST = do_DELETE = do_PUT = do_PATCH = do_GET
+    do_POST = do_DELETE = do_PUT = do_PATCH = do_OPTIONS = do_GET
 
     def _body(self) -> bytes | None:
         """Read the body. Return None if it is rejected, which ends the request, or if the client has disconnected."""

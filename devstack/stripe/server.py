@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from devstack.loopback_only import CONTENT_TYPE, LoopbackOnly
 from devstack.stripe import admin
 from devstack.stripe.account import Clock, create_accounts
 from devstack.stripe.api import Api
@@ -22,11 +23,11 @@ class StripeServer(Emulator):
     def __init__(
         self,
         port: int = 0,
-        host: str = "127.0.0.1",
         on_event: Callable[[dict[str, Any]], None] | None = None,
         clock: Clock = time.time,
         on_delivery: Callable[[Attempt], None] | None = None,
         webhook_pause: float = 1.0,
+        hosts: tuple[str, ...] = (),
     ) -> None:
         """Bind the port; :meth:`start` begins to serve.
 
@@ -38,16 +39,18 @@ class StripeServer(Emulator):
             call this server.
         :param webhook_pause: seconds from a delivery's first failure to its second attempt; doubled each time, up to 60
             times this.
+        :param hosts: values of Host that are accepted beside those of loopback, such as a proxy's.
         :raises OSError: the port is taken.
         :raises ValueError: the pause is not above 0.
         """
         accounts = create_accounts()
         webhooks = Webhooks(accounts, clock, webhook_pause, on_delivery)
         super().__init__(Api(accounts, webhooks, EventFeed(on_event), clock))
-        self._listener = Listener((host, port), self.respond, self.stopping)
+        self._listener = Listener(("127.0.0.1", port), self.respond, self.stopping)
         self._thread: threading.Thread | None = None
         self.port: int = self._listener.server_address[1]
-        self.url = f"http://{host}:{self.port}"
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._only = LoopbackOnly(self.port, hosts=hosts)
 
     def start(self) -> "StripeServer":
         """Serve in the background."""
@@ -80,6 +83,8 @@ class StripeServer(Emulator):
 
     def respond(self, request: Request, connection: int) -> Response | None:
         """Respond to a call of the API or of the emulator's own addresses; see :meth:`Emulator.respond`."""
+        if rejection := self._only.check(request.headers):
+            return Response(403, rejection.body(), {"Content-Type": CONTENT_TYPE})
         if request.path.startswith(admin.PREFIX):
             return admin.respond(self, self.connections, request)
         return super().respond(request, connection)

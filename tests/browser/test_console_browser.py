@@ -1,7 +1,7 @@
 """The console in a real Chromium on a real `make run`: what a person does, and what the page then shows."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -14,34 +14,14 @@ from tests.support.console import CARDS, Console
 from tests.support.make_run import Run
 from tests.support.stack import eventually
 
-pytestmark = [pytest.mark.xdist_group("browser"), needs_chromium]
-
-
-@pytest.fixture(scope="module")
-def run() -> Iterator[Run]:
-    run = Run()
-    run.wait_until_ready()
-    yield run
-    run.process.terminate()
-    run.process.communicate()
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser"), needs_chromium]
 
 
 @pytest.fixture
-def opened(run: Run, chromium: Browser) -> Iterator[Callable[..., Console]]:
-    consoles: list[Console] = []
-
-    def opened(**options: object) -> Console:
-        consoles.append(Console(run, chromium, **options))
-        return consoles[-1]
-
-    yield opened
-    for console in consoles:
-        console.close()
-
-
-@pytest.fixture
-def console(opened: Callable[..., Console]) -> Console:
-    return opened()
+def console(run: Run, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Console]:
+    console = Console(run, chromium, **getattr(request, "param", {}))
+    yield console
+    console.close()
 
 
 def test_the_price_follows_the_notes(console: Console):
@@ -49,7 +29,7 @@ def test_the_price_follows_the_notes(console: Console):
     for storage, amount in (("010", "$40.00"), ("1e3", "$1,000.00"), ("11", "$22.00"), ("101", "$101.00")):
         notes.fill(storage)
         expect(price).to_have_text(amount)
-    console.page.get_by_role("button", name="One note less").click()
+    console.click("One note less")
     expect(price).to_have_text("$200.00")
     notes.fill("0")
     console.pay.click()
@@ -79,6 +59,9 @@ def test_a_purchase_is_paid_and_every_step_has_its_json(console: Console):
     expect(shown).to_contain_text('"idempotency_key"')
     order.row.get_by_role("button", name="API 200").click()
     expect(shown).to_be_hidden()
+    console.pay.click()  # the same order again is another payment
+    expect(order.row).to_have_count(2)
+    assert eventually(lambda: len(order.payments()) == 2)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +69,7 @@ def test_a_purchase_is_paid_and_every_step_has_its_json(console: Console):
     [("declined", "was declined"), ("lacks funds", "insufficient funds"), ("expired", "has expired")],
 )
 def test_a_declined_card_shows_the_reason_and_the_next_step(console: Console, card, reason):
-    order = console.order(card)
-    console.pay.click()
+    order = console.buy(card)
     expect(console.outcome).to_contain_text(reason)
     expect(console.outcome).to_contain_text("Nothing was charged. Choose another card.")
     expect(order.step("charge")).to_have_attribute("data-state", "failed")
@@ -95,27 +77,8 @@ def test_a_declined_card_shows_the_reason_and_the_next_step(console: Console, ca
     expect(order.row.locator(".pill")).to_have_text("Declined")
 
 
-def test_3d_secure_succeeds(console: Console):
-    order = console.order("authentication")
-    console.pay.click()
-    expect(console.bank.get_by_role("button", name="Yes, authenticate")).to_be_focused()
-    expect(order.step("charge")).to_have_attribute("data-state", "held")
-    console.bank.get_by_role("button", name="Yes, authenticate").click()
-    order.assert_paid_once()
-
-
-def test_3d_secure_fails(console: Console):
-    order = console.order("authentication")
-    console.pay.click()
-    console.bank.get_by_role("button", name="No, refuse").click()
-    expect(console.outcome).to_contain_text("Your bank did not authenticate you")
-    expect(order.step("charge")).to_contain_text("not authenticated")
-    expect(order.row.locator(".pill")).to_have_text("Declined")
-
-
-def test_3d_secure_continues_after_its_dialog_was_closed_and_the_page_reloaded(console: Console):
-    order = console.order("authentication")
-    console.pay.click()
+def test_3d_secure_succeeds_after_its_dialog_was_closed_and_the_page_reloaded(console: Console):
+    order = console.buy("authentication")
     expect(console.bank).to_be_visible()
     console.page.keyboard.press("Escape")
     expect(console.pay).to_have_text("Continue to your bank")
@@ -140,29 +103,17 @@ def test_a_double_click_pays_once(console: Console):
     order.assert_paid_once()
 
 
-def test_two_orders_are_two_payments(console: Console):
-    order = console.order()
-    console.pay.click()
-    order.assert_paid_once()
-    expect(console.pay).to_have_text(f"Pay ${order.storage:,}.00")
-    console.pay.click()
-    expect(order.row).to_have_count(2)
-    assert eventually(lambda: len(order.payments()) == 2)
-
-
 def test_a_reload_during_the_payment_pays_once(console: Console, run: Run):
     order = console.order()
     # Stripe processes the charge before and after the reload.
     fault = {"delay": 2, "match": "POST /v1/payment_intents"}
     requests.post(run.url("STRIPE_PORT") + "/_devstack/faults", json=fault, timeout=10).raise_for_status()
-    with console.page.expect_request(
-        lambda request: request.url.endswith("/billing") and request.method == "POST"
-    ) as first:
+    with console.page.expect_request("**/billing") as first:
         console.pay.click()
+    expect(console.pay).to_have_text("Paying…")
+    expect(order.step("charge")).to_have_attribute("data-state", "busy")
     console.page.wait_for_timeout(300)  # until the request has reached Stripe
-    with console.page.expect_request(
-        lambda request: request.url.endswith("/billing") and request.method == "POST"
-    ) as again:
+    with console.page.expect_request("**/billing") as again:
         console.page.reload()
     expect(console.outcome).to_contain_text("repeated with the same key")
     assert first.value.headers["idempotency-key"] == again.value.headers["idempotency-key"]
@@ -178,13 +129,9 @@ def test_an_unknown_outcome_is_repeated_with_the_same_key(console: Console):
         """Charge the card. Replace the first response by 504 and the second by 503, and pass the third on."""
         keys.append(route.request.headers["idempotency-key"])
         response = route.fetch()
-        if len(keys) == 3:
-            route.fulfill(response=response)
-        else:
-            status, code = [(504, "outcome_unknown"), (503, "stripe_key_unavailable")][len(keys) - 1]
-            route.fulfill(
-                response=response, status=status, json={"status": status, "code": code, "title": "", "detail": ""}
-            )
+        status, code = {1: (504, "outcome_unknown"), 2: (503, "stripe_key_unavailable")}.get(len(keys), (200, ""))
+        problem = {"status": status, "json": {"status": status, "code": code, "title": "", "detail": ""}}
+        route.fulfill(response=response, **problem if code else {})  # type: ignore[arg-type]
 
     console.page.route(lambda url: url.endswith("/billing"), lose)
     console.pay.click()
@@ -195,7 +142,7 @@ def test_an_unknown_outcome_is_repeated_with_the_same_key(console: Console):
     # The second request charged nothing, but the first one's outcome is still unknown.
     expect(console.outcome).to_contain_text("An earlier request may have charged the card")
     expect(console.page.locator("#change")).to_be_hidden()
-    console.page.get_by_role("button", name="Repeat the payment").click()
+    console.click("Repeat the payment")
     order.assert_paid_once()
     assert keys == [keys[0]] * 3
 
@@ -203,79 +150,42 @@ def test_an_unknown_outcome_is_repeated_with_the_same_key(console: Console):
 def test_while_stripe_is_down_the_payment_can_be_repeated_later(console: Console):
     console.turn("Stripe", "Down")
     expect(console.page.get_by_role("link", name="1 fault on")).to_be_visible()
-    order = console.order()
-    console.pay.click()
+    order = console.buy()
     expect(console.outcome).to_contain_text("No charge is known. Repeat the payment")
     expect(order.row.locator(".pill")).to_have_text("Unknown")
     assert order.payments() == set()
-    console.page.get_by_role("button", name="Clear all faults").click()
+    console.click("Clear all faults")
     expect(console.switch("Stripe", "Down")).not_to_be_checked()
-    console.page.get_by_role("button", name="Repeat the payment").click()
-    order.assert_paid_once()
-    expect(order.row).to_contain_text("API 200 in")
-
-
-def test_cut_after_charge_charges_once_and_turns_itself_off(console: Console):
-    console.turn("Stripe", "Cut after charge")
-    order = console.order()
-    console.pay.click()
-    order.assert_paid_once()
-    expect(console.switch("Stripe", "Cut after charge")).not_to_be_checked()
-    order.step("charge").click()
-    expect(order.row.locator(".details")).to_contain_text(re.compile(r"null,\s+null,\s+200"))
-
-
-def test_stripe_declines_and_is_slow(console: Console):
-    console.turn("Stripe", "Declining")
-    order = console.order()
-    console.pay.click()
-    expect(console.outcome).to_contain_text("Your card was declined.")
-    expect(order.step("charge")).to_have_attribute("data-state", "failed")
-    console.turn("Stripe", "Declining")
-    console.turn("Stripe", "Slow")
-    order = console.order()
-    console.pay.click()
-    expect(console.pay).to_have_text("Paying…")
-    expect(order.step("charge")).to_have_attribute("data-state", "busy")
-
-
-def test_without_access_to_its_key_the_page_shows_when_to_retry(console: Console):
-    console.turn("Parameter Store", "Denied")
-    order = console.order()
-    console.pay.click()
-    expect(console.outcome).to_contain_text("Nothing was charged. Try again shortly")
-    expect(console.pay).to_have_text(re.compile(r"Try again in \d s"))
-    expect(order.row).to_contain_text("stripe_key_unavailable")
-    console.page.get_by_role("button", name="Clear all faults").click()
-    expect(console.switch("Parameter Store", "Denied")).not_to_be_checked()
-    console.page.get_by_role("button", name="Change the order").click()
-    order = console.order()
-    console.pay.click()
+    console.click("Repeat the payment")
     order.assert_paid_once()
 
 
-def test_a_rotated_key_is_used_and_a_revoked_one_is_reported(console: Console):
-    console.post("/restart")  # a new container, which may read the key again at once
-    order = console.order()
-    console.pay.click()
-    order.assert_paid_once()
-    console.page.get_by_role("button", name="Rotate the key").click()
-    expect(console.page.locator("#announcer")).to_have_text("The key was rotated.")
-    order = console.order()
-    console.pay.click()
-    order.assert_paid_once()
-    console.turn("Stripe key", "Revoked")
-    order = console.order()
-    console.pay.click()
-    expect(console.outcome).to_contain_text("Its operator must store a new key")
-    expect(order.row).to_contain_text("stripe_key_rejected")
+@pytest.mark.parametrize(
+    ("part", "title", "outcome", "button", "code"),
+    [
+        ("Parameter Store", "Denied", "Try again shortly", r"Try again in \d s", "stripe_key_unavailable"),
+        ("Stripe key", "Revoked", "Its operator must store a new key", "Try again", "stripe_key_rejected"),
+    ],
+)
+def test_without_a_valid_key_nothing_is_charged(console: Console, part, title, outcome, button, code):
+    console.turn(part, title)
+    order = console.buy()
+    expect(console.outcome).to_contain_text(outcome)
+    expect(console.pay).to_have_text(re.compile(button))
+    expect(order.row).to_contain_text(code)
     assert order.payments() == set()
+    console.click("Clear all faults")
+    expect(console.switch(part, title)).not_to_be_checked()
+    console.click("Rotate the key")
+    expect(console.page.locator("#announcer")).to_have_text("The key was rotated.")
+    console.post("/restart")  # a new container reads the key at once
+    console.click("Change the order")
+    console.buy().assert_paid_once()
 
 
 def test_an_sns_outage_loses_no_event(console: Console):
     console.turn("SNS", "Down")
-    order = console.order()
-    console.pay.click()
+    order = console.buy()
     expect(console.outcome).to_contain_text("Paid")
     expect(order.step("webhook")).to_contain_text("503, attempt ")
     expect(order.step("sms")).to_contain_text("after the webhook")
@@ -283,57 +193,51 @@ def test_an_sns_outage_loses_no_event(console: Console):
     order.wait_until_done()
 
 
-def test_axe_finds_no_serious_accessibility_violation(opened: Callable[..., Console]):
-    console = opened()
-    axe = Axe()
-
+def test_axe_finds_no_serious_accessibility_violation(console: Console):
     def check(where: str) -> None:
         for scheme in ("light", "dark"):
             console.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            violations = axe.run(console.page).response["violations"]
-            serious = [
-                (each["id"], [node["html"] for node in each["nodes"]])
-                for each in violations
-                if each["impact"] in ("serious", "critical")
-            ]
-            assert not serious, (where, scheme)
+            violations = Axe().run(console.page).response["violations"]
+            serious = [each for each in violations if each["impact"] in ("serious", "critical")]
+            assert [(each["id"], each["nodes"]) for each in serious] == [], (where, scheme)
 
-    console.order()
-    console.pay.click()
+    console.buy()
     expect(console.outcome).to_contain_text("Paid")
-    order = console.order("declined")
-    console.pay.click()
+    order = console.buy("declined")
     expect(console.outcome).to_contain_text("was declined")
     order.step("charge").click()
     expect(order.row.locator(".details")).to_contain_text("generic_decline")
     console.page.locator("#exchange summary").click()
     check("after purchases")
-    console.order("authentication")
-    console.pay.click()
+    console.buy("authentication")
     expect(console.bank).to_be_visible()
     check("bank")
 
 
-def test_the_console_works_with_the_keyboard_alone(console: Console):
-    keys = console.page.keyboard
-    console.order()
+def test_a_payment_is_refused_at_the_bank_with_the_keyboard_alone(console: Console):
+    keys, order = console.page.keyboard, console.order()
     console.page.locator(f"input[value={CARDS['expired']}]").focus()
     keys.press("ArrowDown")
     keys.press("Tab")
     expect(console.pay).to_be_focused()
     keys.press("Enter")
     expect(console.bank).to_be_visible()
+    expect(order.step("charge")).to_have_attribute("data-state", "held")
     keys.press("Tab")
     keys.press("Enter")
     expect(console.outcome).to_contain_text("Your bank did not authenticate you")
+    expect(order.row.locator(".pill")).to_have_text("Declined")
     expect(console.pay).to_be_focused()
     console.switch("SNS", "Down").focus()
     keys.press("Space")
     expect(console.page.locator("#announcer")).to_have_text("SNS: Down is on.")
 
 
-def test_it_fits_a_phone(opened: Callable[..., Console]):
-    console = opened(viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
+PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+
+
+@pytest.mark.parametrize("console", [PHONE], indirect=True)
+def test_it_fits_a_phone(console: Console):
     order = console.order()
     console.pay.tap()
     order.assert_paid_once()
@@ -342,12 +246,22 @@ def test_it_fits_a_phone(opened: Callable[..., Console]):
     assert console.page.evaluate("document.documentElement.scrollWidth") == 360
 
 
-@pytest.mark.parametrize("width", [1280, 1366, 1440, 390])
-def test_each_test_card_is_on_one_line(opened: Callable[..., Console], width):
-    console = opened(viewport={"width": width, "height": 900})
-    for card in CARDS.values():
-        console.page.locator(f"input[value={card}]").check()  # a checked card's label is bold, so it is wider
-    assert console.page.evaluate(_WRAPPED_CARDS) == []
+def test_each_test_card_is_on_one_line(console: Console):
+    for width in (1280, 1366, 1440, 390):
+        console.page.set_viewport_size({"width": width, "height": 900})
+        for card in CARDS.values():
+            console.page.locator(f"input[value={card}]").check()
+            assert console.page.evaluate(_WRAPPED_CARDS) == [], width
+
+
+def test_a_purchase_is_tried_out_from_the_reference_page(console: Console):
+    console.page.goto(f"{console.url}/api/")
+    console.page.locator("#operations-payments-charge .opblock-summary-control").click()
+    charge = console.page.locator("#operations-payments-charge")
+    charge.get_by_role("button", name="Execute").click()
+    response = charge.locator(".live-responses-table .response").first
+    expect(response.locator(".response-col_status")).to_contain_text("200")
+    expect(response.locator(".response-col_description")).to_contain_text('"status": "succeeded"')
 
 
 # Returns the cards whose label or number is higher than one line, or overlaps or overflows.

@@ -13,7 +13,7 @@ CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 _FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP attacker.example 127.0.0.1",
 ]  # fmt: skip
 # Chromium logs this for a status of 400 or more, and for a response that the test drops. Neither is an error here.
 _FAILED_LOAD = "Failed to load resource"

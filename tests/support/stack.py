@@ -42,7 +42,7 @@ class Stack:
         leave_own_accounts()
         self.published: list[dict[str, str]] = []
         self.aws = AwsServer(on_publish=self.published.append).start()
-        self.stripe = StripeServer(webhook_pause=0.2)
+        self.stripe = StripeServer(webhook_pause=0.2, hosts=("api.stripe.com",))
         self.stripe.start()
         # Every test of a run uses this key, so that an API that has read it can serve the next test too.
         self.keys: list[str] = []
@@ -125,9 +125,10 @@ class Api:
     def __enter__(self) -> "Api":
         self._output = (PROJECT / ".pytest_cache").joinpath(f"api-{os.getpid()}-{self._port}.log")
         self._output.parent.mkdir(exist_ok=True)
+        arguments = ["--stage", self._stage, "--port", str(self._port), "--allow-origin", "*"]
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "devstack.chalice_local", "--stage", self._stage, "--port", str(self._port)],
+                [sys.executable, "-m", "devstack.chalice_local", *arguments],
                 cwd=APP,
                 env={**self._stack.environment(), **self._environment},
                 stdin=subprocess.PIPE,

@@ -1,14 +1,21 @@
-"""What the tests of the Stripe emulator share: a payment, a stripe-python client, and a rejected call."""
+"""What the tests of the Stripe emulator share: a payment, a stripe-python client, and rejected and raw calls."""
+
+import http.client
+import json
 
 import pytest
 import stripe
 
 HERE = {"enabled": True, "allow_redirects": "never"}
 PAY = {"amount": 2200, "currency": "usd", "confirm": True, "automatic_payment_methods": HERE}
+VISA = {**PAY, "payment_method": "pm_card_visa"}
+DECLINED = {**PAY, "payment_method": "pm_card_chargeDeclined"}
 
 
-def client(server, key):
-    return stripe.StripeClient(key, base_addresses={"api": server.url}, max_network_retries=0).v1
+def client(server, key=None, mode="test", **options):
+    """A client with a key, or with a new one of a mode."""
+    options = {"base_addresses": {"api": server.url}, "max_network_retries": 0, **options}
+    return stripe.StripeClient(key or server.keys.issue(mode), **options).v1
 
 
 def refused(call, *args, status=400, **expected):
@@ -19,3 +26,14 @@ def refused(call, *args, status=400, **expected):
     assert error.http_status == status, error.user_message
     assert {name: getattr(error.error, name, None) for name in expected} == expected
     return error
+
+
+def send(server, method, path, body="", **headers):
+    """Send a body unchanged, or an object as JSON, and return status and JSON."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    content = body if isinstance(body, str) else json.dumps(body)
+    connection.request(method, path, content, {name.replace("_", "-"): value for name, value in headers.items()})
+    response = connection.getresponse()
+    value = json.loads(response.read())
+    connection.close()
+    return response.status, value
