@@ -16,7 +16,7 @@ from chalicelib.key_formats import SENSITIVE, validate_stripe_key
 from chalicelib.stripe_client.api import StripeApi
 from chalicelib.stripe_client.connection import ANSWER
 from chalicelib.telemetry import Redactor, Telemetry
-from tests.support.fake_parameter_store import Clock, FakeParameterStore
+from tests.support.fake_parameter_store import FakeStore
 
 KEY = "sk_test_ofTheUnitTests"
 CALLER = "us-east-1:alice"
@@ -72,19 +72,19 @@ class FakeStripe:
     ) -> None:
         self._script = list(script)
         self.seconds = 0.0
-        self.clock = Clock()
         self.calls: list[Call] = []
-        self.store = FakeParameterStore(key, throttled_until=throttled_until, clock=self.clock)
+        self.store = FakeStore(key)  # with the clock
+        self.store.throttled_until = throttled_until
         config = load({"STAGE": stage})
         secret = Secret(
             "/stripeSecretKey/test",
             validate=lambda value: validate_stripe_key(value, config.mode),
             fetch=self.store.get,
-            clock=self.clock,
-            sleep=self.clock.sleep,
+            clock=self.store.clock,
+            sleep=self.store.sleep,
         )
         telemetry = Telemetry(stage, Redactor(SENSITIVE))
-        stripe_api = StripeApi(secret, self, self.origin, telemetry, clock=self.clock, sleep=self.clock.sleep)  # type: ignore[arg-type]
+        stripe_api = StripeApi(secret, self, self.origin, telemetry, clock=self.store.clock, sleep=self.store.sleep)  # type: ignore[arg-type]
         self.payments = Payments(config, stripe_api, telemetry)
 
     def exchange(
@@ -95,10 +95,10 @@ class FakeStripe:
         form = dict(parse_qsl((body or b"").decode()))
         version, idempotency_key = headers["Stripe-Version"], headers.get("Idempotency-Key")
         self.calls.append(Call(method, target, key, version, idempotency_key, form, deadline))
-        self.clock.now += self.seconds
+        self.store.now += self.seconds
         result = self._script.pop(0) if len(self._script) > 1 else self._script[0]
         if isinstance(result, HttpError):
             if isinstance(result, ReadTimeout):
-                self.clock.now = min(self.clock.now + ANSWER, deadline)
+                self.store.now = min(self.store.now + ANSWER, deadline)
             raise result
         return result

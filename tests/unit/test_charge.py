@@ -151,7 +151,7 @@ def test_a_rotated_key_is_read_and_the_call_repeated_with_the_same_idempotency_k
     stripe.store.put("sk_test_theNextOne")
     assert stripe.payments.charge(PURCHASE, CALLER).id == "pi_1"
     assert [call.key for call in stripe.calls] == [KEY, KEY, "sk_test_theNextOne"]
-    assert (stripe.store.calls, stripe.clock.now) == (2, 0.0)
+    assert (stripe.store.calls, stripe.store.now) == (2, 0.0)
     assert_one_key(stripe)
 
 
@@ -159,7 +159,7 @@ def test_a_rotated_key_is_waited_for_while_parameter_store_throttles():
     stripe = FakeStripe(reply(), error(401), reply(), throttled_until=1.0)
     stripe.payments.charge(PURCHASE, CALLER)
     stripe.store.put("sk_test_theNextOne")
-    stripe.store.throttled_until = stripe.clock.now + 8.0
+    stripe.store.throttled_until = stripe.store.now + 8.0
     assert stripe.payments.charge(PURCHASE, CALLER).id == "pi_1"
     assert stripe.calls[-1].key == "sk_test_theNextOne"
 
@@ -174,7 +174,7 @@ def test_a_rotated_key_is_waited_for_while_parameter_store_throttles():
 def test_a_rejected_key_whose_replacement_cannot_be_used(errors, replacement, code):
     stripe = FakeStripe(reply(), error(401))
     stripe.payments.charge(PURCHASE, CALLER)
-    stripe.store.fail = errors
+    stripe.store.errors = errors
     stripe.store.put(replacement)
     problem = charge(stripe)
     assert (problem.code, "charged nothing" in problem.detail, len(stripe.calls)) == (code, True, 2)
@@ -190,7 +190,7 @@ def test_a_key_that_does_not_fit_the_stage_is_not_sent(key: str):
 def test_the_key_is_waited_for_while_parameter_store_throttles_and_six_seconds_are_left_for_stripe():
     stripe = FakeStripe(reply(), throttled_until=15.0)
     stripe.payments.charge(PURCHASE, CALLER)
-    assert 15.0 <= stripe.clock.now <= 18.0
+    assert 15.0 <= stripe.store.now <= 18.0
 
 
 def test_a_key_that_is_not_read_in_time_charges_nothing():
@@ -198,14 +198,14 @@ def test_a_key_that_is_not_read_in_time_charges_nothing():
     problem = charge(stripe)
     assert (problem.code, problem.headers["Retry-After"], stripe.calls) == ("stripe_key_unavailable", "5", [])
     assert "/stripeSecretKey/test: ThrottlingException" in problem.cause
-    assert 15.0 < stripe.clock.now <= 18.0
+    assert 15.0 < stripe.store.now <= 18.0
 
 
 def test_a_denied_read_is_not_repeated():
     stripe = FakeStripe(reply())
-    stripe.store.fail = [RejectedError("AccessDeniedException")]
+    stripe.store.errors = [RejectedError("AccessDeniedException")]
     assert charge(stripe).code == "stripe_key_unavailable"
-    assert (stripe.store.calls, stripe.clock.now) == (1, 0.0)
+    assert (stripe.store.calls, stripe.store.now) == (1, 0.0)
 
 
 def test_a_key_rejected_too_late_for_another_call_is_read_by_the_next_purchase():
@@ -221,10 +221,10 @@ def test_a_key_rejected_too_late_for_another_call_is_read_by_the_next_purchase()
 
 def test_a_call_ends_24_seconds_after_the_purchase_began():
     stripe = FakeStripe(TIMEOUT)
-    stripe.clock.now = 100.0
+    stripe.store.now = 100.0
     charge(stripe)
     assert {call.deadline for call in stripe.calls} == {124.0}
-    assert 116.0 <= stripe.clock.now <= 124.0
+    assert 116.0 <= stripe.store.now <= 124.0
 
 
 @pytest.mark.parametrize(

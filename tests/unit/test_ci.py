@@ -41,7 +41,7 @@ def test_the_workflow_runs_only_what_ci_run_runs():
 
 
 def test_ci_run_lints_and_runs_all_tests():
-    assert ci_run() == {"lint", "test-all", "test", "test-packaged", "fuzz"}
+    assert ci_run() == {"lint", "test-all", "test", "test-slow", "test-packaged", "fuzz"}
 
 
 def test_the_tests_run_on_every_supported_python():

@@ -46,7 +46,13 @@ COUNTED = {
 }
 
 telemetry = Telemetry("dev", Redactor(SENSITIVE))
-notifier = Notifier(load({"STAGE": "dev"}), telemetry)
+
+
+def sns_fails(*_: object) -> None:
+    raise sns.PublishError("no")
+
+
+up, down = (Notifier(load({"STAGE": "dev"}), telemetry, publish) for publish in (lambda *_: None, sns_fails))
 
 
 def respond(get_response: Callable[[], object]) -> Response:
@@ -59,20 +65,19 @@ def fail(kind: str, **members: Any) -> None:
     raise Problem(kind, "detail", **members)
 
 
-def announce() -> str | None:
-    return notifier.announce(OF_STRIPE, "arn:aws:lambda:eu-west-1:1:function")
+def announce(notifier: Notifier) -> Response:
+    return respond(lambda: notifier.announce(OF_STRIPE, "arn:aws:lambda:eu-west-1:1:function"))
 
 
 @pytest.fixture
-def lines_of(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> LinesOf:
-    """Does something in a request of the stage dev, and returns the lines that they write. SNS accepts all."""
+def lines_of(capsys: pytest.CaptureFixture[str]) -> LinesOf:
+    """Does something in a request of the stage dev, and returns the lines that it writes."""
 
     def lines_of(action: Callable[..., object], *arguments: object) -> Lines:
         with contextlib.suppress(sns.PublishError), telemetry.request():
             action(*arguments)
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
-    monkeypatch.setattr(sns, "publish", lambda *_: None)
     return lines_of
 
 
@@ -105,16 +110,12 @@ def test_a_decline_is_counted_by_its_reason_too(lines_of: LinesOf):
     assert by_reason == {None: 2, "lost_card": 1, "expired_card": 1}
 
 
-def test_purchases_texts_reads_and_bugs_are_counted(lines_of: LinesOf, monkeypatch: pytest.MonkeyPatch):
-    def publish(*_: object) -> None:
-        raise sns.PublishError("no")
-
-    assert sums(lines_of(respond, announce)) == of_stage(Purchases=1, Amount=4200)
-    assert sums(lines_of(notifier.text_admin, json.dumps(OF_TOPIC))) == {}
+def test_purchases_texts_reads_and_bugs_are_counted(lines_of: LinesOf):
+    assert sums(lines_of(announce, up)) == of_stage(Purchases=1, Amount=4200)
+    assert sums(lines_of(announce, down)) == of_stage(WebhookFailures=1)
+    assert sums(lines_of(up.text_admin, json.dumps(OF_TOPIC))) == {}
+    assert sums(lines_of(down.text_admin, json.dumps(OF_TOPIC))) == of_stage(NotifyFailures=1)
+    assert sums(lines_of(up.text_admin, "not JSON")) == of_stage(NotifyUnreadable=1)
     for is_refresh, metric in ((False, "KeyReads"), (True, "KeyRereads")):
         assert sums(lines_of(telemetry.secret_read(is_refresh).__enter__)) == of_stage(**{metric: 1})
     assert sums(lines_of(respond, lambda: 1 / 0)) == of_stage(InternalErrors=1)
-    monkeypatch.setattr(sns, "publish", publish)
-    assert sums(lines_of(respond, announce)) == of_stage(WebhookFailures=1)
-    for message, metric in ((json.dumps(OF_TOPIC), "NotifyFailures"), ("not JSON", "NotifyUnreadable")):
-        assert sums(lines_of(notifier.text_admin, message)) == of_stage(**{metric: 1})

@@ -86,5 +86,5 @@ def test_a_failure_of_stripe_is_not_the_callers(response, code, calls):
 
 def test_without_its_key_the_service_is_unavailable():
     stripe = FakeStripe(reply())
-    stripe.store.fail = [RejectedError("AccessDeniedException")]
+    stripe.store.errors = [RejectedError("AccessDeniedException")]
     assert (problem(stripe).code, stripe.calls) == ("stripe_key_unavailable", [])
