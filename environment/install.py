@@ -62,7 +62,6 @@ def install(name: str, project: Path = PROJECT, venv: str = ".venv") -> None:
     marks = {section: project / venv / f".{section.name}" for section in needed}
     missing = [section for section, mark in marks.items() if _read(mark) != _digest(section, project)]
     if missing:
-        _check_deployed(sections[_WITH_PROJECT], project)
         _install(missing, project, venv)
     # Last, so that an interrupted installation starts again. Always, because make compares times.
     for section, mark in marks.items():
@@ -89,6 +88,9 @@ def _install(sections: list[Section], project: Path, venv: str) -> None:
     python = project / venv / "bin" / "python"
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--no-deps"]
     count = sum(section.count for section in sections)
+    with_project = sections[0].name == _WITH_PROJECT
+    if with_project:
+        _check_deployed(sections[0], project)
     if not sections[0].base:
         print(f"Creating {venv}", flush=True)
         _run([sys.executable, "-m", "venv", venv], project)
@@ -96,11 +98,11 @@ def _install(sections: list[Section], project: Path, venv: str) -> None:
     (project / venv / "pins.txt").write_text("".join(section.pins for section in sections), encoding="utf-8")
     options = ["--require-hashes", "--only-binary", ":all:", "--no-compile", "--progress-bar", "off"]
     _run([*pip, *options, "--requirement", f"{venv}/pins.txt"], project, count)
-    if sections[0].name == _WITH_PROJECT:
+    if with_project:
         print("Installing stagectl from this folder", flush=True)
         _run([*pip, "--quiet", "--no-index", "--no-build-isolation", "--editable", "."], project)
-        if packages := [str(file) for name in _COMPILED for file in project.glob(f"{venv}/lib/*/site-packages/{name}")]:
-            _run([str(python), "-m", "compileall", "-q", *packages], project)
+    if packages := [str(file) for name in _COMPILED for file in project.glob(f"{venv}/lib/*/site-packages/{name}")]:
+        _run([str(python), "-m", "compileall", "-q", *packages], project)
 
 
 def _run(command: list[str], project: Path, count: int = 0) -> None:

@@ -30,14 +30,23 @@ _HEADER = """\
 def _resolve(*arguments: str) -> str:
     """Return what `uv pip compile` resolves: pins that every supported Python can install, from wheels alone."""
     options = ["--universal", "--python-version", "3.10", "--fork-strategy", "fewest", "--only-binary", ":all:"]
-    output = ["--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--strip-extras", "--no-emit-package", "pip"]
+    output = [
+        "--quiet",
+        "--generate-hashes",
+        "--no-header",
+        "--no-annotate",
+        "--strip-extras",
+        "--no-emit-package",
+        "pip",
+    ]
     command = [f"{_FOLDER}/bin/uv", "pip", "compile", "--cache-dir", f"{_FOLDER}/cache", *options, *output, *arguments]
     return subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True).stdout  # noqa: S603
 
 
 def _pins_of(text: str) -> dict[str, str]:
-    """Return each pin with its hashes by its first line: name, version and marker."""
-    return {pin.partition("\n")[0]: pin for pin in re.findall(r"^\w.*\n(?: .*\n)*", text, re.MULTILINE)}
+    """Return each pin with its hashes by its first line: name, version and marker. Windows is not supported."""
+    pins = {pin.partition("\n")[0]: pin for pin in re.findall(r"^\w.*\n(?: .*\n)*", text, re.MULTILINE)}
+    return {line: pin for line, pin in pins.items() if "sys_platform == 'win32'" not in line}
 
 
 def _with_base(name: str, sections: dict[str, dict[str, str]]) -> set[str]:
@@ -53,7 +62,8 @@ def write_pins(arguments: list[str]) -> None:
     (PROJECT / every).write_text("".join(it.pins for it in read_sections(file.read_text("utf-8")).values()), "utf-8")
     sources = {name: [*files, "--group", name] for name, (_, files) in _SECTIONS.items()}
     _resolve(*(source for section in sources.values() for source in section), "--output-file", every, *arguments)
-    sections, text = {}, _HEADER
+    sections: dict[str, dict[str, str]] = {}
+    text = _HEADER
     for name, (base, _) in _SECTIONS.items():
         pins = _pins_of(_resolve(*sources[name], "--constraint", every))
         sections[name] = {line: pin for line, pin in pins.items() if line not in _with_base(base, sections)}

@@ -1,0 +1,106 @@
+"""make installs exactly what requirements-dev.txt pins, and nothing twice."""
+
+import hashlib
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from environment.install import InstallError, install
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with one installed section."""
+    project = tmp_path_factory.mktemp("a project")
+    wheel = make_wheel(project, "one")
+    (project / "requirements-dev.txt").write_text(f"# [first]\none==1 --hash=sha256:{wheel}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        offline(patch, project)
+        install("first", project)
+    return project
+
+
+@pytest.fixture
+def project(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that project, without a link to this machine's packages."""
+    shutil.copytree(installed, tmp_path / "a project", symlinks=True)
+    offline(monkeypatch, tmp_path / "a project")
+    return tmp_path / "a project"
+
+
+def offline(patch: pytest.MonkeyPatch, project: Path) -> None:
+    """Let pip find packages in the project's folder only."""
+    patch.setenv("PIP_NO_INDEX", "1")
+    patch.setenv("PIP_FIND_LINKS", project.as_uri())
+
+
+def make_wheel(project: Path, name: str) -> str:
+    """Write a package with one module, and return its hash."""
+    wheel, info = project / f"{name}-1-py3-none-any.whl", f"{name}-1.dist-info"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(f"{name}.py", "")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\nRequires-Dist: more\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+def pin(project: Path, line: str) -> None:
+    """Add a section that is based on the installed one."""
+    with (project / "requirements-dev.txt").open("a") as file:
+        file.write(f"# [second] after [first]\n{line}\n")
+
+
+def modules(project: Path) -> set[str]:
+    return {file.stem for file in project.glob(".venv/lib/*/site-packages/*.py")}
+
+
+def test_a_package_with_another_hash_than_its_pin_is_not_installed(project: Path):
+    right = make_wheel(project, "two")
+    pins = (project / "requirements-dev.txt").read_text()
+    pin(project, f"two==1 --hash=sha256:{'0' * 64}")
+    for _ in range(2):  # make repeats it, because there is no mark
+        with pytest.raises(InstallError):
+            install("second", project)
+    assert "two" not in modules(project)
+    (project / "requirements-dev.txt").write_text(pins)
+    pin(project, f"two==1 --hash=sha256:{right}")
+    install("second", project)
+    assert {"one", "two"} <= modules(project)
+
+
+@pytest.mark.parametrize("line", ["two==1", "two --hash=sha256:{hash}"])
+def test_a_line_without_a_hash_or_a_version_is_an_error(project: Path, line: str):
+    pin(project, line.replace("{hash}", make_wheel(project, "two")))
+    with pytest.raises(InstallError):
+        install("second", project)
+    assert "two" not in modules(project)
+
+
+def test_a_package_that_has_to_be_built_is_an_error(project: Path):
+    """What it is built with has no hash."""
+    (project / "setup.py").write_text("from setuptools import setup\nsetup(name='two', version='1', py_modules=[])\n")
+    source = Path(shutil.make_archive(str(project / "two-1"), "zip", project, "setup.py"))
+    pin(project, f"two==1 --hash=sha256:{hashlib.sha256(source.read_bytes()).hexdigest()}")
+    with pytest.raises(InstallError):
+        install("second", project)
+
+
+def test_only_what_is_missing_is_installed(project: Path):
+    wheel = make_wheel(project, "two")
+    pin(project, f"two==1 --hash=sha256:{wheel}")
+    (project / "one-1-py3-none-any.whl").unlink()
+    shutil.rmtree(next(project.glob(".venv/lib/*/site-packages/one-1.dist-info")))
+    install("second", project)
+    shutil.rmtree(project / ".venv" / "bin")  # neither Python nor pip is called again
+    install("second", project)
+
+
+def test_what_is_deployed_is_what_is_installed(project: Path):
+    (project / "requirements.txt").write_text("stripe==16.1.0\ntyping_extensions==4.16.0\n")
+    (project / "pyproject.toml").touch()
+    (project / "requirements-dev.txt").write_text("# [run]\nstripe==16.1.0 \\\ntyping-extensions==4.15.0 \\\n")
+    with pytest.raises(InstallError, match=r"typing_extensions 4\.16\.0.*\nmake pins$"):
+        install("run", project)
