@@ -1,7 +1,6 @@
-"""The project itself: what app.py may import, what the wheel contains, and what editors are told."""
+"""The project itself: what app.py may import, and which packages the wheel contains."""
 
 import ast
-import configparser
 import sys
 from pathlib import Path
 
@@ -24,15 +23,6 @@ def test_app_py_imports_chalicelib_and_stagectl_only_for_chalices_command_line()
     assert {name for name in imports(tree) if name.partition(".")[0] not in allowed} <= {"stagectl.project_check"}
     at_once = [node for node in ast.walk(tree) if node not in optional]
     assert {name for node in at_once for name in _imported(node) if name.startswith("stagectl")} == set()
-
-
-def test_editors_and_ruff_agree_on_the_line_length_and_indentation():
-    editor = configparser.ConfigParser()
-    editor.read_string("[DEFAULT]\n" + (PROJECT / ".editorconfig").read_text())
-    settings = (PROJECT / "pyproject.toml").read_text()
-    assert f"line-length = {editor['*']['max_line_length']}\n" in settings
-    assert "indent-width" not in settings  # ruff's default is 4
-    assert editor["*.{py,pyi}"]["indent_size"] == "4"
 
 
 def imports(tree: ast.AST) -> set[str]:
