@@ -25,7 +25,6 @@ _NOT_COPIED = (
     "build",
     "*.egg-info",
     "accounts.json",
-    "deployed",
     "deployments",
     ".*_cache",
 )

@@ -88,12 +88,15 @@ def test_a_package_that_has_to_be_built_is_an_error(project: Path):
         install("second", project)
 
 
-def test_only_what_is_missing_is_installed(project: Path):
-    wheel = make_wheel(project, "two")
-    pin(project, f"two==1 --hash=sha256:{wheel}")
+def test_only_what_is_missing_or_changed_is_installed(project: Path):
+    pin(project, f"two==1 --hash=sha256:{make_wheel(project, 'two')}")
     (project / "one-1-py3-none-any.whl").unlink()
     shutil.rmtree(next(project.glob(".venv/lib/*/site-packages/one-1.dist-info")))
     install("second", project)
+    with (project / "requirements-dev.txt").open("a") as file:
+        file.write(f"three==1 --hash=sha256:{make_wheel(project, 'three')}\n")
+    install("second", project)
+    assert "three" in modules(project)
     shutil.rmtree(project / ".venv" / "bin")  # neither Python nor pip is called again
     install("second", project)
 
