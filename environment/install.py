@@ -94,7 +94,7 @@ def _install(sections: list[Section], project: Path, venv: str) -> None:
     if not sections[0].base:
         print(f"Creating {venv}", flush=True)
         _run([sys.executable, "-m", "venv", venv], project)
-    print(f"Installing {count} packages for {' and '.join(it.name for it in sections)} in {venv}", flush=True)
+    print(f"Installing packages for {' and '.join(it.name for it in sections)} in {venv}: {count}", flush=True)
     (project / venv / "pins.txt").write_text("".join(section.pins for section in sections), encoding="utf-8")
     options = ["--require-hashes", "--only-binary", ":all:", "--no-compile", "--progress-bar", "off"]
     _run([*pip, *options, "--requirement", f"{venv}/pins.txt"], project, count)

@@ -2,6 +2,9 @@
 
 import hashlib
 import shutil
+import subprocess
+import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from environment.install import InstallError, install
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with one installed section."""
     project = tmp_path_factory.mktemp("a project")
+    add_venv(project)
     wheel = make_wheel(project, "one")
     (project / "requirements-dev.txt").write_text(f"# [first]\none==1 --hash=sha256:{wheel}\n")
     with pytest.MonkeyPatch.context() as patch:
@@ -28,6 +32,13 @@ def project(installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     shutil.copytree(installed, tmp_path / "a project", symlinks=True)
     offline(monkeypatch, tmp_path / "a project")
     return tmp_path / "a project"
+
+
+def add_venv(project: Path) -> None:
+    """Add a virtual environment that sees the packages of this one, pip among them."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", project / ".venv"], check=True)
+    (packages,) = project.glob(".venv/lib/*/site-packages")
+    (packages / "installed_already.pth").write_text(sysconfig.get_path("purelib"))
 
 
 def offline(patch: pytest.MonkeyPatch, project: Path) -> None:
@@ -81,11 +92,19 @@ def test_a_line_without_a_hash_or_a_version_is_an_error(project: Path, line: str
 
 def test_a_package_that_has_to_be_built_is_an_error(project: Path):
     """What it is built with has no hash."""
-    (project / "setup.py").write_text("from setuptools import setup\nsetup(name='two', version='1', py_modules=[])\n")
-    source = Path(shutil.make_archive(str(project / "two-1"), "zip", project, "setup.py"))
-    pin(project, f"two==1 --hash=sha256:{hashlib.sha256(source.read_bytes()).hexdigest()}")
+    make_wheel(project, "two")
+    source = project / "two-1"
+    source.mkdir()
+    wheel = (project / "two-1-py3-none-any.whl").rename(source / "built.whl")
+    copy = f"__import__('shutil').copy({wheel.name!r}, folder + '/two-1-py3-none-any.whl') and 'two-1-py3-none-any.whl'"
+    (source / "backend.py").write_text(f"def build_wheel(folder, *_, **__):\n    return {copy}\n")
+    settings = "requires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+    (source / "pyproject.toml").write_text(f"[build-system]\n{settings}")
+    archive = Path(shutil.make_archive(str(source), "gztar", project, source.name))
+    pin(project, f"two==1 --hash=sha256:{hashlib.sha256(archive.read_bytes()).hexdigest()}")
     with pytest.raises(InstallError):
         install("second", project)
+    assert "two" not in modules(project)
 
 
 def test_only_what_is_missing_or_changed_is_installed(project: Path):

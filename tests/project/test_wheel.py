@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import zipfile
 from importlib.metadata import PathDistribution, version
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests import PROJECT
+from tests.project.test_install import add_venv
 from tests.unit.test_project import PACKAGES, imports
 
 _INSTALLED_AS = {"botocore": "boto3"}  # boto3 brings the botocore that fits it
@@ -70,11 +70,7 @@ def test_the_wheel_reads_secrets_without_another_package(unpacked_wheel: Path):
 @pytest.mark.slow
 def test_make_setup_in_a_path_with_spaces_installs_stagectl_and_runs_once(tmp_path: Path):
     checkout = copy_project(tmp_path / "a b" / "c d")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", checkout / ".venv"], check=True)
-    # The requirements of this run are visible there, so that pip downloads nothing.
-    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    packages = checkout / ".venv" / "lib" / python / "site-packages"
-    (packages / "installed_already.pth").write_text(sysconfig.get_path("purelib"))
+    add_venv(checkout)
     make = ["make", f"PYTHON={sys.executable}", "setup"]
     first = subprocess.run(make, cwd=checkout, capture_output=True, text=True, check=False)
     assert first.returncode == 0, first.stderr
