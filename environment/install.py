@@ -19,10 +19,6 @@ DEPLOYED = "requirements.txt"
 # Installing this section installs the project itself too, so that there is a command stagectl.
 _WITH_PROJECT = "run"
 
-# pip's bytecode of every module would take as long as the rest. Python writes that of the imported ones, except in the
-# devstack's Lambda containers, which write none and import these.
-_COMPILED = ("awslambdaric", "simplejson", "snapshot_restore_py")
-
 
 class InstallError(Exception):
     """The environment is incomplete. The message gives the reason, and the next step."""
@@ -101,8 +97,9 @@ def _install(sections: list[Section], project: Path, venv: str) -> None:
     if with_project:
         print("Installing stagectl from this folder", flush=True)
         _run([*pip, "--quiet", "--no-index", "--no-build-isolation", "--editable", "."], project)
-    if packages := [str(file) for name in _COMPILED for file in project.glob(f"{venv}/lib/*/site-packages/{name}")]:
-        _run([str(python), "-m", "compileall", "-q", *packages], project)
+    # As pip would, but on every core. Some packages contain templates that are no Python: that is no error.
+    compile_all = [str(python), "-m", "compileall", "-qq", "-j", "0", f"{venv}/lib"]
+    subprocess.run(compile_all, cwd=project, check=False)  # noqa: S603
 
 
 def _run(command: list[str], project: Path, count: int = 0) -> None:
