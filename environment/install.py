@@ -107,10 +107,10 @@ def _run(command: list[str], project: Path, count: int = 0) -> None:
     with subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE if count else None, text=True) as process:  # noqa: S603
         collected = 0
         for line in process.stdout or ():
-            if line.startswith(("Collecting ", "Requirement already satisfied: ")):
+            if line.startswith(("Collecting ", "Processing ", "Ignoring ", "Requirement already satisfied: ")):
                 collected += 1
                 if collected % 10 == 0:
-                    print(f"  {collected} of {count} downloaded or cached", flush=True)
+                    print(f"  {collected} of {count} are here", flush=True)
             elif line.startswith("Installing collected packages"):
                 print(f"  unpacking {len(line.split(','))}", flush=True)
     if process.returncode:
