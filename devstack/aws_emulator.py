@@ -74,6 +74,7 @@ class AwsServer(LoopbackServer):
         """
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         self.calls: list[str] = []
+        self._clients: dict[str, Any] = {}
         self._reads: TokenBucket | None = None
         self._on_publish = on_publish
         self._faults: list[tuple[int | None, AwsFault]] = []
@@ -82,8 +83,13 @@ class AwsServer(LoopbackServer):
         super().__init__(Request.application(self._respond), port)
 
     def client(self, service: str, config: Config | None = None) -> Any:
-        """Return boto3's client of a service of this AWS."""
-        return boto3.client(service, endpoint_url=self.url, config=Config(proxies={}).merge(config or Config()))
+        """Return boto3's client of a service of this AWS. Callers without a ``config`` share it."""
+        if config is None and service in self._clients:
+            return self._clients[service]
+        made = boto3.client(service, endpoint_url=self.url, config=Config(proxies={}).merge(config or Config()))
+        if config is None:
+            self._clients[service] = made
+        return made
 
     def put_secret(self, name: str, value: str) -> None:
         """Store a SecureString. Replaces the stored value."""

@@ -4,16 +4,13 @@ import contextlib
 import json
 import re
 import signal
+import socket
 import sys
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
-from urllib.request import urlopen
-
-from chalice.config import Config
 
 import chalicelib.config
 from chalicelib.config import ConfigError, load
@@ -23,12 +20,13 @@ from devstack.console.fault_switches import Switches
 from devstack.console.server import Console
 from devstack.event_log import EventLog
 from devstack.ports import StartError
+from devstack.service_processes import ServiceProcesses
+from devstack.source_files import SourceFiles
 from devstack.stage_setup import set_up
 from devstack.stripe.server import StripeServer
 from stagectl import project_check
 from stagectl.operator_error import OperatorError
 
-_READY_TIMEOUT = 30.0  # seconds
 # Lines of chalice and botocore that are of no use here.
 _NOISE = ("GET /health", "Serving on http", "POST /stripe/webhook HTTP")
 
@@ -43,8 +41,6 @@ class Runner:
         self._ports = ports
         self._api_url = f"http://127.0.0.1:{ports['API_PORT']}"
         self._stop = threading.Event()
-        self._children: dict[str, Child] = {}
-        self._children_lock = threading.Lock()  # held while a child is started or stopped
         self._log = EventLog(show=_print)
 
     def run(self) -> int:
@@ -63,71 +59,67 @@ class Runner:
             raise StartError(str(error)) from error
         leave_own_accounts()
         with contextlib.ExitStack() as cleanup:
-            try:
-                banner = self._start(cleanup)
-                if not self._stop.is_set():
-                    _print(banner)
-                return self._watch()
-            finally:
-                self._stop.set()
-                with self._children_lock:
-                    for child in self._children.values():
-                        child.stop()
+            service, banner = self._start(cleanup)
+            return self._watch(service, banner)
 
-    def _start(self, cleanup: contextlib.ExitStack) -> str:
-        """Start all parts, and return the banner to print when they are ready."""
+    def _start(self, cleanup: contextlib.ExitStack) -> tuple[ServiceProcesses, str]:
+        """Start all parts. Return the processes that run app.py, and the banner to print when they are ready."""
         aws = self._listen("AWS_PORT", partial(AwsServer, on_publish=self._log.add_publish), cleanup)
         stripe = partial(StripeServer, on_event=self._log.add_stripe_event, on_delivery=self._log.add_delivery)
         payments = self._listen("STRIPE_PORT", stripe, cleanup)
         stage = load({"STAGE": "dev"})
         key = payments.keys.issue("test")
         queue = set_up(aws, payments, stage, key, self._api_url)
-        on_lambda = Config(chalice_stage="dev", config_from_disk=project_check.read(PROJECT / ".chalice"))
-        environment = {**aws.environment(), **on_lambda.environment_variables, "STRIPE_API_BASE": payments.url}
+        with self._port("API_PORT") as port:
+            listener = cleanup.enter_context(socket.create_server(("127.0.0.1", port), backlog=128))
+        environment = {**aws.environment(), "STRIPE_API_BASE": payments.url}
         # chalice local warns for each signed route that it does not check signatures. The banner says so once.
         of_api = {**environment, "PYTHONWARNINGS": "ignore::UserWarning:chalice.local"}
-        switches = Switches(aws, payments, key, stage.parameter("stripe-key"), lambda: self._start_api(of_api))
-        console = self._listen("CONSOLE_PORT", partial(Console, self._log, payments, switches, self._api_url), cleanup)
         of_notify = {**environment, "_HANDLER": "app.notify"}
-        self._children["notify"] = Child(["devstack.notify_worker", queue], of_notify, partial(_print_output, "notify"))
-        self._start_api(of_api)
-        return _banner(self._api_url, console.url, aws.url, payments.url)
+        api = ["devstack.chalice_local", "--stage", "dev", "--listener", str(listener.fileno())]
+        service = ServiceProcesses(
+            lambda: Child(api, of_api, partial(_print_output, "api"), listener),
+            lambda: Child(["devstack.notify_worker", queue], of_notify, partial(_print_output, "notify")),
+            SourceFiles(PROJECT),
+            partial(_print_output, "reload"),
+        )
+        switches = Switches(aws, payments, key, stage.parameter("stripe-key"), service.restart_api)
+        console = self._listen("CONSOLE_PORT", partial(Console, self._log, payments, switches, self._api_url), cleanup)
+        cleanup.callback(service.stop)
+        service.start()
+        return service, _banner(self._api_url, console.url, aws.url, payments.url)
 
-    def _listen(self, port: str, build: Callable[..., _P], cleanup: contextlib.ExitStack) -> _P:
+    def _listen(self, variable: str, build: Callable[..., _P], cleanup: contextlib.ExitStack) -> _P:
         """Build and start a part that listens on a port."""
-        try:
-            part = build(port=self._ports[port])
-        except OSError as error:
-            raise StartError(f"{port} is {self._ports[port]}, which can't be listened on: {error.strerror}.") from error
+        with self._port(variable) as port:
+            part = build(port=port)
         part.start()
         cleanup.callback(part.stop)
         return part
 
-    def _start_api(self, environment: Mapping[str, str]) -> None:
-        """Start the API, after stopping the running one, and wait until it responds."""
-        with self._children_lock:
-            if self._stop.is_set():
-                return
-            if running := self._children.get("api"):
-                running.stop()
-            arguments = ["devstack.chalice_local", "--stage", "dev", "--port", str(self._ports["API_PORT"])]
-            api = self._children["api"] = Child(arguments, dict(environment), partial(_print_output, "api"))
-            deadline = time.monotonic() + _READY_TIMEOUT
-            while not self._stop.is_set() and not _is_healthy(self._ports["API_PORT"]):
-                if api.has_ended:
-                    raise StartError("`chalice local` ended before it was ready. Its output is above.")
-                if time.monotonic() > deadline:
-                    raise StartError(f"`chalice local` was not ready within {_READY_TIMEOUT:.0f} s.")
-                time.sleep(0.02)
+    @contextlib.contextmanager
+    def _port(self, variable: str) -> Iterator[int]:
+        """Give the port of a variable, to listen on it.
 
-    def _watch(self) -> int:
-        """Wait for the end of the stack, and return the exit code."""
-        while not self._stop.wait(0.2):
-            with self._children_lock:
-                ended = [name for name, child in self._children.items() if child.has_ended]
-            if ended and not self._stop.is_set():
+        :raises StartError: it can't be listened on.
+        """
+        port = self._ports[variable]
+        try:
+            yield port
+        except OSError as error:
+            raise StartError(f"{variable} is {port}, which can't be listened on: {error.strerror}.") from error
+
+    def _watch(self, service: ServiceProcesses, banner: str) -> int:
+        """Reload the service when its files change, until the end of the stack. Return the exit code."""
+        is_announced = False
+        while not self._stop.wait(service.poll_interval):
+            service.step()
+            if ended := service.ended():
                 _print(f"{' and '.join(ended)} ended unexpectedly, so the stack stops. The last output is above.")
                 return 1
+            if service.is_ready and not is_announced:
+                _print(banner)
+                is_announced = True
         return 0
 
 
@@ -146,16 +138,11 @@ def _banner(api: str, console: str, aws: str, stripe: str) -> str:
 
     curl {api}/billing -H 'Content-Type: application/json' -d '{{"source": "tok_visa", "storage": 21}}'
 
+  Saving app.py, a module of chalicelib or .chalice/config.json reloads the API and notify. Keys, payments and the
+  console's history stay.
+
   Ctrl-C stops everything. Events appear below.
 """
-
-
-def _is_healthy(port: int) -> bool:
-    try:
-        with urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
 
 
 def _print_output(part: str, line: str) -> None:

@@ -25,8 +25,7 @@ def set_up(aws: AwsServer, payments: StripeServer, config: StageConfig, key: str
     aws.put_secret(config.parameter("webhook-secret"), str(endpoint.secret))
     sns, sqs = aws.client("sns"), aws.client("sqs")
     topic = sns.create_topic(Name=config.note_purchased_topic)["TopicArn"]
-    attributes = {"VisibilityTimeout": "1"}  # seconds until a message is received again if `notify` failed
-    queue = str(sqs.create_queue(QueueName="devstack-notify", Attributes=attributes)["QueueUrl"])
+    queue = str(sqs.create_queue(QueueName="devstack-notify")["QueueUrl"])
     queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
     return queue

@@ -13,9 +13,10 @@ from chalicelib.config import StageConfig
 from chalicelib.stripe_client.api import API_VERSION
 from chalicelib.stripe_client.connection import stripe_connection
 from chalicelib.stripe_client.transport import StripeTransport
-from stagectl import prompt, secrets_store
+from stagectl import secrets_store
 from stagectl.aws.secret import SecretValue
 from stagectl.operator_error import OperatorError, PermissionDeniedError
+from stagectl.prompt import SecretInput
 from stagectl.target import Target
 
 _CONNECT, _RESPONSE = 5.0, 30.0  # seconds
@@ -151,13 +152,15 @@ ask_key_option = click.option(
 )
 
 
-def key_for(target: Target, ask: bool) -> SecretValue:
+def key_for(target: Target, entry: SecretInput | None = None) -> SecretValue:
     """Return the Stripe key to use: the stage's, or one that the operator enters.
+
+    :param entry: of --ask-key.
 
     :raises OperatorError: it is not stored, these credentials cannot read it, or it is invalid for the stage.
     """
-    if ask:
-        value = prompt.secret(f"Stripe key of {target.stage}'s account, used once")
+    if entry:
+        value = entry.read(f"Stripe key of {target.stage}'s account, used once")
         secrets_store.validate(target.config, "stripe-key", value)
         return value
     name = target.config.parameter("stripe-key")

@@ -53,7 +53,7 @@ def names_an_endpoint(version: secrets_store.Version) -> bool:
 
 def deploy(context: Context, target: Target) -> None:
     """Create or update the endpoint as a step of `stagectl deploy`."""
-    key = stripe_account.key_for(target, ask=False)
+    key = stripe_account.key_for(target)
     try:
         with context.output.working("Updating the webhook endpoint"):
             result = up(target, key, deployed.url(target))

@@ -1,10 +1,12 @@
 """Pins stages to an AWS account and region, so that no command works on a stage with another account's credentials.
 
-The first command that changes something of a stage pins it. From then on every command stops if the credentials are
-another account's. Stages that share resources share a pin. The file contains account ids, so git ignores it.
+The first command that changes something of a test stage pins it. The account of a live stage is named by the operator.
+From then on every command stops if the credentials are another account's. Stages that share resources share a pin. The
+file contains account ids, so git ignores it.
 """
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -54,6 +56,17 @@ def read() -> dict[str, AccountRegion]:
             "Delete it and pin each stage again, with its own credentials:",
             "\n".join(commands),
         ) from error
+
+
+def parse_id(text: str) -> str:
+    """Return an account id without the hyphens with which AWS's console shows it.
+
+    :raises OperatorError: it is no account id.
+    """
+    account = text.strip().replace("-", "")
+    if not re.fullmatch("[0-9]{12}", account):
+        raise OperatorError(f"{text!r} is not an account id.", "Nothing was changed. It has twelve digits.")
+    return account
 
 
 def _file() -> Path:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from stagectl.operator_error import OperatorError
 from stagectl.target import Target
 
 _TRACEBACK = "Traceback (most recent call last):"
+_OF_OTHER_CREDENTIALS = {"AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION"}
 _ERROR = "received the following error:"  # Chalice's last words before AWS's message
 
 
@@ -24,13 +26,13 @@ def run(context: Context, target: Target) -> None:
     app = project.current()
     _correct_record(target, app.folder)
     command = [str(Path(sys.executable).with_name("chalice")), "deploy", "--stage", target.stage]
-    if target.profile:
-        command += ["--profile", target.profile]  # AWS_PROFILE would lose to access keys in the environment
-    # Chalice imports app.py, which would read these from the shell, where they may contradict --stage.
-    environment = {name: value for name, value in os.environ.items() if name not in app.config.VARIABLES}
-    environment["AWS_DEFAULT_REGION"] = target.region
     process = subprocess.Popen(  # noqa: S603 - the stage is a declared one
-        command, cwd=app.folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        cwd=app.folder,
+        env=environment(target, os.environ),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     assert process.stdout
     lines: list[str] = []
@@ -45,6 +47,24 @@ def run(context: Context, target: Target) -> None:
         remedy = "Fix the cause, then repeat the command. What is deployed already stays."
         raise OperatorError(f"chalice deploy failed: {reason(lines)}", remedy)
     context.output.mark("ok", f"{target.stage} is deployed at {deployed.url(target)}.")
+
+
+def environment(target: Target, shell: Mapping[str, str]) -> dict[str, str]:
+    """Return Chalice's environment: the shell's, with the same credentials as the target's.
+
+    Passing the profile alone would make Chalice prompt for an MFA code again.
+    """
+    frozen = target.session.get_credentials().get_frozen_credentials()
+    # Chalice imports app.py, which would read its variables from the shell, where they may contradict --stage.
+    left_out = project.current().config.VARIABLES | _OF_OTHER_CREDENTIALS
+    return {
+        **{name: value for name, value in shell.items() if name not in left_out},
+        "AWS_ACCESS_KEY_ID": frozen.access_key,
+        "AWS_SECRET_ACCESS_KEY": frozen.secret_key,
+        "AWS_DEFAULT_REGION": target.region,
+        **({"AWS_SESSION_TOKEN": frozen.token} if frozen.token else {}),
+        **({"AWS_PROFILE": target.profile} if target.profile else {}),  # its other settings
+    }
 
 
 def reason(lines: list[str]) -> str:

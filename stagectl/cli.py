@@ -6,8 +6,9 @@ from functools import cache
 
 import click
 
-from stagectl import project
+from stagectl import project, prompt
 from stagectl.aws_errors import explain
+from stagectl.aws_sessions import AwsSessions
 from stagectl.commands import deploy, doctor, resources_group, secrets_group, stages_group
 from stagectl.context import Context
 from stagectl.operator_error import OperatorError
@@ -28,6 +29,7 @@ _INTERRUPTED = 130  # a shell's exit code for a program that Ctrl-C ended
 def cli(context: click.Context, profile: str | None, region: str | None, debug: bool) -> None:
     """\b
     Operate the stages of a Chalice app. From nothing to production:
+      stagectl --profile prod stages pin --stage prod --account 111122223333
       stagectl --profile prod secrets put --stage prod
       stagectl --profile prod deploy --stage prod
 
@@ -35,7 +37,13 @@ def cli(context: click.Context, profile: str | None, region: str | None, debug: 
     Shell completion for bash; zsh and fish are similar:
       eval "$(_STAGECTL_COMPLETE=bash_source stagectl)"
     """
-    context.obj = Context(profile, region, debug, Output())
+    output = Output()
+
+    def ask(text: str) -> str:
+        with output.paused():
+            return prompt.mfa_code(text)
+
+    context.obj = Context(AwsSessions(profile, region, ask), debug, output)
 
 
 @cache

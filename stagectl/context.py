@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from stagectl import accounts, stages, target
+from stagectl import accounts, prompt, stages, target
+from stagectl.aws_sessions import AwsSessions
 from stagectl.operator_error import OperatorError
 from stagectl.output import Output
 from stagectl.target import Target
@@ -15,21 +16,32 @@ from stagectl.target import Target
 
 @dataclass(frozen=True)
 class Context:
-    """``profile``, ``region``: of the AWS configuration, None for the environment's."""
+    """``sessions``: of the chosen profile."""
 
-    profile: str | None
-    region: str | None
+    sessions: AwsSessions
     debug: bool
     output: Output
 
     def target(self, stage: str) -> Target:
         """Return a stage with these credentials. See :func:`stagectl.target.of`."""
-        return target.of(stage, self.profile, self.region)
+        return target.of(stage, self.sessions)
+
+    def ensure_named(self, target: Target) -> None:
+        """Pin a live stage if it is not pinned, before its key is entered."""
+        if target.config.livemode:
+            self.ensure_pinned(target)
 
     def ensure_pinned(self, target: Target) -> None:
-        """Pin a stage if it is not pinned, before a command changes something of it."""
-        target.check_account()  # again: another command may have pinned it during a prompt
+        """Pin a stage if it is not pinned, before a command changes something of it.
+
+        A test stage is pinned to the account of the credentials. That of a live stage has to be named.
+
+        :raises OperatorError: it is named by nobody, or is not the credentials' account.
+        """
         resources, actual = target.config.resources_stage, target.account_region
+        if target.config.livemode and accounts.pinned(resources) is None:
+            target.check_named(prompt.account_id(resources))
+        target.check_account()  # again: another command may have pinned it during a prompt
         if accounts.pinned(resources) is None:
             accounts.pin(resources, actual)
             self.output.note(f"{resources} is now pinned to account {actual.account}, {actual.region}.")
@@ -84,22 +96,27 @@ def example(*commands: str) -> str:
 
 
 def stage_command(
-    group: click.Group | None, name: str, *examples: str
+    group: click.Group | None, name: str, *examples: str, entry: bool | str = False
 ) -> Callable[[Callable[..., int | None]], click.Command]:
     """Make a command on one stage of a function of the context, the target and the options below it.
 
     The function is called after a check of the target's account.
 
     :param group: what to add the command to; None if the caller adds it.
+    :param entry: whether the operator enters a secret, or the name of the flag that makes the command read one. The
+        function gets a SecretInput after the target; None without that flag.
     """
     as_command = group.command if group else click.command
 
     def decorate(function: Callable[..., int | None]) -> click.Command:
         @wraps(function)
         def run(context: Context, /, stage: str, **options: Any) -> int | None:
+            # First of all: what may prompt or call AWS must find nothing in the pipe.
+            is_entered = options.pop(entry) if isinstance(entry, str) else entry
+            entries = (prompt.SecretInput() if is_entered else None,) if entry else ()
             target = context.target(stage)
             target.check_account()
-            return function(context, target, **options)
+            return function(context, target, *entries, **options)
 
         return as_command(name, epilog=example(*examples))(stage_option(click.pass_obj(run)))
 

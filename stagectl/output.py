@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from rich.console import Console
+from rich.status import Status
 from rich.text import Text
 
 from stagectl import project
@@ -35,6 +36,7 @@ class Output:
     def __init__(self) -> None:
         self._out = _console(sys.stdout)
         self._err = _console(sys.stderr)
+        self._status: Status | None = None
 
     def line(self, text: str, style: str = "") -> None:
         """Write a line of the result."""
@@ -73,12 +75,24 @@ class Output:
         :param piped: whether to write that line.
         """
         if self._err.is_terminal:
-            with self._err.status(Text(text)):
-                yield
+            with self._err.status(Text(text)) as self._status:
+                try:
+                    yield
+                finally:
+                    self._status = None
         else:
             if piped:
                 self.note(text + " ...")
             yield
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the spinner, which would hide a prompt, for a while."""
+        if self._status:
+            self._status.stop()
+        yield
+        if self._status:
+            self._status.start()
 
     @staticmethod
     def _print(console: Console, text: str, style: str = "") -> None:

@@ -21,7 +21,7 @@ import sys
 import tempfile
 import zipfile
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import chalice.app
@@ -39,6 +39,8 @@ _IN_LAMBDA = "/var/task"
 
 # What a marker sees of Lambda, wherever the package is built.
 _LAMBDA = {"os_name": "posix", "platform_system": "Linux", "sys_platform": "linux"}
+
+IsNeeded = Callable[[str], bool]
 
 
 class PackageError(OperatorError):
@@ -113,11 +115,32 @@ def _comment(archive: Path) -> bytes:
 
 def _files(project: Path) -> Iterator[tuple[str, Path]]:
     """Yield every source and data file: its name in the package, and its path here."""
-    data, excludes = hook("PACKAGE_DATA"), hook("PACKAGE_EXCLUDES")
+    is_needed = selection(hook("PACKAGE_DATA"), hook("PACKAGE_EXCLUDES"))
+    yield from files_of_app(project, is_needed)
+    runtime = Path(chalice.app.__file__).parent  # chalice's other modules are for deploying
+    yield from ((f"chalice/{name}", runtime / name) for name in ("__init__.py", "app.py"))
+    for distribution, version in read_pins((PROJECT / "requirements.txt").read_text(encoding="utf-8")):
+        yield from files_of_distribution(distribution, version, is_needed)
+
+
+def selection(data: Collection[str], excludes: Collection[str]) -> IsNeeded:
+    """Return which files the package needs, by their names in it.
+
+    :param data: names of the files that are no Python sources.
+    :param excludes: regular expressions of the names of sources that it does not need.
+    """
 
     def is_needed(name: str) -> bool:
         return (name.endswith(".py") or name in data) and not any(re.fullmatch(pattern, name) for pattern in excludes)
 
+    return is_needed
+
+
+def files_of_app(project: Path, is_needed: IsNeeded) -> Iterator[tuple[str, Path]]:
+    """Yield the app's files.
+
+    :raises PackageError: chalicelib contains a file that is neither a source nor declared.
+    """
     yield "app.py", project / "app.py"
     for file in (project / "chalicelib").rglob("*"):
         name = file.relative_to(project).as_posix()
@@ -127,10 +150,6 @@ def _files(project: Path) -> Iterator[tuple[str, Path]]:
         elif file.is_file() and file.suffix != ".pyc" and not file.name.startswith("."):
             remedy = "Add it to PACKAGE_DATA in operations/package_contents.py, or remove it."
             raise PackageError(f"{name} is neither a Python source nor declared", remedy)
-    runtime = Path(chalice.app.__file__).parent  # chalice's other modules are for deploying
-    yield from ((f"chalice/{name}", runtime / name) for name in ("__init__.py", "app.py"))
-    for distribution, version in read_pins((PROJECT / "requirements.txt").read_text(encoding="utf-8")):
-        yield from _files_of(distribution, version, is_needed)
 
 
 def read_pins(requirements: str) -> Iterator[tuple[str, str]]:
@@ -152,9 +171,16 @@ def read_pins(requirements: str) -> Iterator[tuple[str, str]]:
             yield requirement.name, pinned[1]
 
 
-def _files_of(distribution: str, version: str, is_needed: Callable[[str], bool]) -> Iterator[tuple[str, Path]]:
-    """Yield an installed distribution's needed files, checked against the hashes recorded at its installation."""
-    installed = next(iter(importlib.metadata.distributions(name=distribution)), None)
+def files_of_distribution(
+    distribution: str, version: str, is_needed: IsNeeded, site_packages: Path | None = None
+) -> Iterator[tuple[str, Path]]:
+    """Yield an installed distribution's needed files, checked against the hashes recorded at its installation.
+
+    :param site_packages: a folder of installed distributions; this Python's if left out.
+    :raises PackageError: another version is installed, it is not pure Python, or a file was changed.
+    """
+    search_path = [str(site_packages)] if site_packages else sys.path
+    installed = next(iter(importlib.metadata.distributions(name=distribution, path=search_path)), None)
     if installed is None or installed.version != version:
         reason = f"{distribution} {version} is required, but {installed.version if installed else 'none'} is installed"
         raise PackageError(reason, "Install it:", "make setup")

@@ -28,13 +28,16 @@ def has_probe(secret: str) -> bool:
     return secret in project.hook("PROBES")
 
 
-def roll_out(context: Context, target: Target, secret: str, version: int, wait: float) -> None:
+def roll_out(
+    context: Context, target: Target, secret: str, version: int, wait: float, *, pause: float = _PAUSE
+) -> None:
     """Replace the containers of every function that reads the secret, and wait until they use the version.
 
     :param target: the stage. Functions of other stages that read the same parameter are replaced too.
     :param secret: a secret with a probe.
     :param version: the parameter's version to wait for.
     :param wait: seconds to wait for each function.
+    :param pause: seconds before a function that uses another version is asked again.
     :raises OperatorError: a function does not use the version in time.
     """
     probe, label = project.hook("PROBES")[secret], project.current().secret(secret).label
@@ -51,7 +54,7 @@ def roll_out(context: Context, target: Target, secret: str, version: int, wait: 
         description = f"{label}: version {version},"
         with context.output.working(f"Updating {name} to version {version}"):
             _replace_containers(functions, name, description, version, probe)
-            _wait_until_used(functions, name, version, wait, probe)
+            _wait_until_used(functions, name, version, wait, probe, pause)
         context.output.mark("ok", f"{name} uses version {version}.")
 
 
@@ -68,7 +71,7 @@ def _replace_containers(functions: Any, name: str, description: str, version: in
     updated.wait(FunctionName=name)
 
 
-def _wait_until_used(functions: Any, name: str, version: int, wait: float, probe: Probe) -> None:
+def _wait_until_used(functions: Any, name: str, version: int, wait: float, probe: Probe, pause: float) -> None:
     deadline, in_a_row, last = time.monotonic() + wait, 0, "no version"
     while in_a_row < _REQUIRED_IN_A_ROW:
         used = probe(functions, name)
@@ -81,4 +84,4 @@ def _wait_until_used(functions: Any, name: str, version: int, wait: float, probe
                 f"aws logs tail /aws/lambda/{name} --since 5m",
             )
         if not in_a_row:
-            time.sleep(_PAUSE)
+            time.sleep(pause)

@@ -4,13 +4,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from stagectl import accounts, project, secrets_store, stages
 from stagectl.accounts import AccountRegion
-from stagectl.aws_errors import ignore_error
-from stagectl.operator_error import OperatorError
+from stagectl.aws_errors import denied_action, is_denial
+from stagectl.aws_sessions import AwsSessions
+from stagectl.operator_error import OperatorError, PermissionDeniedError
 
 # Seconds. Operators wait at a terminal, and every command can be repeated.
 _CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 5, "mode": "standard"})
@@ -78,12 +79,46 @@ class Target:
                 f"The region is {actual.region}, but {resources} is pinned to {pin.region}.",
                 f"Nothing was changed. Add --region {pin.region}.",
             )
-        if not pin and (other := self._stage_of_other_mode(actual.account)):
+        if not pin:
+            self.check_mode()
+
+    def check_mode(self) -> None:
+        """Check that the credentials' account is not that of a stage of the other mode.
+
+        :raises OperatorError: it is.
+        :raises PermissionDeniedError: the credentials may not list parameters, so it is unknown.
+        """
+        resources, account = self.config.resources_stage, self.account_region.account
+        named = "" if self.config.livemode else f" --account {account}"  # of a live stage it has to be typed
+        pin = f"stagectl stages pin --stage {resources}{named}"
+        try:
+            other = self._stage_of_other_mode(account)
+        except ClientError as error:
+            if not is_denial(error):
+                raise
+            raise PermissionDeniedError(
+                f"It is unknown whose account {account} is: these credentials are not allowed to do "
+                f"{denied_action(error)}.",
+                f"Have an administrator allow it. Or, if it is {resources}'s account, pin it:",
+                pin,
+            ) from error
+        if other:
             raise OperatorError(
-                f"The credentials are of account {actual.account}, which is {other}'s: "
-                f"{resources} requires another account.",
+                f"The credentials are of account {account}, which is {other}'s: {resources} requires another account.",
                 f"Sign in to {resources}'s account (--profile). If one account holds both stages, pin it first:",
-                f"stagectl stages pin --stage {resources}",
+                pin,
+            )
+
+    def check_named(self, account: str) -> None:
+        """Check that the credentials are of the account that the operator named.
+
+        :raises OperatorError: they are not, or it is no account id.
+        """
+        named, actual = accounts.parse_id(account), self.account_region.account
+        if named != actual:
+            raise OperatorError(
+                f"The credentials are of account {actual}, not {named}.",
+                f"Nothing was changed. Sign in to {named} (--profile, AWS_PROFILE).",
             )
 
     def _stage_of_other_mode(self, account: str) -> str | None:
@@ -99,25 +134,24 @@ class Target:
         }
         if pinned:
             return pinned[0]
-        with ignore_error("AccessDeniedException"):
-            stored = secrets_store.existing(self.client("ssm"), list(names))
-            return next((names[parameter["Name"]] for parameter in stored), None)
-        return None  # the credentials may not list parameters
+        stored = secrets_store.existing(self.client("ssm"), list(names))
+        return next((names[parameter["Name"]] for parameter in stored), None)
 
 
-def of(stage: str, profile: str | None = None, region: str | None = None) -> Target:
+def of(stage: str, sessions: AwsSessions) -> Target:
     """Return a stage with the credentials to work on it. Calls nothing.
 
+    The region is the option's, the profile's, or else the pinned one.
+
     :param stage: a declared stage.
-    :param profile: of the AWS configuration; the environment's credentials if left out.
-    :param region: the profile's, or the pinned one, if left out.
     :raises OperatorError: there is no such stage or no region, or the configuration is invalid.
     """
     config = stages.config_of(stage)
-    session = boto3.session.Session(profile_name=profile, region_name=region)
-    if session.region_name is None:
+
+    def pinned_region() -> str:
         pin = accounts.pinned(config.resources_stage)
         if pin is None:
             raise OperatorError("No AWS region is set.", "Set AWS_DEFAULT_REGION, or add --region us-east-1.")
-        session = boto3.session.Session(profile_name=profile, region_name=pin.region)
-    return Target(stage, config, session, profile)
+        return pin.region
+
+    return Target(stage, config, sessions.of(pinned_region), sessions.profile)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.cloud.deployments import Deployments
     from tests.support.lambda_container import Container
     from tests.support.operator_session import Operator
-    from tests.support.stack import Api, RunningService, Stack
+    from tests.support.stack import Api, Stack
 
 
 def pytest_configure() -> None:
@@ -34,13 +34,10 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests of one deployment in one worker, so that it is made once. The doctor's tests have their own."""
+    """Run the tests that share a deployment in one worker, so that it is made once."""
     for item in items:
-        for name in _DEPLOYED & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group(f"{name} {item.path.stem.startswith('test_doctor')}"))
-
-
-_DEPLOYED = {"_operator_of_dev", "_branches"}
+        if "_operator_of_dev" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("operator_of_dev"))
 
 
 @pytest.fixture(scope="session")
@@ -100,19 +97,6 @@ def container(stack: Stack) -> Iterator[Container]:
 
     with Container(stack) as container:
         yield container
-
-
-@pytest.fixture
-def service(stack: Stack) -> Iterator[RunningService]:
-    """A Stripe with webhooks to an API, the topic and notify, shared with no other test."""
-    from tests.support.stack import RunningService, Stack
-
-    own = Stack()
-    own.reset()
-    with RunningService(own) as service:
-        yield service
-    stack.keys.append(own.key)
-    own.__exit__()
 
 
 @pytest.fixture(scope="session")

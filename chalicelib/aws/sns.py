@@ -19,18 +19,21 @@ class PublishError(Exception):
     """SNS did not accept a message. The text is for logs."""
 
 
-def publish(message: str, target: Mapping[str, str], attributes: Mapping[str, str] | None = None) -> None:
+def publish(
+    message: str, target: Mapping[str, str], attributes: Mapping[str, str] | None = None, service: AwsService = _sns
+) -> None:
     """Publish a message. Retry once: where a response was lost, the message may arrive twice.
 
     :param target: ``{"TopicArn": …}`` or ``{"PhoneNumber": …}``.
     :param attributes: message attributes, by which subscribers filter.
+    :param service: makes the calls.
     :raises PublishError: it was not published.
     """
     try:
         try:
-            _publish(message, target, attributes or {})
+            _publish(service, message, target, attributes or {})
         except TransientError:
-            _publish(message, target, attributes or {})
+            _publish(service, message, target, attributes or {})
     except CallError as error:
         raise PublishError(str(error)) from error
 
@@ -49,15 +52,15 @@ def account() -> str:
     return f"arn:aws:lambda:{boto3.session.Session().region_name}:{number}"
 
 
-def _publish(message: str, target: Mapping[str, str], attributes: Mapping[str, str]) -> None:
+def _publish(service: AwsService, message: str, target: Mapping[str, str], attributes: Mapping[str, str]) -> None:
     form = {"Action": "Publish", "Version": "2010-03-31", "Message": message, **target}
     for number, (name, value) in enumerate(attributes.items(), 1):
         entry = f"MessageAttributes.entry.{number}"
         form |= {f"{entry}.Name": name, f"{entry}.Value.DataType": "String", f"{entry}.Value.StringValue": value}
-    response = _sns.post(_HEADERS, urlencode(form).encode())
+    response = service.post(_HEADERS, urlencode(form).encode())
     if response is None:
         typed = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
-        _sns.call_sdk("publish", Message=message, MessageAttributes=typed, **target)
+        service.call_sdk("publish", Message=message, MessageAttributes=typed, **target)
     elif response.status != 200:
         code = re.search(rb"<Code>(\w{1,100})</Code>", response.body)
         raise call_error(code[1].decode() if code else "", response.status)

@@ -25,10 +25,15 @@ class Parameter:
 
 
 class ParameterStore:
-    """Reads parameters."""
+    """Reads parameters.
 
-    def __init__(self) -> None:
-        self._service = AwsService("ssm", connect_timeout=_CONNECT_TIMEOUT, response_timeout=_RESPONSE_TIMEOUT)
+    :param service: makes the calls; by default with this module's timeouts.
+    """
+
+    def __init__(self, service: AwsService | None = None) -> None:
+        self._service = service or AwsService(
+            "ssm", connect_timeout=_CONNECT_TIMEOUT, response_timeout=_RESPONSE_TIMEOUT
+        )
 
     def get(self, name: str) -> Parameter:
         """Make one GetParameter call.

@@ -70,7 +70,7 @@ def _key_or_limit_problem(error: Exception, detail: str) -> Problem | None:
         return Problem("stripe_key_unavailable", detail, retry_after=KEY_RETRY_AFTER, cause=_cause(error))
     if isinstance(error, stripe.RateLimitError):
         seconds = str((error.headers or {}).get("retry-after", ""))
-        retry_after = min(int(seconds), 60) if seconds.isascii() and seconds.isdigit() else 2
+        retry_after = max(1, min(int(seconds), 60)) if seconds.isascii() and seconds.isdigit() else 2
         return Problem(
             "rate_limited",
             "Retry in a moment.",

@@ -1,6 +1,7 @@
 """Sends purchase events: to the stage's SNS topic, and as a text message to the admin's phone."""
 
 import json
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -22,11 +23,15 @@ def sms_text(event: PurchaseEvent) -> str:
 
 
 class Notifier:
-    """Publishes to the stage's topic, and to the admin's phone."""
+    """Publishes to the stage's topic, and to the admin's phone.
 
-    def __init__(self, config: StageConfig, telemetry: Telemetry) -> None:
+    :param publish: :func:`chalicelib.aws.sns.publish`, or a function like it.
+    """
+
+    def __init__(self, config: StageConfig, telemetry: Telemetry, publish: Callable[..., None] = sns.publish) -> None:
         self._config = config
         self._telemetry = telemetry
+        self._publish = publish
 
     def announce(self, stripe_event: dict[str, Any], function_arn: str) -> str | None:
         """Publish a verified Stripe event as a purchase event to the stage's topic.
@@ -43,7 +48,7 @@ class Notifier:
             self._telemetry.note(payment_id=event.payment_id)
             with self._telemetry.subsegment("SNS", "aws", operation="Publish"):
                 attributes = {"event": event.event, "stage": event.stage}
-                sns.publish(json.dumps(event._asdict()), {"TopicArn": self._topic_arn(function_arn)}, attributes)
+                self._publish(json.dumps(event._asdict()), {"TopicArn": self._topic_arn(function_arn)}, attributes)
         except (EventError, sns.PublishError) as error:
             detail = "The event was not published. Send it again."
             raise Problem("announcement_failed", detail, retry_after=5, cause=str(error)) from error
@@ -72,7 +77,7 @@ class Notifier:
             return
         try:
             with self._telemetry.subsegment("SNS", "aws", operation="Publish"):
-                sns.publish(sms_text(event), {"PhoneNumber": self._config.admin_phone})
+                self._publish(sms_text(event), {"PhoneNumber": self._config.admin_phone})
         except sns.PublishError as error:
             self._telemetry.count("NotifyFailures")
             self._telemetry.note(cause=str(error))

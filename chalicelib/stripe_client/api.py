@@ -30,7 +30,15 @@ class StripeApi:
     """Calls Stripe over connections that are kept alive. Safe to use from many threads."""
 
     def __init__(
-        self, key: Secret, connection: HttpClient, base: str, telemetry: Telemetry, timeout: float = CALL_TIMEOUT
+        self,
+        key: Secret,
+        connection: HttpClient,
+        base: str,
+        telemetry: Telemetry,
+        timeout: float = CALL_TIMEOUT,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """
         :param key: the stage's Stripe key.
@@ -43,6 +51,8 @@ class StripeApi:
         self._telemetry = telemetry
         self._transport = StripeTransport(connection)
         self.timeout = timeout
+        self._clock = clock
+        self._sleep = sleep
         # Each call passes the current key; this one is a placeholder.
         self._client = stripe.StripeClient(
             "none",
@@ -61,8 +71,8 @@ class StripeApi:
         :param params: the call's parameters. ``idempotency_key`` is sent as a header.
         :raises StripeCallError: the last attempt failed, and no retry is allowed.
         """
-        started = time.monotonic()
-        policy = RetryPolicy(latest_start=started + self.timeout - CONNECT - ANSWER)
+        started = self._clock()
+        policy = RetryPolicy(latest_start=started + self.timeout - CONNECT - ANSWER, clock=self._clock)
         self._transport.end_by(started + self.timeout)
         failures: list[Exception] = []
         try:
@@ -81,7 +91,7 @@ class StripeApi:
                     pause = policy.pause_after(error)
                 if pause is None:
                     break
-                time.sleep(pause)
+                self._sleep(pause)
         except SecretError as error:
             failures.append(error)
         for failure in failures:

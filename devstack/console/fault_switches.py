@@ -18,6 +18,12 @@ class Switch(NamedTuple):
     effect: str
 
 
+class RestartError(RuntimeError):
+    """No new container could be started. The running one stays."""
+
+    status = 503  # of the console's response
+
+
 _PAYMENTS = "POST /v1/payment_intents"
 
 SWITCHES = (
@@ -102,7 +108,8 @@ class Switches:
 
         :param key: the stage's Stripe key.
         :param parameter: the key's name in Parameter Store.
-        :param restart: replaces the service by a new container, and returns when that is ready.
+        :param restart: replaces the service by a new container, and returns when that gets every new request. Raises
+            :class:`RestartError` if it could not start.
         """
         self._aws, self._payments = aws, payments
         self._key, self._parameter = key, parameter

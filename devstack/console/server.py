@@ -12,7 +12,7 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from devstack import reference
-from devstack.console.fault_switches import SWITCHES, Switches
+from devstack.console.fault_switches import SWITCHES, RestartError, Switches
 from devstack.event_log import EventLog
 from devstack.loopback_server import LoopbackServer
 from devstack.stripe.errors import StripeError
@@ -44,7 +44,7 @@ class Console(LoopbackServer):
         app.json.sort_keys = app.json.compact = False  # people read it in a browser
         app.before_request(self._reject)
         app.after_request(self._add_headers)
-        for error in (HTTPException, StripeError, ValueError):
+        for error in (HTTPException, StripeError, RestartError, ValueError):
             app.register_error_handler(error, _describe)
         for method, path, view in (
             ("GET", "/", self._page),

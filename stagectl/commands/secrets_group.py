@@ -2,10 +2,11 @@
 
 import click
 
-from stagectl import project, prompt, rollout, secrets_store
+from stagectl import project, rollout, secrets_store
 from stagectl.aws.secret import SecretValue
 from stagectl.context import Context, Names, json_option, stage_command
 from stagectl.operator_error import OperatorError
+from stagectl.prompt import SecretInput
 from stagectl.target import Target
 
 
@@ -31,16 +32,23 @@ def group() -> None:
     """Store, show, rotate or roll back a stage's secrets."""
 
 
-@stage_command(group, "put", "stagectl secrets put --stage prod", "pass stripe | stagectl secrets put --stage prod")
+@stage_command(
+    group,
+    "put",
+    "stagectl secrets put --stage prod",
+    "pass stripe | stagectl secrets put --stage prod",
+    entry=True,
+)
 @_secret_argument
 @click.option("--kms-key", metavar="KEY", help="Customer-managed KMS key (id, ARN or alias) to encrypt with.")
 @_no_verify_option
-def put(context: Context, target: Target, kind: str, kms_key: str | None, no_verify: bool) -> None:
+def put(context: Context, target: Target, entry: SecretInput, kind: str, kms_key: str | None, no_verify: bool) -> None:
     """Store a secret, from a hidden prompt or a pipe.
 
     A value that has the wrong form for the stage, or that its issuer does not accept, is not stored.
     """
-    value = prompt.secret(f"{project.current().secret(kind).label} for {_place(target)}")
+    context.ensure_named(target)
+    value = entry.read(f"{project.current().secret(kind).label} for {_place(target)}")
     _prepare(context, target, kind, value, verify=not no_verify)
     ssm, name = target.client("ssm"), target.config.parameter(kind)
     with context.output.working("Storing it"):
@@ -99,9 +107,9 @@ def history(context: Context, target: Target, kind: str, as_json: bool) -> None:
     )
 
 
-@stage_command(group, "rotate", "stagectl secrets rotate --stage prod")
+@stage_command(group, "rotate", "stagectl secrets rotate --stage prod", entry=True)
 @_wait_option
-def rotate(context: Context, target: Target, wait: float) -> None:
+def rotate(context: Context, target: Target, entry: SecretInput, wait: float) -> None:
     """Replace a stage's key without downtime.
 
     Create the new key in its issuer's dashboard first. Keep the old one until this command shows that it is safe to
@@ -120,7 +128,8 @@ def rotate(context: Context, target: Target, wait: float) -> None:
             "Store one:",
             f"stagectl secrets put --stage {target.stage}",
         )
-    value = prompt.secret(f"New {secret.label} for {_place(target)}")
+    context.ensure_named(target)
+    value = entry.read(f"New {secret.label} for {_place(target)}")
     _prepare(context, target, kind, value)
     stored = secrets_store.store(ssm, name, value, None, "Stored with secrets rotate")
     output.mark("ok", stored.message)

@@ -5,10 +5,9 @@ from typing import Any
 
 import click
 
-from stagectl import accounts, deployed, project, project_check, secrets_store, stages
+from stagectl import accounts, deployed, project, project_check, prompt, secrets_store, stages
 from stagectl.aws_errors import explain
 from stagectl.context import Context, example, json_option, stage_option
-from stagectl.operator_error import OperatorError
 
 
 @click.group("stages", invoke_without_command=True)
@@ -96,19 +95,24 @@ def add_stage(context: Context, name: str) -> None:
     context.output.mark("ok", text, "To deploy it:", f"stagectl deploy --stage {name}")
 
 
-@group.command("pin", epilog=example("stagectl --profile prod stages pin --stage prod"))
+@group.command("pin", epilog=example("stagectl --profile prod stages pin --stage prod --account 111122223333"))
 @stage_option
-@click.option("--account", metavar="ID", help="Twelve digits; by default the account of the credentials.")
+@click.option("--account", metavar="ID", help="Twelve digits. A live stage requires it; by default the credentials'.")
 @click.pass_obj
 def pin_stage(context: Context, stage: str, account: str | None) -> None:
     """Pin a stage to an AWS account and the region in use.
 
-    With credentials of another account, every command then stops. The first command that changes something of a stage
-    pins it, so this command is for pinning it to another account.
+    With credentials of another account, every command then stops. The first command that changes something of a test
+    stage pins it to the account of the credentials. A live stage has to be pinned before.
     """
-    pinned = context.target(stage)
-    if account is not None and not (account.isascii() and account.isdigit() and len(account) == 12):
-        raise OperatorError(f"{account!r} is not an account id.", "Add its twelve digits: --account 111122223333")
-    pin = accounts.AccountRegion(account, pinned.region) if account else pinned.account_region
-    accounts.pin(pinned.config.resources_stage, pin)
-    context.output.mark("ok", f"{pinned.config.resources_stage} is pinned to account {pin.account}, {pin.region}.")
+    target = context.target(stage)
+    resources = target.config.resources_stage
+    if account is None and target.config.livemode:
+        account = prompt.account_id(resources)
+    if account is None:
+        target.check_mode()
+        pin = target.account_region
+    else:
+        pin = accounts.AccountRegion(accounts.parse_id(account), target.region)
+    accounts.pin(resources, pin)
+    context.output.mark("ok", f"{resources} is pinned to account {pin.account}, {pin.region}.")

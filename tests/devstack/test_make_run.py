@@ -1,129 +1,263 @@
-"""`make run`: it starts the whole stack, and leaves nothing behind when it ends."""
+"""`make run`: the whole stack. It serves what was saved without losing a request, and leaves nothing behind."""
 
-import os
+import itertools
+import shutil
 import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
-from devstack.ports import StartError, read_ports
-from tests.support.make_run import Run
-from tests.support.ports import free_ports
-from tests.support.stack import PROJECT, PURCHASE, eventually
+from tests.support.make_run import Run, is_alive
+from tests.support.stack import PROJECT, eventually
+
+slow = pytest.mark.slow
+pytestmark = pytest.mark.xdist_group("make_run")  # one worker, because most tests share a stack
+_FOLDERS = (".chalice", "chalicelib", "devstack", "stagectl")
+_NOT_COPIED = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "accounts.json")
+_CONFIG, _PRICING = ".chalice/config.json", "chalicelib/billing/pricing.py"
+_NUMBERS = itertools.count(1)
+
+
+class Checkout:
+    """A copy of the project in which `make run` runs, with an editor."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._edited: set[str] = set()
+        shutil.copy(PROJECT / "app.py", folder)
+        for name in _FOLDERS:
+            shutil.copytree(PROJECT / name, folder / name, symlinks=True, ignore=_NOT_COPIED)
+        self.run = Run(folder)
+
+    def save(self, name: str, old: str, new: str) -> None:
+        """Save a file of the project with one text replaced."""
+        text = (PROJECT / name).read_text()
+        assert text.count(old) == 1
+        self._edited.add(name)
+        (self.folder / name).write_text(text.replace(old, new))
+
+    def save_health(self) -> str:
+        """Save an app with a status of its own in GET /health, and return that."""
+        status = f"edit {next(_NUMBERS)}"
+        self.save("app.py", '"status": "ok"', f'"status": "{status}"')
+        return status
+
+    def serves(self, status: str) -> bool:
+        return eventually(lambda: self.run.get("/health")["status"] == status)
+
+    def restore(self) -> None:
+        """Undo all edits, and wait until the API and notify run that."""
+        before = set(self.run.processes())
+        for name in self._edited:
+            shutil.copy(PROJECT / name, self.folder / name)
+        assert self.serves(self.save_health())
+        assert eventually(lambda: not before & set(self.run.processes()))
+
+
+@pytest.fixture(scope="module")
+def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    checkout = Checkout(tmp_path_factory.mktemp("checkout"))
+    checkout.run.wait_until_ready()
+    yield checkout
+    assert checkout.run.stop() == 0, checkout.run.output()
 
 
 @pytest.fixture
-def run() -> Iterator[Run]:
-    run = Run()
-    yield run
-    if run.process.poll() is None:
-        run.process.kill()
-        run.process.communicate()
+def checkout(_running: Checkout) -> Iterator[Checkout]:
+    """A checkout whose `make run` the tests of this file share."""
+    yield _running
+    _running.restore()
 
 
-def children_of(pid: int) -> list[int]:
-    listed = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(child) for child in listed.read_text().split()] if listed.exists() else []
+@pytest.fixture
+def own_checkout(tmp_path: Path) -> Iterator[Checkout]:
+    checkout = Checkout(tmp_path)
+    yield checkout
+    checkout.run.process.kill()
+    checkout.run.process.wait()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_printed_curl_charges_a_card_and_a_signal_stops_every_process(run: Run, number):
-    run.wait_until_ready()
-    payment = requests.post(run.url("API_PORT") + "/billing", json=PURCHASE, timeout=30)
-    assert (payment.status_code, payment.json()["amount"]) == (200, 4200)
-    declined = requests.post(
-        run.url("API_PORT") + "/billing", json={"source": "tok_chargeDeclined", "storage": 1}, timeout=30
-    )
-    assert declined.status_code == 402
-    events: list[dict[str, Any]] = []
-    while not {"webhook", "sms"} <= {event["kind"] for event in events}:  # in either order
-        time.sleep(0.05)
-        events = requests.get(run.url("CONSOLE_PORT") + "/events", timeout=30).json()
+def test_the_printed_curl_charges_a_card_and_every_step_is_listed_and_printed(checkout: Checkout):
+    run = checkout.run
+    payment = run.pay().json()
+    declined = run.pay(source="tok_chargeDeclined")
+    assert (payment["amount"], declined.status_code) == (4200, 402)
+
+    def is_texted_and_delivered() -> bool:
+        """The text and the webhook's response arrive in either order."""
+        published = {event["event_id"] for event in run.events("note_purchased") if payment["id"] in str(event)}
+        texted = any(payment["id"] in event["text"] for event in run.events("sms"))
+        return texted and any(event["event_id"] in published for event in run.events("webhook"))
+
+    assert eventually(is_texted_and_delivered)
+    events = run.events()
     assert [event["time"] for event in events] == sorted(event["time"] for event in events)
-    of_kind = {event["kind"]: event for event in reversed(events)}
-    assert of_kind["payment"]["payment_id"] == of_kind["note_purchased"]["payment_id"] == payment.json()["id"]
-    assert (of_kind["webhook"]["event_type"], of_kind["webhook"]["status"]) == ("payment_intent.succeeded", 200)
-    assert of_kind["sms"]["text"] == f"Scratch: $42.00 for 21 notes (dev), {payment.json()['id']}"
+    of_kind = {event["kind"]: event for event in events if payment["id"] in str(event)}
+    assert of_kind["payment"]["status"] == "succeeded"
+    assert of_kind["sms"]["text"] == f"Scratch: $42.00 for 21 notes (dev), {payment['id']}"
     assert of_kind["sms"]["phone"] == "+14151234567"
+    (webhook,) = (it for it in run.events("webhook") if it["event_id"] == of_kind["note_purchased"]["event_id"])
+    assert (webhook["event_type"], webhook["status"]) == ("payment_intent.succeeded", 200)
     failed = [event for event in events if event.get("payment_id") == declined.json()["payment_id"]]
     assert [(event["kind"], event["decline_code"]) for event in failed] == [("payment", "generic_decline")]
-
-    children = children_of(run.process.pid)
-    run.process.send_signal(number)
-    output = run.process.communicate()[0]
-    assert run.process.returncode == 0, output
-    assert not any(Path(f"/proc/{child}").exists() for child in children)
-    for port in run.ports.values():
-        socket.create_server(("127.0.0.1", port)).close()
+    output = run.output()
     assert f"curl {run.url('API_PORT')}/billing" in output
     assert f"console   {run.url('CONSOLE_PORT')} " in output
-    assert f"{payment.json()['id']}  42.00 USD  succeeded" in output
-    assert f"to +14151234567: Scratch: $42.00 for 21 notes (dev), {payment.json()['id']}" in output
+    assert f"{payment['id']}  42.00 USD  succeeded" in output
+    assert f"to +14151234567: {of_kind['sms']['text']}" in output
     assert "sk_test_" not in output
-    assert "Traceback" not in output
 
 
-def test_after_sigkill_no_process_remains(run: Run):
-    run.wait_until_ready()
-    children = children_of(run.process.pid)
-    assert len(children) == 2
-    run.process.kill()
-    run.process.communicate()
-    assert eventually(lambda: not any(_is_alive(child) for child in children))
+def test_what_was_saved_is_served_and_payments_keys_and_history_stay(checkout: Checkout):
+    payment = checkout.run.pay().json()["id"]
+    assert eventually(lambda: any(payment in sms["text"] for sms in checkout.run.events("sms")))
+    events = checkout.run.events()
+    assert checkout.serves(checkout.save_health())
+    assert checkout.run.get(f"/billing/{payment}")["status"] == "succeeded"
+    again = checkout.run.pay()
+    assert (again.status_code, again.headers["Connection"]) == (200, "close")  # a request on an idle one could be lost
+    assert checkout.run.events()[: len(events)] == events
 
 
-def _is_alive(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().split()[2] != "Z"
+@pytest.mark.parametrize(
+    ("name", "old", "new", "shown"),
+    [
+        ("app.py", "def health() ->", "def health( ->", "SyntaxError"),
+        pytest.param(_PRICING, "import TypedDict", "import TypeDict", "ImportError", marks=slow),
+        pytest.param(_CONFIG, '"lambda_timeout": 28', '"lambda_timeout": 2', "lambda_timeout", marks=slow),
+        pytest.param(_CONFIG, '"xray": true,', '"xray": true', f"{_CONFIG}, line", marks=slow),
+    ],
+    ids=["syntax error", "exception", "invalid setting", "invalid JSON"],
+)
+def test_an_error_in_what_was_saved_is_shown_and_the_code_before_it_serves(checkout: Checkout, name, old, new, shown):
+    status = checkout.save_health()
+    assert checkout.serves(status)
+    before = len(checkout.run.output())
+    checkout.save(name, old, new)
+    assert eventually(lambda: "not loaded" in checkout.run.output()[before:])
+    assert shown in checkout.run.output()[before:]
+    assert checkout.run.get("/health")["status"] == status
+    assert checkout.run.pay().status_code == 200
+    checkout.restore()  # the next save is loaded
 
 
-def test_a_signal_during_the_start_stops_every_process(run: Run):
-    while not children_of(run.process.pid) and run.process.poll() is None:
-        time.sleep(0.01)
-    children = children_of(run.process.pid)
-    run.process.send_signal(signal.SIGTERM)
-    run.process.communicate()
-    assert run.process.returncode == 0
-    assert not any(Path(f"/proc/{child}").exists() for child in children)
+@pytest.mark.parametrize(
+    ("name", "old", "new", "field", "value"),
+    [
+        ("chalicelib/events/notification.py", "Scratch: {price}", "Edited: {price}", "text", "Edited"),
+        pytest.param(_CONFIG, '"+14151234567"', '"+14155550000"', "phone", "+14155550000", marks=slow),
+    ],
+    ids=["code", "environment variable"],
+)
+def test_notify_runs_what_was_saved(checkout: Checkout, name, old, new, field, value):
+    def is_texted() -> bool:
+        payment = checkout.run.pay().json()["id"]
+        texts: list[str] = []
+
+        def has_text() -> bool:
+            texts[:] = [sms[field] for sms in checkout.run.events("sms") if payment in sms["text"]]
+            return bool(texts)
+
+        assert eventually(has_text)
+        return texts[0].startswith(value)
+
+    checkout.save(name, old, new)
+    assert eventually(is_texted)
 
 
-@pytest.mark.parametrize("name", ["API_PORT", "CONSOLE_PORT", "AWS_PORT", "STRIPE_PORT"])
-def test_a_taken_port_is_reported_with_its_variable_and_a_command(name):
+@pytest.mark.parametrize("cause", ["save", pytest.param("console", marks=slow)])
+def test_a_request_in_progress_gets_its_response_from_the_process_that_is_replaced(checkout: Checkout, cause):
+    faults = checkout.run.url("STRIPE_PORT") + "/_devstack/faults"
+    assert requests.post(faults, json={"delay_after": 3}, timeout=30).status_code < 300
+    before, charged = checkout.run.processes(), len(checkout.run.events("payment"))
+    address = ("127.0.0.1", checkout.run.ports["API_PORT"])
+    with ThreadPoolExecutor() as pool, socket.create_connection(address, timeout=20) as unused:
+        slow = pool.submit(checkout.run.pay)
+        assert eventually(lambda: len(checkout.run.events("payment")) > charged)
+        if cause == "save":
+            assert checkout.serves(checkout.save_health())
+        else:
+            assert requests.post(checkout.run.url("CONSOLE_PORT") + "/restart", json={}, timeout=30).status_code == 200
+        assert not slow.done()
+        assert slow.result().status_code == 200
+        assert unused.recv(1) == b""  # a browser's spare connection does not keep the process
+    assert eventually(lambda: len(checkout.run.processes()) == 2 and checkout.run.processes() != before)
+
+
+@slow
+def test_purchases_during_reloads_all_succeed_and_are_charged_once(checkout: Checkout):
+    charged = len(checkout.run.events("payment"))
+    session = requests.Session()  # reuses a connection if the server keeps it
+    address = checkout.run.url("API_PORT") + "/billing"
+
+    def buy(number: int) -> requests.Response:
+        body = {"source": "tok_visa", "storage": number + 1}
+        return (session if number % 2 else requests).post(address, json=body, timeout=60)
+
+    with ThreadPoolExecutor(4) as pool:
+        purchases = [pool.submit(buy, number) for number in range(200)]
+        for due in (20, 80, 140):
+            assert eventually(lambda due=due: sum(it.done() for it in purchases) >= due)
+            assert checkout.serves(checkout.save_health())
+    payments = {purchase.result().json()["id"] for purchase in purchases if purchase.result().status_code == 200}
+    assert len(payments) == 200
+    assert len(checkout.run.events("payment")) - charged == 200
+
+
+@slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_signal_during_a_reload_leaves_no_process(own_checkout: Checkout, number):
+    run = own_checkout.run.wait_until_ready()
+    own_checkout.save("app.py", "gc.disable()", "while True: pass")
+    assert eventually(lambda: len(run.processes()) == 3)
+    processes = run.processes()
+    assert run.stop(number) == (-number if number == signal.SIGKILL else 0)
+    assert eventually(lambda: not any(is_alive(process) for process in processes))
+
+
+@slow
+def test_the_stack_stops_when_the_process_after_a_reload_ends(own_checkout: Checkout):
+    run = own_checkout.run.wait_until_ready()
+    own_checkout.save("app.py", 'return {"status": "ok",', 'import os; os._exit(3); return {"status": "ok",')
+    assert eventually(lambda: "reloaded" in run.output())
+    with pytest.raises(requests.ConnectionError):
+        run.get("/health")
+    assert run.process.wait(30) == 1
+    assert "ended" in run.output()
+
+
+@slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+def test_after_a_signal_no_process_remains_and_the_ports_are_free(number):
+    run = Run().wait_until_ready()
+    processes = run.processes()
+    assert len(processes) == 2
+    assert run.stop(number) == (-number if number == signal.SIGKILL else 0)
+    assert eventually(lambda: not any(is_alive(process) for process in processes))
+    for port in run.ports.values():
+        socket.create_server(("127.0.0.1", port)).close()
+    assert "Traceback" not in run.output()
+
+
+@slow
+def test_a_signal_during_the_start_stops_every_process():
+    run = Run()
+    assert eventually(lambda: bool(run.processes()))
+    processes = run.processes()
+    assert run.stop() == 0
+    assert not any(is_alive(process) for process in processes)
+
+
+def test_a_taken_port_is_reported_with_a_command_that_has_free_ones():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
-        completed = subprocess.run(
-            [sys.executable, "-m", "devstack"],
-            cwd=PROJECT,
-            env={**os.environ, **free_ports(), name: str(number)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-    assert completed.returncode == 1
-    message, empty, command = completed.stderr.splitlines()  # no traceback, and a command that can be pasted
+        run = Run(CONSOLE_PORT=str(number))
+        assert run.process.wait(30) == 1
+    message, empty, command = run.output().splitlines()  # no traceback, and a command that can be pasted
     assert message.startswith(f"notes-billing: port {number} is taken")
     assert (empty, command.endswith(" make run")) == ("", True)
-    assert f"{name}=" in command
-
-
-def test_the_stack_stops_when_the_api_ends_by_itself(run: Run):
-    run.wait_until_ready()
-    for child in children_of(run.process.pid):
-        os.kill(child, signal.SIGKILL)
-    output = run.process.communicate()[0]
-    assert run.process.returncode == 1
-    assert "ended" in output
-
-
-@pytest.mark.parametrize("value", ["", "http", "0", "65536", "-1", "8001"])
-def test_an_invalid_port_is_reported_with_its_variable(value):
-    with pytest.raises(StartError, match="API_PORT"):
-        read_ports({"API_PORT": value})
+    assert "CONSOLE_PORT=" in command

@@ -5,8 +5,6 @@ import subprocess
 import sys
 import tempfile
 
-import pytest
-
 from tests.support.stack import APP
 
 PATCHED = "from chalicelib.stripe_client.sdk_without_asyncio import stripe\n"
@@ -31,25 +29,19 @@ for _ in range(2):
 def run(program: str, **environment: str) -> str:
     """Run a program in a new process, with no other variables. Returns what it wrote to both streams."""
     with tempfile.TemporaryDirectory() as home:  # stripe-python's telemetry writes there
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            cwd=APP,
-            env={"PATH": os.environ["PATH"], "HOME": home, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
+        command = [sys.executable, "-c", program]
+        environment = {"PATH": os.environ["PATH"], "HOME": home, **environment}
+        done = subprocess.run(command, cwd=APP, env=environment, stdout=-1, stderr=-2, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
 
 
 def test_asyncio_is_not_imported_until_something_uses_it():
     loaded = "import sys; print('asyncio' in sys.modules)\n"
     assert run(UNPATCHED + loaded) == "True\n"
-    assert run(PATCHED + loaded) == "False\n"
     uses = "import asyncio.events; print(asyncio.run(asyncio.sleep(0, 'slept')))\n"
     uses += "from stripe import _http_client; print(_http_client.asyncio.sleep is asyncio.sleep)"
-    assert run(PATCHED + uses) == "slept\nTrue\n"
+    assert run(PATCHED + loaded + uses) == "False\nslept\nTrue\n"
 
 
 def test_a_program_that_has_imported_asyncio_keeps_it():
@@ -57,16 +49,9 @@ def test_a_program_that_has_imported_asyncio_keeps_it():
     assert run(program) == "True\n"
 
 
-@pytest.mark.parametrize(
-    ("environment", "evidence"),
-    [
-        ({}, "telemetry_id"),
-        ({"STRIPE_LOG": "debug"}, "pi_1_secret_2"),
-        ({"STRIPE_LOG": "info"}, "message='Request to Stripe api'"),
-        ({"CLAUDECODE": "1"}, "claude_code"),
-    ],
-    ids=["telemetry", "log_debug", "log_info", "AI_AGENTS"],
-)
-def test_stripe_python_no_longer(environment: dict[str, str], evidence: str):
-    assert evidence in run(UNPATCHED + CALLS, **environment)
-    assert evidence not in run(PATCHED + CALLS, **environment)
+def test_stripe_python_reports_logs_and_searches_nothing():
+    environment = {"STRIPE_LOG": "debug", "CLAUDECODE": "1"}
+    evidence = {"telemetry_id", "pi_1_secret_2", "message='Request to Stripe api'", "claude_code"}
+    unpatched, patched = run(UNPATCHED + CALLS, **environment), run(PATCHED + CALLS, **environment)
+    assert {word for word in evidence if word in unpatched} == evidence
+    assert {word for word in evidence if word in patched} == set()

@@ -1,199 +1,156 @@
-"""Which AWS account a stage belongs to, and which stages there are."""
+"""Whose account and whose prompt it is: operators' credentials, terminals and pipes."""
 
 import json
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from moto.core.responses import BaseResponse
 
+from tests.support.cloud.replacements import Replacements
 from tests.support.operator_session import Operator
 from tests.support.stack import LIVE_PARAMETER, TEST_PARAMETER
 from tests.support.terminal import Terminal
 
-CHANGING = (
-    ("secrets", "put"),
-    ("secrets", "rotate"),
-    ("secrets", "rollback"),
-    ("resources", "up"),
-    ("resources", "down", "--yes"),
-    ("webhook", "up"),
-    ("webhook", "down", "--yes"),
-    ("deploy",),
+PUT, CODE = ("secrets", "put", "--stage"), "123456"
+
+
+@pytest.fixture
+def profile(operator: Operator) -> dict[str, str]:
+    """Variables of a shell in which the profile ``mfa`` assumes a role of development's account."""
+    iam, keys = operator.dev.client("iam"), operator.dev.environment()
+    role = iam.create_role(RoleName="deployer", AssumeRolePolicyDocument='{"Statement": []}')["Role"]["Arn"]
+    everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    iam.put_role_policy(RoleName="deployer", PolicyName="all", PolicyDocument=json.dumps(everything))
+    file = operator.folder / "aws-config"
+    file.write_text(
+        f"[profile base]\naws_access_key_id = {keys['AWS_ACCESS_KEY_ID']}\n"
+        f"aws_secret_access_key = {keys['AWS_SECRET_ACCESS_KEY']}\n"
+        f"[profile mfa]\nrole_arn = {role}\nsource_profile = base\n"
+        f"mfa_serial = arn:aws:iam::{operator.dev.id}:mfa/operator\n"
+    )
+    return {"AWS_CONFIG_FILE": str(file)}
+
+
+@pytest.fixture
+def requests(profile: dict[str, str]) -> Iterator[list[tuple[str, str]]]:
+    """The requests that AWS receives: operation, and everything that was sent."""
+    seen: list[tuple[str, str]] = []
+
+    def record(call: Callable[[BaseResponse], Any]) -> Callable[[BaseResponse], Any]:
+        def call_action(request: BaseResponse) -> Any:
+            sent = f"{request.uri} {request.headers} {request.body} {request.querystring}"
+            seen.append((request._get_action(), sent))
+            return call(request)
+
+        return call_action
+
+    replacements = Replacements()
+    replacements.wrap(BaseResponse, "call_action", record)
+    yield seen
+    replacements.undo()
+
+
+@pytest.mark.parametrize(
+    "command", ["secrets put", "secrets rotate", "webhook up --ask-key", "webhook down --yes --ask-key", "stages pin"]
 )
-# What may be asked of an account before it is known to be the right one.
-ASKED = {"GetCallerIdentity", "DescribeParameters"}
+def test_without_a_terminal_a_piped_key_goes_to_no_prompt(
+    operator: Operator, command: str, requests: list[tuple[str, str]], profile: dict[str, str]
+):
+    arguments = ("--profile", "mfa", *command.split(), "--stage", "dev")
+    said = operator.fails(*arguments, stdin=operator.test_key, **profile)
+    assert "MFA code" in said
+    assert "no terminal" in said
+    assert requests == []
 
 
-def pins(operator):
-    file = operator.folder / ".chalice" / "accounts.json"
-    return json.loads(file.read_text()) if file.exists() else {}
+def test_at_a_terminal_the_code_is_typed_and_the_piped_key_is_only_stored(
+    operator: Operator, requests: list[tuple[str, str]], profile: dict[str, str]
+):
+    with Terminal(operator, "--profile", "mfa", *PUT, "dev", piped=operator.test_key, **profile) as terminal:
+        terminal.wait_for("MFA code")
+        terminal.types(CODE + "\n")
+        assert terminal.ends() == 0
+    assert [CODE in sent for operation, sent in requests if operation == "AssumeRole"] == [True]
+    assert {operation for operation, sent in requests if operator.test_key in sent} == {"PutParameter"}
+    assert stored(operator.dev, TEST_PARAMETER) == operator.test_key
 
 
-def pin(operator, stage):
-    operator.does("stages", "pin", "--stage", stage)
+def stored(account: Any, parameter: str) -> str:
+    return str(account.client("ssm").get_parameter(Name=parameter, WithDecryption=True)["Parameter"]["Value"])
 
 
-def rows(operator, account=None):
-    return {row["stage"]: row for row in json.loads(operator.does("stages", "--json", account=account))}
+@pytest.mark.slow
+def test_a_deploy_uses_the_profile_in_every_step_and_asks_for_the_code_once(
+    operator: Operator, requests: list[tuple[str, str]], profile: dict[str, str]
+):
+    """Chalice runs in a process of its own. The shell's keys, of another account, are not used."""
+    skipped = [word for step in ("preflight", "webhook", "doctor", "smoke") for word in ("--skip", step)]
+    deploy = ("--profile", "mfa", "deploy", "--stage", "dev", *skipped)
+    with Terminal(operator, *deploy, account=operator.prod, **profile) as terminal:
+        terminal.wait_for("MFA code")
+        terminal.types(CODE + "\n")
+        assert terminal.ends() == 0, terminal.shown
+    assert [operation for operation, _ in requests].count("AssumeRole") == 1
+    functions = [account.client("lambda").list_functions()["Functions"] for account in (operator.dev, operator.prod)]
+    assert [len(each) for each in functions] == [2, 0]
 
 
-def test_with_another_accounts_credentials_no_command_makes_anything(operator: Operator):
-    pin(operator, "prod")
-    before = pins(operator)
-    operator.stack.aws.calls.clear()
-    operator.stack.stripe.requests.clear()
-    for command in CHANGING:
-        said = operator.fails(*command, "--stage", "prod", stdin=operator.live_key, account=operator.dev)
-        wanted = f"The credentials are of account {operator.dev.id}, but prod is pinned to {operator.prod.id}."
-        assert wanted in said, command
-        assert f"Sign in to {operator.prod.id}" in said
-    assert set(operator.stack.aws.calls) <= ASKED
+def test_developments_credentials_store_no_live_key_in_a_fresh_checkout(operator: Operator):
+    said = operator.fails("--region", "eu-west-1", *PUT, "prod", stdin=operator.live_key, account=operator.dev)
+    assert "stagectl stages pin --stage prod --account 111122223333" in said
+    assert not (operator.folder / ".chalice" / "accounts.json").exists()
+    assert operator.dev.client("ssm", "eu-west-1").describe_parameters()["Parameters"] == []
     assert operator.stack.stripe.requests == []
-    assert pins(operator) == before
 
 
-def test_in_another_region_no_command_makes_anything(operator: Operator):
-    pin(operator, "dev")
-    operator.stack.aws.calls.clear()
-    for command in CHANGING:
-        said = operator.fails("--region", "eu-west-1", *command, "--stage", "dev", stdin=operator.test_key)
-        assert "The region is eu-west-1, but dev is pinned to us-east-1." in said, command
-        assert "--region us-east-1" in said
-    assert set(operator.stack.aws.calls) <= ASKED
+def test_at_a_terminal_the_account_is_typed_before_the_live_key_which_is_not_echoed(operator: Operator):
+    with Terminal(operator, *PUT, "prod") as terminal:
+        terminal.wait_for("12 digits")
+        assert operator.prod.id not in terminal.shown
+        terminal.types(operator.prod.id + "\n")
+        terminal.wait_for(f"Stripe key for prod (account {operator.prod.id}, us-east-1)")
+        terminal.types(operator.live_key + "\n")
+        assert terminal.ends() == 0
+    assert stored(operator.prod, LIVE_PARAMETER) == operator.live_key
+    assert operator.live_key[8:16] not in terminal.shown
+    assert f"…{operator.live_key[-4:]}" in terminal.shown
 
 
-def test_the_first_change_pins_the_stage_and_reading_does_not(operator: Operator):
-    operator.does("secrets", "list", "--stage", "dev")
-    assert pins(operator) == {}
-    done = operator.run("secrets", "put", "--stage", "dev", stdin=operator.test_key)
-    assert f"dev is now pinned to account {operator.dev.id}, us-east-1." in done.stderr
-    assert pins(operator) == {"dev": {"account": operator.dev.id, "region": "us-east-1"}}
+def test_a_key_as_an_argument_is_refused_and_not_repeated(operator: Operator):
+    done = operator.run(*PUT, "dev", operator.test_key)
+    assert done.returncode == 2
+    assert "Revoke it" in done.stderr
+    assert operator.test_key not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(
-    "command",
-    [("secrets", "rollback"), ("webhook", "up"), ("webhook", "down"), ("resources", "down"), ("deploy",)],
-    ids=" ".join,
-)
-def test_what_is_refused_pins_nothing(operator: Operator, command: tuple[str, ...]):
-    operator.fails(*command, "--stage", "dev")
-    assert pins(operator) == {}
-
-
-@pytest.mark.parametrize(("stage", "other"), [("prod", "dev"), ("dev", "prod")])
-def test_an_account_that_holds_the_other_modes_key_is_the_other_stages(operator: Operator, stage: str, other: str):
-    operator.does("secrets", "put", "--stage", other, stdin=operator.live_key if other == "prod" else operator.test_key)
-    account = operator.account_of(other)
-    for known in (pins(operator), {}):
-        (operator.folder / ".chalice" / "accounts.json").write_text(json.dumps(known))
-        key = operator.live_key if stage == "prod" else operator.test_key
-        said = operator.fails("secrets", "put", "--stage", stage, stdin=key, account=account)
-        assert (
-            f"The credentials are of account {account.id}, which is {other}'s: {stage} requires another account."
-            in said
-        )
-        assert f"stagectl stages pin --stage {stage}" in said
-    ssm = account.client("ssm")
-    assert [found["Name"] for found in ssm.describe_parameters()["Parameters"]] == [
-        LIVE_PARAMETER if other == "prod" else TEST_PARAMETER
-    ]
-
-
-def test_one_account_for_both_is_possible_when_it_is_said(operator: Operator):
-    operator.does("secrets", "put", "--stage", "dev", stdin=operator.test_key)
-    operator.does("stages", "pin", "--stage", "prod", account=operator.dev)
-    operator.does("secrets", "put", "--stage", "prod", stdin=operator.live_key, account=operator.dev)
-
-
-def test_a_stage_can_be_pinned_to_an_account_that_is_named(operator: Operator):
-    said = operator.does("stages", "pin", "--stage", "prod", "--account", "111122223333")
-    assert "prod is pinned to account 111122223333, us-east-1." in said
-    assert "'1234' is not an account id." in operator.fails("stages", "pin", "--stage", "prod", "--account", "1234")
-    assert pins(operator) == {"prod": {"account": "111122223333", "region": "us-east-1"}}
-
-
-@pytest.mark.parametrize(
-    "damage",
-    ["{", "[]", '{"dev": {"account": "1"}}', '{"dev": 5}', '{"dev": {"account": 5, "region": null}}', "\udcff"],
-)
-def test_a_damaged_list_of_accounts_stops_every_command(operator: Operator, damage: str):
-    (operator.folder / ".chalice" / "accounts.json").write_bytes(damage.encode(errors="surrogateescape"))
-    operator.stack.aws.calls.clear()
-    said = operator.fails("secrets", "put", "--stage", "dev", stdin=operator.test_key)
-    assert ".chalice/accounts.json can't be read" in said
-    assert "stagectl stages pin" in said
-    assert "PutParameter" not in operator.stack.aws.calls
+@pytest.mark.slow
+def test_ctrl_c_at_the_prompt_stores_nothing(operator: Operator):
+    with Terminal(operator, *PUT, "dev") as terminal:
+        terminal.wait_for("Stripe key for dev")
+        terminal.types("\x03")
+        assert terminal.ends() == 130
+    assert "Traceback" not in terminal.shown
+    assert operator.dev.client("ssm").describe_parameters()["Parameters"] == []
 
 
 def test_the_table_of_stages_has_what_the_credentials_may_see(operator_of_dev: Operator):
     operator = operator_of_dev
-    found = rows(operator)
-    assert list(found) == ["prod", "dev"]
-    dev = found["dev"]
+    prod, dev = json.loads(operator.does("stages", "--json"))
+    assert (prod["stage"], prod["mode"], prod["note"]) == ("prod", "live", "not pinned")
     assert (dev["mode"], dev["parameter"], dev["account"]) == ("test", TEST_PARAMETER, operator.dev.id)
     assert dev["url"].startswith("https://")
-    assert dev["version"] >= 1
-    assert (found["prod"]["mode"], found["prod"]["note"]) == ("live", "not pinned")
-    assert "other credentials" in rows(operator, operator.prod)["dev"]["note"]
-    table = operator.does("stages")
-    assert [line.split()[0] for line in table.splitlines()] == ["STAGE", "prod", "dev"]
-    assert dev["url"] in table
+    (_, others) = json.loads(operator.does("stages", "--json", account=operator.prod))
+    assert "other credentials" in others["note"]
     with Terminal(operator, "stages") as terminal:
         assert terminal.ends() == 0
     assert dev["url"] in terminal.shown  # in one piece, so that it can be copied, however narrow the terminal is
 
 
-def test_a_stage_for_a_branch_uses_devs_key_and_topic(operator: Operator):
-    operator.does("secrets", "put", "--stage", "dev", stdin=operator.test_key)
-    assert "featureX is declared; it uses the secrets and resources of dev." in operator.does(
-        "stages", "add", "featureX"
-    )
-    config = (operator.folder / ".chalice" / "config.json").read_text()
-    assert "declared already; nothing was changed." in operator.does("stages", "add", "featureX")
-    assert (operator.folder / ".chalice" / "config.json").read_text() == config
-    row = rows(operator)["featureX"]
-    assert (row["resources_stage"], row["parameter"], row["version"]) == ("dev", TEST_PARAMETER, 1)
-    assert json.loads(config)["stages"]["featureX"]["environment_variables"] == {"STAGE": "featureX"}
-
-
-@pytest.mark.parametrize(
-    ("name", "what"),
-    [
-        ("Prod", "write 'prod'"),
-        ("feature_x", "letters, digits and hyphens"),
-        ("1st", "beginning with a letter"),
-        ("a b", "letters, digits and hyphens"),
-        ("x" * 44, "The name has 44 characters."),
-        ("dev-notify", "would have the name of another stage's: notes-billing-dev-notify."),
-    ],
-)
-def test_a_name_that_can_be_no_stages_is_not_declared(operator: Operator, name: str, what: str):
-    before = (operator.folder / ".chalice" / "config.json").read_text()
-    assert what in operator.fails("stages", "add", name)
-    assert (operator.folder / ".chalice" / "config.json").read_text() == before
-
-
-def test_a_stage_that_is_not_declared_is_unknown(operator: Operator):
-    said = operator.fails("secrets", "put", "--stage", "featureX", stdin=operator.test_key)
-    assert "There is no stage 'featureX' in .chalice/config.json, only prod, dev." in said
-    assert "stagectl stages add" in said
-    assert "There is no stage 'Prod'" in operator.fails("deploy", "--stage", "Prod")
-
-
-def test_a_profile_decides_whose_account_is_deployed_to_whatever_keys_the_shell_has(operator: Operator):
-    prod, file = operator.prod.environment(), operator.folder / "credentials"
-    keys = f"aws_access_key_id = {prod['AWS_ACCESS_KEY_ID']}\naws_secret_access_key = {prod['AWS_SECRET_ACCESS_KEY']}\n"
-    file.write_text("[live]\n" + keys)
-    shell = {"AWS_SHARED_CREDENTIALS_FILE": str(file), "account": operator.dev}
-    operator.does("--profile", "live", "secrets", "put", "--stage", "prod", stdin=operator.live_key, **shell)
-    skipped = [word for step in ("preflight", "webhook", "doctor", "smoke") for word in ("--skip", step)]
-    operator.does("--profile", "live", "deploy", "--stage", "prod", *skipped, **shell)
-    assert operator.dev.client("lambda").list_functions()["Functions"] == []
-    names = {function["FunctionName"] for function in operator.prod.client("lambda").list_functions()["Functions"]}
-    assert names == {"notes-billing-prod", "notes-billing-prod-notify"}
-
-
-def test_what_aws_refused_chalice_is_said_in_a_sentence_without_its_traceback(operator: Operator):
+@pytest.mark.slow
+def test_what_aws_refused_chalice_is_shown_in_a_sentence_without_its_traceback(operator: Operator):
     operator.dev.deny("lambda:CreateFunction")
-    operator.does("secrets", "put", "--stage", "dev", stdin=operator.test_key)
+    operator.does(*PUT, "dev", stdin=operator.test_key)
     said = operator.fails("deploy", "--stage", "dev")
-    assert "chalice deploy failed: An error occurred (AccessDenied" in said
+    assert "An error occurred (AccessDenied" in said
     assert "lambda:CreateFunction" in said.rpartition("chalice deploy failed")[2]

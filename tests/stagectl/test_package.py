@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-import operations
 from devstack.runtime_api import LambdaContainer
 from stagectl import packaging
 from tests.support.lambda_container import billing_event
 from tests.support.stack import PROJECT, PURCHASE, Stack
 
 MB = 1024 * 1024
+PURCHASES = 50
 SNS = {"MessageAttributes": {}, "Subject": None}
 
 
@@ -24,8 +24,7 @@ SNS = {"MessageAttributes": {}, "Subject": None}
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the package and the template of a separate checkout."""
     folder = tmp_path_factory.mktemp("package")
-    checkout(folder / "project")
-    return packaging.build("dev", folder / "out", folder / "project")
+    return packaging.build("dev", folder / "out", checkout(folder / "project"))
 
 
 @pytest.fixture(scope="module")
@@ -53,53 +52,9 @@ def test_it_contains_the_app_its_imports_and_nothing_else(built: Path):
     }  # fmt: skip
     other = {name for name in names if not name.endswith((".py", ".pyc"))}
     assert other == {"stripe/data/ca-certificates.crt", "chalicelib/aws/amazon_roots.pem"}
-    assert {name for name in names if name.startswith("chalice/") and name.endswith(".py")} == {
-        "chalice/__init__.py",
-        "chalice/app.py",
-    }
+    of_chalice = {name for name in names if name.startswith("chalice/") and name.endswith(".py")}
+    assert of_chalice == {"chalice/__init__.py", "chalice/app.py"}
     assert built.stat().st_size <= 5 * MB
-
-
-def test_a_new_subpackage_is_in_it_with_its_declared_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    project = checkout(tmp_path / "project")
-    reports = project / "chalicelib" / "billing" / "reports"
-    reports.mkdir()
-    for name in ("__init__.py", "monthly.py", "rates.json"):
-        (reports / name).touch()
-    declared = "chalicelib/billing/reports/rates.json"
-    monkeypatch.setattr(operations, "PACKAGE_DATA", operations.PACKAGE_DATA | {declared})
-    names = zipfile.ZipFile(packaging.prepare(project)).namelist()
-    assert {declared, "chalicelib/billing/reports/__init__.py", "chalicelib/billing/reports/monthly.py"} <= {*names}
-
-
-def test_a_data_file_that_is_not_declared_is_an_error(tmp_path: Path):
-    project = checkout(tmp_path / "project")
-    (project / "chalicelib" / ".DS_Store").touch()
-    packaging.prepare(project)
-    (project / "chalicelib" / "billing" / "rates.json").touch()
-    with pytest.raises(packaging.PackageError, match=r"chalicelib/billing/rates\.json .*package_contents\.py"):
-        packaging.prepare(project)
-
-
-def test_the_operators_tools_are_in_the_checkout_and_not_in_the_package(built: Path):
-    for name in ("stagectl", "operations"):
-        assert (built.parent.parent / "project" / name).is_dir()
-        assert not [file for file in zipfile.ZipFile(built).namelist() if file.startswith(name)]
-
-
-def test_an_error_of_chalice_is_reported(tmp_path: Path):
-    project = checkout(tmp_path / "project")
-    (project / ".chalice" / "config.json").write_text("{")
-    with pytest.raises(packaging.PackageError, match=r"chalice package failed: .* config file: Expecting property"):
-        packaging.build("dev", tmp_path / "out", project)
-
-
-def test_a_dependency_of_another_version_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "requirements.txt").write_text("chalice==0.0.1\n")
-    monkeypatch.setattr(packaging, "PROJECT", tmp_path)
-    with pytest.raises(packaging.PackageError, match=r"chalice 0\.0\.1 is required, but \S+ is installed") as raised:
-        packaging.prepare(checkout(tmp_path / "project"))
-    assert raised.value.command == "make setup"
 
 
 def test_every_source_has_its_bytecode_for_this_python(unpacked: Path):
@@ -114,22 +69,10 @@ def test_every_source_has_its_bytecode_for_this_python(unpacked: Path):
     assert len(list(unpacked.rglob("*.pyc"))) == len(sources)
 
 
-def test_the_same_sources_give_the_same_package_and_a_change_gives_another(built: Path, tmp_path: Path):
-    again = packaging.prepare(checkout(tmp_path / "elsewhere"))
-    assert again.read_bytes() == built.read_bytes()
-    pricing = tmp_path / "elsewhere" / "chalicelib" / "billing" / "pricing.py"
-    pricing.write_text(pricing.read_text().replace("rate = 400", "rate = 500"))
-    changed = zipfile.ZipFile(packaging.prepare(tmp_path / "elsewhere"))
-    bytecode = changed.read(
-        f"chalicelib/billing/__pycache__/pricing.cpython-{sys.version_info[0]}{sys.version_info[1]}.pyc"
-    )
-    assert bytecode[8:16] == importlib.util.source_hash(pricing.read_bytes())
-
-
 def test_it_serves_purchases_within_32_mb_with_one_read_and_one_connection(stack: Stack, unpacked: Path):
     before = stack.stripe.connections
     with LambdaContainer(unpacked, "app.app", stack.environment(), isolated=True) as container:
-        for number in range(201):
+        for number in range(PURCHASES):
             response = container.invoke(billing_event(PURCHASE, Idempotency_Key=f"package-{number}"))
             assert (response["statusCode"], json.loads(response["body"])["amount"]) == (200, 4200)
         status = Path(f"/proc/{container.process.pid}/status")
@@ -138,7 +81,7 @@ def test_it_serves_purchases_within_32_mb_with_one_read_and_one_connection(stack
             # This includes AWS's runtime client.
             assert int(resident.split()[1]) * 1024 <= 32 * MB
         assert stack.reads() == 1
-        assert [request.path for request in stack.stripe.requests] == ["/v1/payment_intents"] * 201
+        assert [request.path for request in stack.stripe.requests] == ["/v1/payment_intents"] * PURCHASES
         # It contains what stripe-python imports only for an error of Stripe.
         declined = container.invoke(billing_event({"source": "tok_chargeDeclined", "storage": 1}))
         assert (declined["statusCode"], json.loads(declined["body"])["code"]) == (402, "card_declined")
@@ -161,6 +104,7 @@ def test_a_purchase_imports_only_what_it_needs(stack: Stack, unpacked: Path, tmp
     assert (status, imported) == (200, [])
 
 
+@pytest.mark.slow
 def test_notify_runs_from_it_too(stack: Stack, unpacked: Path):
     message = {
         "event": "note_purchased", "event_id": "evt_1", "payment_id": "pi_packaged", "amount": 4200, "currency": "usd",
@@ -170,3 +114,22 @@ def test_notify_runs_from_it_too(stack: Stack, unpacked: Path):
     with LambdaContainer(unpacked, "app.notify", stack.environment(), isolated=True) as container:
         assert container.invoke(event) is None
     assert any("pi_packaged" in text for text in stack.texts())
+
+
+@pytest.mark.slow
+def test_the_same_sources_give_the_same_package_and_a_change_gives_another(built: Path, tmp_path: Path):
+    again = packaging.prepare(checkout(tmp_path / "elsewhere"))
+    assert again.read_bytes() == built.read_bytes()
+    pricing = tmp_path / "elsewhere" / "chalicelib" / "billing" / "pricing.py"
+    pricing.write_text(pricing.read_text().replace("rate = 400", "rate = 500"))
+    changed = zipfile.ZipFile(packaging.prepare(tmp_path / "elsewhere"))
+    name = f"chalicelib/billing/__pycache__/pricing.cpython-{sys.version_info[0]}{sys.version_info[1]}.pyc"
+    assert changed.read(name)[8:16] == importlib.util.source_hash(pricing.read_bytes())
+
+
+@pytest.mark.slow
+def test_an_error_of_chalice_is_reported(tmp_path: Path):
+    project = checkout(tmp_path / "project")
+    (project / ".chalice" / "config.json").write_text("{")
+    with pytest.raises(packaging.PackageError, match=r"chalice package failed: .* config file: Expecting property"):
+        packaging.build("dev", tmp_path / "out", project)

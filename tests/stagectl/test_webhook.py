@@ -1,143 +1,148 @@
-"""`stagectl webhook`: the stage's endpoint at Stripe, and its signing secret."""
+"""The stage's account at Stripe: its key's permissions, the webhook endpoint and the signing secret."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 import stripe
 
+from operations import stripe_account, webhook_endpoint
+from stagectl import stages
+from stagectl.aws.secret import SecretValue
+from stagectl.operator_error import OperatorError, PermissionDeniedError
+from stagectl.target import Target
+from tests import PROJECT
+from tests.support.fake_dev import ACCOUNT, KEY, FakeContext, FakeDev
 from tests.support.operator_session import Operator
-from tests.support.stack import TEST_PARAMETER
+from tests.support.stack import Stack
 
 SECRET_PARAMETER = "/stripeWebhookSecret/dev"
-PAYMENTS_ONLY = ("rak_payment_intent_write", "rak_charge_read")
+URL = "https://api.execute-api.us-east-1.amazonaws.com/api"
 
 
-@dataclass
-class Shown:
-    """What an operator has in view: the deployed stage, and Stripe's dashboard."""
+class Stage:
+    """The stage dev of an account and region, whose API is deployed, with a Stripe account."""
 
-    operator: Operator
+    def __init__(self, stack: Stack, account: str = ACCOUNT, region: str = "us-east-1", url: str = URL) -> None:
+        self.url = url
+        self.aws = FakeDev(PROJECT)
+        self.aws.account, self.aws.region_name = account, region
+        self.aws.parameters.clear()
+        self.target = Target("dev", stages.config_of("dev")._replace(stripe_api_base=stack.stripe.url), self.aws)
+        self.key = SecretValue(stack.issue_key())
+        self.stripe = stripe.StripeClient(self.key.reveal(), base_addresses={"api": stack.stripe.url})
 
-    @property
-    def stripe(self) -> Any:
-        base = {"api": self.operator.stack.stripe.url}
-        return stripe.StripeClient(self.operator.test_key, base_addresses=base).v1.webhook_endpoints
+    def up(self) -> str:
+        return webhook_endpoint.up(self.target, self.key, self.url)
 
-    def endpoints(self) -> list[Any]:
-        """Those of this AWS account."""
-        found = self.stripe.list({"limit": 100}).data
-        return [each for each in found if each.metadata.to_dict().get("account") == self.operator.dev.id]
-
-    def up(self, *more: str, stdin: str = "") -> str:
-        return self.operator.does("webhook", "up", "--stage", "dev", *more, stdin=stdin)
-
-    def secret_version(self) -> int:
-        ssm = self.operator.dev.client("ssm")
-        return int(ssm.get_parameter(Name=SECRET_PARAMETER, WithDecryption=True)["Parameter"]["Version"])
+    def endpoints(self) -> dict[str, Any]:
+        return {it.id: it for it in self.stripe.v1.webhook_endpoints.list({"limit": 100}).data}
 
 
 @pytest.fixture
-def dev(operator_of_dev: Operator) -> Iterator[Shown]:
-    shown = Shown(operator_of_dev)
-    shown.up()
-    yield shown
-    shown.up()
+def stage(stack: Stack) -> Stage:
+    """A stage that is up."""
+    stage = Stage(stack)
+    for endpoint in stage.endpoints():  # of earlier tests
+        stage.stripe.v1.webhook_endpoints.delete(endpoint)
+    stage.up()
+    return stage
 
 
-def test_up_again_changes_nothing(dev: Shown):
-    (endpoint,) = dev.endpoints()
-    version = dev.secret_version()
-    assert f"{endpoint.id} points here already; nothing was changed." in dev.up()
-    assert [each.id for each in dev.endpoints()] == [endpoint.id]
-    assert dev.secret_version() == version
+@pytest.mark.parametrize(
+    ("permissions", "what"),
+    [
+        (None, None),
+        (("rak_payment_intent_write", "rak_charge_read"), None),
+        (("rak_payment_intent_write", "rak_balance_read"), "lacks Charges: Read."),
+        (("rak_charge_read",), "lacks PaymentIntents: Write."),
+        ("revoked", "revoked or mistyped"),
+    ],
+)
+def test_a_key_is_verified_with_what_the_api_does(stage: Stage, stack: Stack, permissions: Any, what: str | None):
+    key = SecretValue(stack.issue_key(None if permissions == "revoked" else permissions))
+    if permissions == "revoked":
+        stack.stripe.keys.revoke(key.reveal())
+    with pytest.raises(OperatorError, match=what) if what else nullcontext():
+        stripe_account.check(stage.target.config, key)
 
 
-def test_an_endpoint_that_was_disabled_or_moved_or_hears_too_little_is_put_right(dev: Shown):
-    (before,) = dev.endpoints()
-    version = dev.secret_version()
-    for change in (
-        {"disabled": True},
-        {"url": "https://example.com/stripe/webhook"},
-        {"enabled_events": ["charge.refunded"]},
-    ):
-        dev.stripe.update(before.id, change)
-        assert f"{before.id} was updated: enabled" in dev.up()
-        (after,) = dev.endpoints()
-        assert (after.id, after.url, after.status) == (before.id, before.url, "enabled")
-        assert sorted(after.enabled_events) == sorted(before.enabled_events)
-    assert dev.secret_version() == version
+@pytest.mark.parametrize(
+    "change",
+    [{"disabled": True}, {"url": "https://example.com/stripe/webhook"}, {"enabled_events": ["charge.refunded"]}],
+    ids=lambda change: next(iter(change)),
+)
+def test_up_corrects_an_endpoint_that_was_changed_and_no_other(stage: Stage, change: Any):
+    assert "nothing was changed" in stage.up()
+    ((id_, before),) = stage.endpoints().items()
+    stage.stripe.v1.webhook_endpoints.update(id_, change)
+    assert f"{id_} was updated" in stage.up()
+    after = stage.endpoints()[id_]
+    assert (after.url, after.status) == (f"{URL}/stripe/webhook", "enabled")
+    assert sorted(after.enabled_events) == sorted(before.enabled_events)
+    assert len(stage.aws.parameters[SECRET_PARAMETER]) == 1
 
 
-@pytest.mark.parametrize("lost", ["deleted", "of another endpoint"])
-def test_an_endpoint_whose_secret_is_lost_is_replaced_and_the_old_one_deleted(dev: Shown, lost: str):
-    (before,) = dev.endpoints()
+@pytest.mark.parametrize("lost", ["deleted", "of another endpoint", "of another API version"])
+def test_an_endpoint_whose_secret_is_lost_is_replaced_and_the_old_one_deleted(stage: Stage, lost: str):
+    (before,) = stage.endpoints()
     if lost == "deleted":
-        dev.operator.dev.client("ssm").delete_parameter(Name=SECRET_PARAMETER)
+        stage.aws.parameters.clear()
+    elif lost == "of another endpoint":
+        stage.aws.store(SECRET_PARAMETER, "whsec_0123456789abcdef", Description="Stored with secrets put")
     else:
-        dev.operator.does("secrets", "put", "--stage", "dev", "webhook-secret", stdin="whsec_0123456789abcdef")
-    said = dev.up()
-    (after,) = dev.endpoints()
-    assert (
-        f"{after.id} was created, and its signing secret is stored. The old endpoint {before.id} was deleted." in said
-    )
-    assert after.url == before.url
-    assert "nothing was changed" in dev.up()
-
-
-def test_the_endpoint_of_the_same_stage_in_another_aws_account_is_left_alone(dev: Shown):
-    (own,) = dev.endpoints()
-    marks = {**own.metadata.to_dict(), "account": "111122223333"}
-    other = dev.stripe.create({"url": "https://example.com/x", "enabled_events": ["*"], "metadata": marks})
-    dev.up()
-    dev.operator.does("webhook", "down", "--stage", "dev", "--yes")
-    assert dev.endpoints() == []
-    assert dev.stripe.retrieve(other.id).status == "enabled"
-    dev.stripe.delete(other.id)
-
-
-def test_down_deletes_the_endpoint_and_again_says_there_is_none(dev: Shown):
-    (endpoint,) = dev.endpoints()
-    assert "add --yes" in dev.operator.fails("webhook", "down", "--stage", "dev")
-    assert [each.id for each in dev.endpoints()] == [endpoint.id]
-    assert f"Deleted {endpoint.id}." in dev.operator.does("webhook", "down", "--stage", "dev", "--yes")
-    assert "dev has no webhook endpoint." in dev.operator.does("webhook", "down", "--stage", "dev", "--yes")
-
-
-def test_a_key_that_may_not_manage_endpoints_can_be_replaced_for_this_once(dev: Shown):
-    operator, everything = dev.operator, dev.operator.test_key
-    operator.does("webhook", "down", "--stage", "dev", "--yes")
-    operator.does("secrets", "put", "--stage", "dev", stdin=operator.issue_key("test", PAYMENTS_ONLY))
-    try:
-        said = operator.fails("webhook", "up", "--stage", "dev")
-        assert "The Stripe key lacks the permission to manage webhook endpoints." in said
-        assert "stagectl webhook up --stage dev --ask-key" in said
-        assert "Webhook Endpoints: Write" in said
-        said = operator.fails("deploy", "--stage", "dev", "--skip", "resources", "--skip", "chalice")
-        assert "stagectl deploy --stage dev --skip webhook" in said
-        assert "the value is a live key" in operator.fails(
-            "webhook", "up", "--stage", "dev", "--ask-key", stdin=operator.live_key
+        old = stage.stripe.v1.webhook_endpoints.create(
+            {"url": f"{URL}/stripe/webhook", "enabled_events": ["charge.refunded"], "api_version": "2020-08-27"}
         )
-        assert "was created" in dev.up("--ask-key", stdin=everything)
-        stored = operator.dev.client("ssm").get_parameter(Name=TEST_PARAMETER, WithDecryption=True)["Parameter"]
-        assert stored["Value"] != everything
-        down = ("webhook", "down", "--stage", "dev", "--yes", "--ask-key")
-        assert "Deleted we_" in operator.does(*down, stdin=everything)
-    finally:
-        operator.does("secrets", "put", "--stage", "dev", stdin=everything)
+        description = f"Signing secret of the webhook endpoint {old.id}"
+        stage.aws.store(SECRET_PARAMETER, str(old.secret), Description=description)
+    said = stage.up()
+    (after,) = stage.endpoints()
+    assert after != before
+    assert f"{after} was created" in said
+    assert f"{before} was deleted" in said
+    assert "nothing was changed" in stage.up()
 
 
-def test_a_stage_that_is_not_deployed_has_nothing_to_point_at(operator: Operator):
-    operator.does("secrets", "put", "--stage", "dev", stdin=operator.test_key)
-    said = operator.fails("webhook", "up", "--stage", "dev")
-    assert "dev is not deployed." in said
-    assert "stagectl deploy --stage dev" in said
+@pytest.mark.parametrize(("account", "region"), [("222222222222", "us-east-1"), (ACCOUNT, "eu-west-1")])
+def test_the_same_stage_in_another_account_or_region_keeps_its_own_endpoint(
+    stage: Stage, stack: Stack, account: str, region: str
+):
+    """Both share an account at Stripe."""
+    (own,) = stage.endpoints()
+    other = Stage(stack, account, region, "https://other.execute-api.us-east-1.amazonaws.com/api")
+    assert "was created" in other.up()
+    assert "nothing was changed" in stage.up()
+    others = [endpoint for endpoint in stage.endpoints() if endpoint != own]
+    assert [webhook_endpoint.down(other.target, other.key) for _ in range(2)] == [others, []]
+    assert list(stage.endpoints()) == [own]
 
 
-def test_smoke_follows_a_purchase_to_the_topic_and_says_what_does_not_arrive(operator_of_dev: Operator):
-    said = operator_of_dev.does("smoke", "--stage", "dev")
-    for probe in ("health", "quote", "unsigned purchase", "purchase", "announced"):
-        assert f"✓ {probe}" in said
-    wrong = operator_of_dev.fails("smoke", "--stage", "dev", "--url", "https://nowhere.example.com")
-    assert "The API can't be reached" in wrong
+def test_a_key_that_may_not_manage_endpoints_leads_to_another_key_for_this_once(stage: Stage, stack: Stack):
+    payments_only = SecretValue(stack.issue_key(("rak_payment_intent_write", "rak_charge_read")))
+    stage.aws.store(KEY, payments_only.reveal())
+    up = "stagectl webhook up --stage dev --ask-key"
+    for call, command in (
+        (lambda: webhook_endpoint.up(stage.target, payments_only, URL), up),
+        (lambda: webhook_endpoint.down(stage.target, payments_only), up.replace("up", "down")),
+        (
+            lambda: webhook_endpoint.deploy(FakeContext(stage.aws), stage.target),
+            f"{up} && stagectl deploy --stage dev --skip webhook",
+        ),
+    ):
+        with pytest.raises(PermissionDeniedError) as raised:
+            call()
+        assert raised.value.command == command
+
+
+def test_another_key_makes_and_deletes_the_endpoint_and_is_not_stored(operator_of_dev: Operator):
+    operator, versions = operator_of_dev, ("secrets", "list", "--stage", "dev", "--json")
+    key, everything = operator.does(*versions), operator.issue_key("test")
+    assert "add --yes" in operator.fails("webhook", "down", "--stage", "dev")
+    down = ("webhook", "down", "--stage", "dev", "--yes", "--ask-key")
+    assert "Deleted we_" in operator.does(*down, stdin=everything)
+    assert "has no webhook endpoint" in operator.does(*down[:-1])
+    up = ("webhook", "up", "--stage", "dev", "--ask-key")
+    assert "a live key" in operator.fails(*up, stdin=operator.live_key)
+    assert "was created" in operator.does(*up, stdin=everything)
+    assert operator.does(*versions).partition("webhook-secret")[0] == key.partition("webhook-secret")[0]

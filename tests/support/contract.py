@@ -18,20 +18,21 @@ Json = dict[str, Any]
 FILE = PROJECT / "openapi.yaml"
 DOCUMENT: Json = yaml.safe_load(FILE.read_text())
 COMPONENTS: Json = DOCUMENT["components"]
+HEADERS: Json = COMPONENTS["headers"]
 # Written by the HTTP server, API Gateway's or that of `chalice local`.
 _SERVER_HEADERS = {"server", "date", "content-length", "content-type"}
 
 
-def resolve(node: Any) -> Any:
-    """Replace every `$ref` except those to schemas."""
+def resolve(node: Any, document: Json = DOCUMENT, *, schemas: bool = False) -> Any:
+    """Replace every `$ref`, those to schemas only if asked to."""
     if isinstance(node, list):
-        return [resolve(item) for item in node]
+        return [resolve(item, document, schemas=schemas) for item in node]
     if not isinstance(node, dict):
         return node
     kind, _, name = str(node.get("$ref", "")).removeprefix("#/components/").partition("/")
-    if name and kind != "schemas":
-        return resolve(COMPONENTS[kind][name])
-    return {name: resolve(value) for name, value in node.items()}
+    if name and (schemas or kind != "schemas"):
+        return resolve(document["components"][kind][name], document, schemas=schemas)
+    return {name: resolve(value, document, schemas=schemas) for name, value in node.items()}
 
 
 PATHS: Json = resolve(DOCUMENT["paths"])
@@ -85,7 +86,7 @@ def _check_headers(described: set[str], response: Any, about: str) -> None:
     values = {name.lower(): value for name, value in response.headers.items()}
     assert values.keys() - _SERVER_HEADERS == {name.lower() for name in described}, f"headers: {about}"
     for name in described:
-        schema = COMPONENTS["headers"][name]["schema"]
+        schema = HEADERS[name]["schema"]
         value = values[name.lower()]
         assert validator(schema).is_valid(int(value) if schema.get("type") == "integer" else value), f"{name}: {about}"
 

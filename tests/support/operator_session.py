@@ -10,17 +10,15 @@ import tempfile
 from pathlib import Path
 
 from stagectl.packaging import prepare
+from tests.support import forks
 from tests.support.cloud import Account, Cloud
 from tests.support.command_lines import check_output
-from tests.support.forks import Forks
 from tests.support.stack import PROJECT, transcript
 
 _built: list[Path] = []  # the package of the unchanged sources, which every checkout has: built once a run
 
 # What a checkout has that stagectl and Chalice work on.
 _CHECKOUT = ("app.py", "chalicelib", "stagectl", "operations", "infrastructure", ".chalice", "requirements.txt")
-
-_forks = Forks()
 
 
 class Operator:
@@ -61,7 +59,7 @@ class Operator:
         """Run `stagectl` in a pipe. The credentials are those of the stage's account unless others are given."""
         stage = arguments[arguments.index("--stage") + 1] if "--stage" in arguments else "dev"
         variables = {**(account or self.account_of(stage)).environment(), **environment}
-        done = _forks.run(list(arguments), self.folder, variables, stdin)
+        done = forks.run(list(arguments), self.folder, variables, stdin)
         transcript.append(done.stdout + done.stderr)
         if "--json" not in arguments:
             check_output(done.stdout + done.stderr)
@@ -87,8 +85,14 @@ class Operator:
         said = self.does("stages", "--json", account=self.account_of(stage))
         return str(next(row["url"] for row in json.loads(said) if row["stage"] == stage))
 
+    def pins(self, stage: str) -> None:
+        """Pin a stage to its account, which a live stage requires before its first change."""
+        self.does("stages", "pin", "--stage", stage, "--account", self.account_of(stage).id)
+
     def deploys(self, stage: str) -> str:
         """Store the stage's key, deploy it, and return the API's address."""
+        if stage == "prod":
+            self.pins("prod")
         self.does("secrets", "put", "--stage", stage, stdin=self.live_key if stage == "prod" else self.test_key)
         return self.does("deploy", "--stage", stage).strip().rpartition(" ")[2]
 

@@ -197,6 +197,21 @@ class RunningService:
         self.stack.aws.client("sqs").delete_queue(QueueUrl=self.queue)
         self.stack.reset()
 
+    def finish(self) -> None:
+        """End the faults, let everything that was sent be processed, and forget it."""
+        webhooks = self.stack.stripe.webhooks
+        self.stack.aws.clear_faults()
+        webhooks.inject_faults(duplicate_every=0, fail_every=0, shuffle=0.0)
+        assert webhooks.wait(60)
+        assert self.stack.queue_is_empty()
+        for log in (self.stack.published, self.stack.aws.calls, webhooks.attempts):
+            log.clear()
+
+    def restart_api(self, number: int) -> None:
+        """End the API with a signal, and start it on the same port."""
+        self.api.stop(number)
+        self.api.__enter__()
+
     def wait_for_texts(self, count: int) -> None:
         assert eventually(lambda: len(self.stack.texts()) >= count)
 

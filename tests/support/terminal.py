@@ -18,7 +18,15 @@ _LONGEST = 60.0  # seconds
 class Terminal:
     """A command that runs in a pseudo-terminal; what it showed, escape codes too, is :attr:`shown`."""
 
-    def __init__(self, operator: Operator, *arguments: str, account: Account | None = None, **environment: str) -> None:
+    def __init__(
+        self,
+        operator: Operator,
+        *arguments: str,
+        account: Account | None = None,
+        piped: str | None = None,
+        **environment: str,
+    ) -> None:
+        """:param piped: is in standard input, a pipe. Without it, standard input is the terminal."""
         stage = arguments[arguments.index("--stage") + 1] if "--stage" in arguments else "dev"
         of_account = (account or operator.account_of(stage)).environment()
         variables = {**of_account, "TERM": "xterm-256color", "LANG": "C.UTF-8", **environment}
@@ -26,6 +34,11 @@ class Terminal:
         self.shown = ""
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
+            if piped is not None:
+                reader, writer = os.pipe()
+                os.write(writer, piped.encode())
+                os.close(writer)
+                os.dup2(reader, 0)
             os.chdir(operator.folder)
             os.execve(command[0], command, variables)
 

@@ -11,6 +11,7 @@ moto has the state. The features that it lacks are added while the cloud is open
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,13 @@ import requests
 
 from tests.support.cloud import gaps, invocations, rest_apis
 from tests.support.cloud.accounts import Account
-from tests.support.cloud.functions import Functions, scratch
+from tests.support.cloud.functions import Functions
 from tests.support.cloud.gateway import HOSTS, Gateway
 from tests.support.cloud.internet import Internet
 from tests.support.cloud.replacements import Replacements
 from tests.support.cloud.signing import Signer
 from tests.support.cloud.stacks import Stacks
-from tests.support.stack import Stack, logs, transcript
+from tests.support.stack import Stack
 
 __all__ = ["Account", "Cloud"]
 
@@ -40,24 +41,22 @@ class Cloud:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self._folder = scratch()
+        self._folder = tempfile.TemporaryDirectory(prefix="notes-billing-cloud-")
         folder = Path(self._folder.name)
-        self.functions = Functions(folder, self._container_environment, logs.append, transcript.append)
+        self.functions = Functions(folder, self._container_environment)
         self.gateway = Gateway(self.functions)
         stripe = "127.0.0.1", stack.stripe.port
         self.internet = Internet(folder, {r"api\.stripe\.com": stripe, HOSTS: self.gateway.address})
-        self.stacks = Stacks()
+        self.stacks = Stacks(lambda account, region, service: self.account(account).client(service, region))
         self._replacements = Replacements()
 
     def __enter__(self) -> "Cloud":
         gaps.fill(self._replacements)
         rest_apis.fill(self._replacements)
         invocations.connect(self._replacements, self.functions)
-        self.stacks.connect(
-            self._replacements, lambda account, region, service: self.account(account).client(service, region)
-        )
+        self.stacks.connect(self._replacements)
         self.gateway.start()
-        self.internet.start()
+        self.internet.proxy.__enter__()
         self._connect = self.stack.stripe.webhooks.connect
         self.stack.stripe.webhooks.connect = self.internet.connection
         return self
@@ -65,7 +64,7 @@ class Cloud:
     def __exit__(self, *_: object) -> None:
         self.stacks.wait()
         self.functions.stop()
-        self.internet.stop()
+        self.internet.proxy.__exit__()
         self.gateway.stop()
         self.stack.stripe.webhooks.connect = self._connect
         self._replacements.undo()
@@ -81,9 +80,8 @@ class Cloud:
 
     def account(self, account_id: str | None = None) -> Account:
         """Return the AWS account of an id, twelve digits; a new account without one."""
-        inherited = {name: value for name, value in os.environ.items() if not _NOT_INHERITED.match(name)}
         environment = {
-            **inherited,
+            **{name: value for name, value in os.environ.items() if not _NOT_INHERITED.match(name)},
             **self.internet.environment(),
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

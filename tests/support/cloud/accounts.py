@@ -25,6 +25,7 @@ class Account:
         """
         self.id = account_id
         self._url, self._environment = url, environment
+        self._clients: dict[tuple[str, str], Any] = {}
         self._iam = iam_backends[account_id][PARTITION]
         if "operator" not in self._iam.users:
             self._iam.create_user(REGION, "operator")
@@ -44,14 +45,16 @@ class Account:
 
     def client(self, service: str, region: str = REGION) -> Any:
         """Return boto3's client of a service, as the operator."""
-        return boto3.client(
-            service,
-            region_name=region,
-            endpoint_url=self._url,
-            aws_access_key_id=self.key.access_key_id,
-            aws_secret_access_key=self.key.secret_access_key,
-            config=Config(proxies={}),
-        )
+        if (service, region) not in self._clients:
+            self._clients[service, region] = boto3.client(
+                service,
+                region_name=region,
+                endpoint_url=self._url,
+                aws_access_key_id=self.key.access_key_id,
+                aws_secret_access_key=self.key.secret_access_key,
+                config=Config(proxies={}),
+            )
+        return self._clients[service, region]
 
     def texts(self) -> list[str]:
         """Return the text messages that this account sent."""

@@ -17,29 +17,6 @@ from devstack.stage_setup import WEBHOOK_EVENTS
 from tests.support.cloud import Account, Cloud
 from tests.support.stack import PROJECT
 
-_SHIPPED = ("app.py", "chalicelib", "stagectl", ".chalice/config.json", "infrastructure")
-
-
-def copy_of_the_project(folder: Path) -> Path:
-    """Copy what is deployed, without requirements.txt, so that deploying downloads nothing."""
-    (folder / ".chalice").mkdir(parents=True)
-    policies = [f".chalice/{file.name}" for file in (PROJECT / ".chalice").glob("policy-*.json")]
-    for name in (*_SHIPPED, *policies):
-        if (PROJECT / name).is_dir():
-            shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        elif (PROJECT / name).exists():
-            shutil.copy(PROJECT / name, folder / name)
-    return folder
-
-
-def deploy(account: Account, folder: Path, stage: str) -> subprocess.CompletedProcess[str]:
-    """Run `chalice deploy`."""
-    chalice = Path(sys.executable).with_name("chalice")
-    command = [chalice, "deploy", "--stage", stage]
-    return subprocess.run(
-        command, cwd=folder, env=account.environment(), capture_output=True, text=True, check=False, timeout=120
-    )
-
 
 @dataclass(frozen=True)
 class Deployment:
@@ -57,13 +34,9 @@ class Deployment:
         return "prod" if self.stage == "prod" else "dev"
 
     @property
-    def mode(self) -> str:
-        return "live" if self.stage == "prod" else "test"
-
-    @property
     def purchase(self) -> dict[str, Any]:
         """A purchase that Stripe accepts in this stage's mode."""
-        return {"source": "tok_live_visa" if self.mode == "live" else "tok_visa", "storage": 21}
+        return {"source": "tok_live_visa" if self.stage == "prod" else "tok_visa", "storage": 21}
 
     @cached_property
     def url(self) -> str:
@@ -72,10 +45,10 @@ class Deployment:
 
     def function(self, name: str = "api_handler") -> Any:
         """Return a function's configuration."""
-        arn = next(r["lambda_arn"] for r in self._resources if r["name"] == name)
+        arn = self._deployed(name)["lambda_arn"]
         return self.account.client("lambda").get_function_configuration(FunctionName=arn)
 
-    def policies(self, function: str = "api_handler") -> list[Any]:
+    def policies(self, function: str) -> list[Any]:
         """Return the policies of a function's role in AWS."""
         iam, role = self.account.client("iam"), self.function(function)["Role"].rpartition("/")[2]
         assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
@@ -88,23 +61,17 @@ class Deployment:
         stack = self.cloud.stack
         endpoints = stripe.StripeClient(self.key, base_addresses={"api": stack.stripe.url}).v1.webhook_endpoints
         endpoint = endpoints.create({"url": f"{self.url}/stripe/webhook", "enabled_events": WEBHOOK_EVENTS})
-        self.put_secret(f"/stripeWebhookSecret/{self.resources_stage}", str(endpoint.secret))
+        name = f"/stripeWebhookSecret/{self.resources_stage}"
+        ssm = self.account.client("ssm")
+        ssm.put_parameter(Name=name, Value=str(endpoint.secret), Type="SecureString", Overwrite=True)
         try:
             yield
         finally:
             endpoints.delete(endpoint.id)
 
-    def put_secret(self, name: str, value: str) -> None:
-        ssm = self.account.client("ssm")
-        ssm.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
-
-    @property
-    def _resources(self) -> list[Any]:
-        record = (self.folder / ".chalice" / "deployed" / f"{self.stage}.json").read_text()
-        return list(json.loads(record)["resources"])
-
-    def _deployed(self, kind: str) -> Any:
-        return next(resource for resource in self._resources if resource["resource_type"] == kind)
+    def _deployed(self, name: str) -> Any:
+        record = json.loads((self.folder / ".chalice" / "deployed" / f"{self.stage}.json").read_text())
+        return next(resource for resource in record["resources"] if resource["name"] == name)
 
 
 class Deployments:
@@ -121,13 +88,26 @@ class Deployments:
 
     def _make(self, stage: str) -> Deployment:
         account, stack = self._cloud.account(), self._cloud.stack
-        folder = copy_of_the_project(self._folder / stage)
+        folder = _copy_project(self._folder / stage)
         resources_stage, mode = ("prod", "live") if stage == "prod" else ("dev", "test")
         account.client("sns").create_topic(Name=f"NotePurchased-{resources_stage}")
         key = stack.issue_key(mode=mode)
         account.client("ssm").put_parameter(Name=f"/stripeSecretKey/{mode}", Value=key, Type="SecureString")
         before = stack.reads()
-        deployed = deploy(account, folder, stage)
-        assert deployed.returncode == 0, deployed.stderr
+        command = [Path(sys.executable).with_name("chalice"), "deploy", "--stage", stage]
+        done = subprocess.run(
+            command, cwd=folder, env=account.environment(), capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
         assert stack.reads() == before  # the deploy imports app.py, which must read no secret
-        return Deployment(self._cloud, account, folder, stage, key, deployed.stdout + deployed.stderr)
+        return Deployment(self._cloud, account, folder, stage, key, done.stdout + done.stderr)
+
+
+def _copy_project(folder: Path) -> Path:
+    """Copy what is deployed, without requirements.txt, so that deploying downloads nothing."""
+    folder.mkdir()
+    shutil.copy(PROJECT / "app.py", folder)
+    for name in ("chalicelib", "stagectl", ".chalice"):
+        ignored = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "accounts.json")
+        shutil.copytree(PROJECT / name, folder / name, ignore=ignored)
+    return folder

@@ -10,16 +10,11 @@ from moto.iam.responses import IamResponse
 from moto.ssm.models import Parameter, SimpleSystemManagerBackend
 from moto.ssm.responses import SimpleSystemManagerResponse
 
+from tests.support import iam
 from tests.support.cloud import enforcement
 from tests.support.cloud.enforcement import AwsError
-from tests.support.cloud.policies import context_keys, decision, matching
 from tests.support.cloud.principals import find_identity, policies_of, principal_of
 from tests.support.cloud.replacements import Replacements
-
-_SETTINGS = {
-    "/ssm/parameter-store/high-throughput-enabled": "false",
-    "/ssm/parameter-store/default-parameter-tier": "Standard",
-}
 
 
 def fill(replacements: Replacements) -> None:
@@ -45,56 +40,35 @@ def simulate_principal_policy(self: IamResponse) -> ActionResult:
         entry["ContextKeyName"]: entry["ContextKeyValues"][0] for entry in self._get_param("ContextEntries") or []
     }
     results = [
-        _evaluated(policies, action, resource, context)
+        {
+            "EvalActionName": action,
+            "EvalResourceName": resource,
+            "EvalDecision": iam.decision(policies.values(), action, resource, context),
+        }
         for action in self._get_param("ActionNames")
-        for resource in self._get_param("ResourceArns") or ["*"]
+        for resource in self._get_param("ResourceArns")
     ]
     return ActionResult({"EvaluationResults": results, "IsTruncated": False})
 
 
-def _evaluated(policies: dict[str, Any], action: str, resource: str, context: dict[str, str]) -> dict[str, Any]:
-    known = {key.lower() for key in context}
-    matched = [name for name, policy in policies.items() if matching([policy], action, resource, context)]
-    return {
-        "EvalActionName": action,
-        "EvalResourceName": resource,
-        "EvalDecision": decision(policies.values(), action, resource, context),
-        "MatchedStatements": [{"SourcePolicyId": name, "SourcePolicyType": "IAM Policy"} for name in matched],
-        "MissingContextValues": sorted(k for k in context_keys(policies.values()) if k.lower() not in known),
-    }
-
-
 def get_service_setting(self: SimpleSystemManagerResponse) -> ActionResult:
-    return _setting(self, self._get_param("SettingId"))
+    setting = self._get_param("SettingId")
+    value = _settings(self.ssm_backend).get(setting, "false")
+    return ActionResult({"ServiceSetting": {"SettingId": setting, "SettingValue": value}})
 
 
 def update_service_setting(self: SimpleSystemManagerResponse) -> ActionResult:
-    setting = self._get_param("SettingId")
-    _setting(self, setting)
-    _settings(self.ssm_backend)[setting] = self._get_param("SettingValue")
+    _settings(self.ssm_backend)[self._get_param("SettingId")] = self._get_param("SettingValue")
     return ActionResult({})
 
 
 def reset_service_setting(self: SimpleSystemManagerResponse) -> ActionResult:
     _settings(self.ssm_backend).pop(self._get_param("SettingId"), None)
-    return _setting(self, self._get_param("SettingId"))
+    return get_service_setting(self)
 
 
 def _settings(backend: SimpleSystemManagerBackend) -> dict[str, str]:
     return backend.__dict__.setdefault("service_settings", {})
-
-
-def _setting(call: SimpleSystemManagerResponse, setting: str) -> ActionResult:
-    if setting not in _SETTINGS:
-        raise AwsError("ServiceSettingNotFound", f"Setting {setting} is not found.")
-    changed = _settings(call.ssm_backend)
-    arn = f"arn:aws:ssm:{call.region}:{call.current_account}:servicesetting{setting}"
-    status = "Customized" if setting in changed else "Default"
-    value = changed.get(setting, _SETTINGS[setting])
-    return ActionResult({
-        "ServiceSetting": {"SettingId": setting, "SettingValue": value, "Status": status, "ARN": arn,
-                           "LastModifiedDate": utcnow(), "LastModifiedUser": "System"}
-    })  # fmt: skip
 
 
 def put_parameter(put: Any) -> Any:

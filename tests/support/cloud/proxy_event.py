@@ -1,4 +1,4 @@
-"""A request to API Gateway, and the event that the function receives.
+"""The event that a function receives of a request to API Gateway, in payload format 1.0.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
@@ -6,66 +6,19 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 import base64
 import time
 import uuid
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+
+from werkzeug.wrappers import Request
 
 from tests.support.cloud.principals import Principal
 
 # Hop-by-hop headers, which API Gateway removes.
-_REMOVED = {"connection", "content-length", "keep-alive", "proxy-authorization", "te", "trailer",
-                  "transfer-encoding", "upgrade"}  # fmt: skip
-_IDENTITY = (
-    "cognitoIdentityPoolId", "accountId", "cognitoIdentityId", "caller", "principalOrgId", "accessKey",
-    "cognitoAuthenticationType", "cognitoAuthenticationProvider", "userArn", "user",
+_REMOVED = {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+_NOBODY = dict.fromkeys(
+    ("accountId", "caller", "user", "userArn", "accessKey", "cognitoIdentityId", "cognitoIdentityPoolId",
+     "cognitoAuthenticationType", "cognitoAuthenticationProvider", "principalOrgId")
 )  # fmt: skip
-_NOBODY = dict.fromkeys(_IDENTITY)
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request. ``target``: path and query."""
-
-    method: str
-    target: str
-    headers: list[tuple[str, str]]
-    body: bytes
-
-    @cached_property
-    def single_headers(self) -> dict[str, str]:
-        """The headers by name in lower case, repeated ones joined, as SigV4 signs them."""
-        joined: dict[str, str] = {}
-        for name, value in self.headers:
-            key = name.lower()
-            joined[key] = f"{joined[key]},{value}" if key in joined else value
-        return joined
-
-    @property
-    def host(self) -> str:
-        return self.single_headers.get("host", "").removesuffix(":443")
-
-    @property
-    def url(self) -> str:
-        return f"https://{self.host}{self.target}"
-
-    @property
-    def path(self) -> str:
-        """The path as sent, with the stage."""
-        return self.target.partition("?")[0]
-
-    @property
-    def stage(self) -> str:
-        return self.path.split("/")[1]
-
-    @property
-    def path_in_stage(self) -> str:
-        return self.path[len(self.stage) + 1 :] or "/"
-
-    @property
-    def query(self) -> list[tuple[str, str]]:
-        return parse_qsl(self.target.partition("?")[2], keep_blank_values=True)
 
 
 def proxy_event(
@@ -77,72 +30,49 @@ def proxy_event(
     caller: Principal | None,
     binary: list[str],
 ) -> dict[str, Any]:
-    """Build the event in payload format 1.0."""
-    headers = [(name, value) for name, value in request.headers if name.lower() not in _REMOVED]
-    trace = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]}"
-    headers += [("X-Amzn-Trace-Id", trace), ("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-Port", "443"),
-                ("X-Forwarded-Proto", "https")]  # fmt: skip
-    encoded = _is_binary(request.single_headers.get("content-type", "application/json"), binary)
-    body = (base64.b64encode(request.body) if encoded else request.body).decode(errors="replace")
+    """Build the event.
+
+    :param binary: the media types whose bodies API Gateway encodes in base64.
+    """
+    headers = {name: value for name, value in request.headers.items() if name.lower() not in _REMOVED}
+    headers["X-Amzn-Trace-Id"] = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]}"
+    headers["X-Forwarded-Proto"] = "https"
+    encoded = any(fnmatchcase(request.mimetype or "application/json", pattern) for pattern in binary)
+    data, stage = request.get_data(), request.path.split("/")[1]
     return {
         "resource": resource,
-        "path": unquote(request.path_in_stage),
+        "path": request.path[len(stage) + 1 :] or "/",
         "httpMethod": request.method,
-        "headers": dict(headers),
-        "multiValueHeaders": _by_name(headers),
-        "queryStringParameters": dict(request.query) or None,
-        "multiValueQueryStringParameters": _by_name(request.query) or None,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": request.args.to_dict() or None,
+        "multiValueQueryStringParameters": request.args.to_dict(flat=False) or None,
         "pathParameters": parameters,
         "stageVariables": None,
-        "requestContext": _context(request, account, api_id, resource, caller),
-        "body": body or None,
-        "isBase64Encoded": encoded and bool(body),
-    }
-
-
-def _context(request: Request, account: str, api_id: str, resource: str, caller: Principal | None) -> dict[str, Any]:
-    now = time.time()
-    return {
-        "resourceId": "000000",
-        "resourcePath": resource,
-        "httpMethod": request.method,
-        "extendedRequestId": uuid.uuid4().hex[:15] + "=",
-        "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)),
-        "path": request.path,
-        "accountId": account,
-        "protocol": "HTTP/1.1",
-        "stage": request.stage,
-        "domainPrefix": api_id,
-        "requestTimeEpoch": int(now * 1000),
-        "requestId": str(uuid.uuid4()),
-        "identity": _identity(caller) | {
-            "sourceIp": "127.0.0.1", "userAgent": request.single_headers.get("user-agent"),
+        "requestContext": {
+            "accountId": account,
+            "apiId": api_id,
+            "domainName": request.host,
+            "httpMethod": request.method,
+            "identity": _NOBODY | _identity(caller) | {"sourceIp": "127.0.0.1"},
+            "path": request.path,
+            "requestId": str(uuid.uuid4()),
+            "requestTimeEpoch": int(time.time() * 1000),
+            "resourcePath": resource,
+            "stage": stage,
         },
-        "domainName": request.host,
-        "apiId": api_id,
-    }  # fmt: skip
+        "body": (base64.b64encode(data) if encoded else data).decode(errors="replace") or None,
+        "isBase64Encoded": encoded and bool(data),
+    }
 
 
 def _identity(caller: Principal | None) -> dict[str, Any]:
     if caller is None:
-        return dict(_NOBODY)
-    return _NOBODY | {
+        return {}
+    return {
         "accountId": caller.account,
         "caller": caller.id,
         "user": caller.id,
         "userArn": caller.arn,
         "accessKey": caller.key.access_key_id,
     }
-
-
-def _by_name(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
-    values: dict[str, list[str]] = {}
-    for name, value in pairs:
-        values.setdefault(name, []).append(value)
-    return values
-
-
-def _is_binary(content_type: str, binary: list[str]) -> bool:
-    """Tell whether API Gateway encodes a body of this type in base64."""
-    kind = content_type.partition(";")[0].strip().lower()
-    return any(fnmatchcase(kind, pattern.lower()) for pattern in binary)

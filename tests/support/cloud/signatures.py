@@ -40,9 +40,7 @@ def signer(method: str, url: str, headers: Mapping[str, str], body: bytes, servi
         raise SignatureError(MISSING)
     authorization = _AUTHORIZATION.fullmatch(headers["authorization"])
     if authorization is None or "x-amz-date" not in headers:
-        raise SignatureError(
-            "Authorization header requires 'Credential', 'SignedHeaders', 'Signature' and 'X-Amz-Date'."
-        )
+        raise SignatureError(_WRONG)
     principal = principal_of(authorization["key"])
     token = headers.get("x-amz-security-token")
     if principal is None or principal.session_token != token:

@@ -1,24 +1,67 @@
-"""CloudFormation's stacks with an event for each resource, and a rollback when one fails.
+"""CloudFormation's stacks, with an event for each resource, and a rollback when one fails.
 
-moto creates a stack within the call, without events of its resources.
+moto creates a stack within the call, without events of its resources, and lacks alarms and subscriptions.
 """
 
-import re
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from moto.cloudformation import parsing
-from moto.cloudformation.exceptions import ValidationError
-from moto.cloudformation.models import CloudFormationBackend, Event, Stack, cloudformation_backends
-from moto.cloudformation.responses import CloudFormationResponse
+from moto.cloudformation.models import CloudFormationBackend, Event
+from moto.cloudformation.utils import generate_stack_id
+from moto.cloudwatch.models import cloudwatch_backends
+from moto.core.utils import utcnow
+from moto.sns.models import sns_backends
 
-from tests.support.cloud import stack_resources
 from tests.support.cloud.replacements import Replacements
+from tests.support.cloudformation_template import Template
 
-_AT_REST = re.compile(r".*_COMPLETE|.*_FAILED")
-_COMPLETE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+# Makes a client of a service in an account and region.
+MakeClient = Callable[[str, str, str], Any]
+# Resources by logical id, each with its type and its properties.
+Described = dict[str, tuple[str, dict[str, Any]]]
+
+
+@dataclass
+class Stack:
+    """A stack as moto's responses read it. ``resources``: those made so far, by logical id."""
+
+    stack_id: str
+    name: str
+    account: str
+    region: str
+    template: str
+    parameters: dict[str, str]
+    tags: dict[str, str]
+    status: str = ""
+    events: list[Event] = field(default_factory=list)
+    resources: dict[str, "_Resource"] = field(default_factory=dict)
+    creation_time: Any = field(default_factory=utcnow)
+
+    @property
+    def stack_parameters(self) -> dict[str, str]:
+        return self.parameters
+
+    def described(self) -> "Described":
+        """Return the resources that the template describes."""
+        if not self.template:
+            return {}
+        return Template(self.template, self.parameters, self.account, self.region).resources()
+
+    def set_status(self, status: str, reason: str | None = None) -> None:
+        self.status = status
+        self.add_event(self.name, "AWS::CloudFormation::Stack", status, reason)
+
+    def add_event(self, logical_id: str, kind: str, status: str, reason: str | None = None) -> None:
+        self.events.append(Event(self.stack_id, self.name, logical_id, "", kind, status, reason, None))
+
+
+class _Resource(NamedTuple):
+    kind: str
+    properties: dict[str, Any]
+    physical_id: str
 
 
 class Stacks:
@@ -27,182 +70,152 @@ class Stacks:
     At 0, a stack is complete when the call returns; otherwise it changes in the background.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, client: MakeClient) -> None:
         self.pace = 0.0
+        self._make_client = client
         self._threads: list[threading.Thread] = []
 
-    def connect(self, replacements: Replacements, client: Callable[[str, str, str], Any]) -> None:
-        """Make moto's stacks change in this way until the replacements are undone.
+    def connect(self, replacements: Replacements) -> None:
+        """Make moto's stacks change in this way until the replacements are undone."""
 
-        :param client: makes a client of a service in an account and region.
-        """
-        stack_resources.clients["of"] = client
-        stack_resources.complete(replacements)
-        for map_ in (parsing.get_model_list, parsing.get_model_map, parsing.get_name_type_map):
-            map_.cache_clear()
-        replacements.wrap(parsing, "parse_and_create_resource", self._with_events("CREATE"))
-        replacements.wrap(parsing, "parse_and_update_resource", self._with_events("UPDATE"))
-        replacements.wrap(parsing.ResourceMap, "_delete_resource", self._deleting)
-        replacements.wrap(parsing, "get_references_from_template", _with_substitutions)
-        replacements.add(CloudFormationResponse, "_validate_different_update", _reject_no_difference)
-        replacements.wrap(Stack, "create_resources", self._creating)
-        replacements.wrap(Stack, "update", self._updating)
-        replacements.wrap(CloudFormationBackend, "delete_stack", self._deleting_stack)
-        replacements.add(Stack, "stack_resources", property(_resources_so_far))
-        outputs = Stack.outputs.fget
-        replacements.add(Stack, "outputs", property(lambda self: outputs(self) if self.status in _COMPLETE else []))
+        def create_stack(
+            backend: Any, name: str, template: str, parameters: Any, tags: Any = None, **_rest: Any
+        ) -> Stack:
+            account, region = backend.account_id, backend.region_name
+            identifier = generate_stack_id(name, region, account)
+            stack = Stack(identifier, name, account, region, template, parameters, tags or {})
+            backend.stacks[identifier] = stack
+            self._start(stack, "CREATE", lambda: self._change(stack, "CREATE", "ROLLBACK", before=("", {})))
+            return stack
+
+        def update_stack(backend: Any, name: str, template: str, parameters: Any, **_rest: Any) -> Stack:
+            stack: Stack = backend.get_stack(name)
+            before = stack.template, stack.parameters
+            stack.template = template
+            stack.parameters = backend._resolve_update_parameters(stack, parameters)
+            self._start(stack, "UPDATE", lambda: self._change(stack, "UPDATE", "UPDATE_ROLLBACK", before))
+            return stack
+
+        def delete_stack(backend: Any, name_or_stack_id: str) -> None:
+            stack: Stack = backend.get_stack(name_or_stack_id)
+            self._start(stack, "DELETE", lambda: self._delete(backend, stack))
+
+        for operation in (create_stack, update_stack, delete_stack):
+            replacements.add(CloudFormationBackend, operation.__name__, operation)
 
     def wait(self) -> None:
-        """Wait for the stacks that are changing."""
+        """Wait until no stack is changing."""
         for thread in self._threads:
             thread.join()
         self._threads.clear()
 
-    def _run(self, change: Callable[[], None]) -> None:
+    def _start(self, stack: Stack, kind: str, change: Callable[[], None]) -> None:
+        stack.set_status(f"{kind}_IN_PROGRESS")
         if not self.pace:
             change()
             return
-        thread = threading.Thread(target=change, name="stack", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        self._threads.append(threading.Thread(target=change, name="stack", daemon=True))
+        self._threads[-1].start()
 
-    def _with_events(self, kind: str) -> Callable[[Any], Any]:
-        def wrapper(parse: Any) -> Any:
-            def parsed(logical_id: str, resource_json: Any, resources_map: Any, **rest: Any) -> Any:
-                stack = _stack(resources_map)
-                condition = resource_json.get("Condition")
-                if condition and not resources_map.lazy_condition_map[condition]:
-                    return None
-                if parsing.resource_class_from_type(resource_json["Type"]) is None:
-                    raise ValidationError(logical_id, f"{resource_json['Type']} is not part of this cloud.")
-                about = logical_id, resource_json["Type"]
-                _add_event(stack, *about, "", f"{kind}_IN_PROGRESS")
-                time.sleep(self.pace)
-                try:
-                    resource = parse(logical_id, resource_json, resources_map, **rest)
-                except Exception as error:
-                    _add_event(stack, *about, "", f"{kind}_FAILED", str(error))
-                    raise
-                resource.logical_resource_id, resource.cf_resource_type = about
-                _add_event(stack, *about, resource.physical_resource_id, f"{kind}_COMPLETE")
-                return resource
+    def _change(self, stack: Stack, kind: str, rollback: str, before: tuple[str, dict[str, str]]) -> None:
+        try:
+            self._apply(stack, stack.described())
+            stack.set_status(f"{kind}_COMPLETE")
+        except Exception as error:  # noqa: BLE001 - any error rolls the stack back
+            stack.set_status(f"{rollback}_IN_PROGRESS", str(error))
+            stack.template, stack.parameters = before
+            self._apply(stack, stack.described())
+            stack.set_status(f"{rollback}_COMPLETE")
 
-            return parsed
+    def _delete(self, backend: Any, stack: Stack) -> None:
+        self._apply(stack, {})
+        stack.set_status("DELETE_COMPLETE")
+        backend.deleted_stacks[stack.stack_id] = backend.stacks.pop(stack.stack_id)
 
-        return wrapper
-
-    def _deleting(self, delete: Any) -> Any:
-        def deleted(self_: Any, parsed_resource: Any, resource_json: Any) -> None:
-            about = parsed_resource.logical_resource_id, resource_json["Type"], parsed_resource.physical_resource_id
-            _add_event(_stack(self_), *about, "DELETE_IN_PROGRESS")
+    def _apply(self, stack: Stack, wanted: Described) -> None:
+        """Create, change and delete resources until the stack is as described."""
+        for name, (kind, properties) in wanted.items():
+            made = stack.resources.get(name)
+            if made is None or made.properties != properties:
+                self._make(stack, name, kind, properties, made)
+        for name in [name for name in reversed(stack.resources) if name not in wanted]:
+            kind, _, physical_id = stack.resources[name]
+            stack.add_event(name, kind, "DELETE_IN_PROGRESS")
             time.sleep(self.pace)
-            delete(self_, parsed_resource, resource_json)
-            _add_event(_stack(self_), *about, "DELETE_COMPLETE")
+            _KINDS[kind].delete(self._client(stack, kind), physical_id)
+            del stack.resources[name]
+            stack.add_event(name, kind, "DELETE_COMPLETE")
 
-        return deleted
+    def _make(self, stack: Stack, name: str, kind: str, properties: dict[str, Any], before: _Resource | None) -> None:
+        change = "UPDATE" if before else "CREATE"
+        stack.add_event(name, kind, f"{change}_IN_PROGRESS")
+        time.sleep(self.pace)
+        about, client = _KINDS[kind], self._client(stack, kind)
+        try:
+            name_in_aws = properties.get(f"{kind.rpartition('::')[2]}Name")
+            if before is None and name_in_aws in about.names(stack.account, stack.region):
+                raise ValueError(f"Resource of type '{kind}' with identifier '{name_in_aws}' already exists.")
+            physical_id = about.make(client, properties)
+        except Exception as error:
+            stack.add_event(name, kind, f"{change}_FAILED", str(error))
+            raise
+        if before and before.physical_id != physical_id:
+            about.delete(client, before.physical_id)
+        stack.resources[name] = _Resource(kind, properties, physical_id)
+        stack.add_event(name, kind, f"{change}_COMPLETE")
 
-    def _creating(self, create: Any) -> Any:
-        def created(stack: Stack) -> None:
-            def change() -> None:
-                try:
-                    create(stack)
-                except Exception as error:  # noqa: BLE001 - any error rolls the stack back
-                    _set_status(stack, "ROLLBACK_IN_PROGRESS", str(error))
-                    stack.resource_map._resource_json_map = stack.template_dict["Resources"]
-                    stack.resource_map.delete()
-                    _set_status(stack, "ROLLBACK_COMPLETE")
-
-            stack.status = "CREATE_IN_PROGRESS"
-            self._run(change)
-
-        return created
-
-    def _updating(self, update: Any) -> Any:
-        def updated(stack: Stack, template: str, *arguments: Any, **named: Any) -> None:
-            _reject_while_changing(stack, "updated")
-            before = stack.template, stack.parameters
-
-            def change() -> None:
-                try:
-                    update(stack, template, *arguments, **named)
-                except Exception as error:  # noqa: BLE001 - any error rolls the stack back
-                    _set_status(stack, "UPDATE_ROLLBACK_IN_PROGRESS", str(error))
-                    stack.template = before[0]
-                    stack._parse_template()
-                    stack.resource_map.update(stack.template_dict, before[1])
-                    _set_status(stack, "UPDATE_ROLLBACK_COMPLETE")
-
-            stack.status = "UPDATE_IN_PROGRESS"
-            self._run(change)
-
-        return updated
-
-    def _deleting_stack(self, delete: Any) -> Any:
-        def deleted(backend: CloudFormationBackend, name_or_stack_id: str) -> None:
-            stack = next((s for s in backend.stacks.values() if name_or_stack_id in (s.name, s.stack_id)), None)
-            if stack is not None:
-                _reject_while_changing(stack, "deleted")
-                stack.status = "DELETE_IN_PROGRESS"
-                self._run(lambda: self._delete(backend, stack))
-
-        return deleted
-
-    def _delete(self, backend: CloudFormationBackend, stack: Stack) -> None:
-        stack.delete()  # the stack's name is found until the last resource is deleted
-        del backend.stacks[stack.stack_id]
-        backend.deleted_stacks[stack.stack_id] = stack
+    def _client(self, stack: Stack, kind: str) -> Any:
+        return self._make_client(stack.account, stack.region, kind.split("::")[1].lower())
 
 
-def _reject_while_changing(stack: Stack, change: str) -> None:
-    if not _AT_REST.fullmatch(stack.status):
-        message = f"Stack:{stack.stack_id} is in {stack.status} state and can not be {change}."
-        raise ValidationError(stack.name, message)
+@dataclass(frozen=True)
+class _Kind:
+    """A type of resources, made and deleted by the same calls that an operator would use.
+
+    ``make`` takes a client and the properties, and returns the physical id. ``names``: those in an account and region.
+    """
+
+    make: Callable[[Any, dict[str, Any]], str]
+    delete: Callable[[Any, str], object]
+    names: Callable[[str, str], Collection[str]]
 
 
-def _reject_no_difference(
-    call: CloudFormationResponse, incoming_params: Any, stack_body: str, old_stack: Stack
-) -> None:
-    """Reject an update without changes. moto does so only if there are parameters and all are strings."""
-    call._validate_status(old_stack)
-    _reject_while_changing(old_stack, "updated")
-    template = Stack.parse_template(stack_body)
-    before = {name: str(value) for name, value in old_stack.stack_parameters.items()}
-    wanted = {
-        name: str(about["Default"]) for name, about in template.get("Parameters", {}).items() if "Default" in about
-    }
-    for parameter in incoming_params or []:
-        name = parameter["ParameterKey"]
-        wanted[name] = before.get(name, "") if parameter.get("UsePreviousValue") else str(parameter["ParameterValue"])
-    tags = {tag["Key"]: tag["Value"] for tag in call._get_param("Tags", [])}
-    if (old_stack.template_dict, before) == (template, wanted) and tags in ({}, old_stack.tags):
-        raise ValidationError(old_stack.name, message="No updates are to be performed.")
+def _make_topic(sns: Any, properties: dict[str, Any]) -> str:
+    arn = str(sns.create_topic(Name=properties["TopicName"])["TopicArn"])
+    key = properties.get("KmsMasterKeyId", "")
+    sns.set_topic_attributes(TopicArn=arn, AttributeName="KmsMasterKeyId", AttributeValue=key)
+    return arn
 
 
-def _stack(resources: Any) -> Stack:
-    backend = cloudformation_backends[resources._account_id][resources._region_name]
-    return backend.stacks[resources.stack_id]
+def _make_alarm(cloudwatch: Any, properties: dict[str, Any]) -> str:
+    cloudwatch.put_metric_alarm(ActionsEnabled=True, **properties)
+    return str(properties["AlarmName"])
 
 
-def _set_status(stack: Stack, status: str, reason: str | None = None) -> None:
-    stack.status = status
-    stack._add_stack_event(status, resource_status_reason=reason)
+def _make_dashboard(cloudwatch: Any, properties: dict[str, Any]) -> str:
+    cloudwatch.put_dashboard(**properties)
+    return str(properties["DashboardName"])
 
 
-def _add_event(
-    stack: Stack, logical_id: str, kind: str, physical_id: str, status: str, reason: str | None = None
-) -> None:
-    stack.events.append(Event(stack.stack_id, stack.name, logical_id, physical_id, kind, status, reason, None))
-
-
-def _resources_so_far(stack: Stack) -> list[Any]:
-    resources = stack.resource_map._parsed_resources
-    return [resources[name] for name in stack.template_dict["Resources"] if resources.get(name) is not None]
-
-
-def _with_substitutions(references: Any) -> Any:
-    """Find changed parameters in ``Fn::Sub`` too; moto looks in ``Ref`` only."""
-
-    def found(template: Any) -> list[str]:
-        return [*references(template), *re.findall(r"\$\{(\w+)\}", str(template))]
-
-    return found
+_KINDS = {
+    "AWS::SNS::Topic": _Kind(
+        _make_topic,
+        lambda sns, arn: sns.delete_topic(TopicArn=arn),
+        lambda account, region: [topic.name for topic in sns_backends[account][region].topics.values()],
+    ),
+    "AWS::SNS::Subscription": _Kind(
+        lambda sns, properties: str(sns.subscribe(**properties, ReturnSubscriptionArn=True)["SubscriptionArn"]),
+        lambda sns, arn: sns.unsubscribe(SubscriptionArn=arn),
+        lambda account, region: (),
+    ),
+    "AWS::CloudWatch::Alarm": _Kind(
+        _make_alarm,
+        lambda cloudwatch, name: cloudwatch.delete_alarms(AlarmNames=[name]),
+        lambda account, region: cloudwatch_backends[account][region].alarms,
+    ),
+    "AWS::CloudWatch::Dashboard": _Kind(
+        _make_dashboard,
+        lambda cloudwatch, name: cloudwatch.delete_dashboards(DashboardNames=[name]),
+        lambda account, region: cloudwatch_backends[account][region].dashboards,
+    ),
+}

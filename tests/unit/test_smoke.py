@@ -1,0 +1,116 @@
+"""`stagectl smoke`: what it sends to the deployed API, and which responses it reports as wrong."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import requests
+
+from chalicelib.billing import pricing
+from operations import smoke
+from stagectl.operator_error import OperatorError
+from tests.support.fake_dev import URL, FakeContext, FakeDev, Responses, fake_dev
+
+BOUGHT = {"id": "pi_1", "status": "succeeded"}
+PROBES = ["health", "quote", "unsigned purchase", "purchase", "announced"]
+
+
+class FakeApi(FakeDev):
+    """A deployed dev whose API responds: ``of_api``, by method and path, and ``sent``, the requests."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.sent: list[requests.PreparedRequest] = []
+        self.is_announced = True
+        self.of_api: dict[str, tuple[int, object]] = {
+            "GET /health": (200, {"stage": "dev"}),
+            "GET /billing/quote": (200, {"amount": pricing.calculate_amount(1)}),
+            "unsigned POST /billing": (403, {"message": "Missing Authentication Token"}),
+            "POST /billing": (200, BOUGHT),
+        }
+
+    def send(self, request: requests.PreparedRequest) -> requests.Response:
+        self.sent.append(request)
+        response, signed = requests.Response(), "Authorization" in request.headers
+        path = str(request.url).removeprefix(URL).partition("?")[0]
+        name = f"{'' if signed or request.method == 'GET' else 'unsigned '}{request.method} {path}"
+        response.status_code, body = self.of_api[name]
+        response._content, response.url = json.dumps(body).encode(), str(request.url)
+        return response
+
+    def responses(self) -> Responses:
+        message = {"payment_id": BOUGHT["id"], "event": "note_purchased"}
+        messages = [{"Body": json.dumps({"Message": json.dumps(message)})}] if self.is_announced else []
+        return {
+            **super().responses(),
+            "sqs.list_queues": lambda _: {},
+            "sqs.create_queue": lambda it: {"QueueUrl": f"https://sqs/{it['QueueName']}"},
+            "sqs.get_queue_attributes": lambda _: {"Attributes": {"QueueArn": "arn"}},
+            "sqs.set_queue_attributes": lambda _: None,
+            "sns.subscribe": lambda _: None,
+            "sqs.receive_message": lambda _: {"Messages": messages},
+        }
+
+
+@pytest.fixture
+def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
+    api = fake_dev(tmp_path, monkeypatch, FakeApi)
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", lambda _, request, **__: api.send(request))
+    return api
+
+
+def run(dev: FakeApi, capsys: pytest.CaptureFixture[str], stage: str = "dev") -> tuple[int, list[tuple[str, str]]]:
+    """Run smoke, and return its exit code, and the mark and name of each line."""
+    arguments = ["--stage", stage, "--wait", "0.01"]
+    code = smoke.command.main(arguments, obj=FakeContext(dev), standalone_mode=False)
+    return code, re.findall(r"^(\S) (\S+(?: \S+)?) ", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_on_dev_a_purchase_is_followed_to_the_topic(dev: FakeApi, capsys: pytest.CaptureFixture[str]):
+    assert run(dev, capsys) == (0, [("✓", name) for name in PROBES])
+    unsigned, signed = (request for request in dev.sent if request.method == "POST")
+    assert "Authorization" not in unsigned.headers
+    assert unsigned.body == signed.body
+    assert signed.headers["Idempotency-Key"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "response", "wrong"),
+    [
+        ("GET /health", (500, {}), "health"),
+        ("GET /health", (200, {"stage": "prod"}), "health"),
+        ("GET /billing/quote", (200, {"amount": 1}), "quote"),
+        ("GET /billing/quote", (200, "not an object"), "quote"),
+        ("unsigned POST /billing", (200, BOUGHT), "unsigned purchase"),
+        ("unsigned POST /billing", (402, {"code": "card_declined"}), "unsigned purchase"),
+        ("unsigned POST /billing", (500, {}), "unsigned purchase"),
+        ("POST /billing", (503, {"code": "stripe_key_rejected"}), "purchase"),
+        ("POST /billing", (200, {**BOUGHT, "status": "processing"}), "purchase"),
+    ],
+)
+def test_a_wrong_response_is_reported_and_ends_smoke_and_a_deploy(
+    dev: FakeApi, capsys: pytest.CaptureFixture[str], request_: str, response: tuple[int, object], wrong: str
+):
+    dev.of_api[request_] = response
+    code, lines = run(dev, capsys)
+    assert [name for mark, name in lines if mark == "✗"] == [wrong]
+    assert code == 1
+    with pytest.raises(OperatorError):
+        smoke.deploy(FakeContext(dev), dev.target())
+
+
+def test_a_purchase_that_does_not_reach_the_topic_is_reported(dev: FakeApi, capsys: pytest.CaptureFixture[str]):
+    dev.is_announced = False
+    code, lines = run(dev, capsys)
+    assert (code, lines[-2:]) == (1, [("✓", "purchase"), ("✗", "announced")])
+
+
+def test_on_a_live_stage_no_signed_purchase_is_sent(dev: FakeApi, capsys: pytest.CaptureFixture[str]):
+    (dev.folder / ".chalice" / "accounts.json").unlink()
+    dev.function_of_apis = "notes-billing-prod"
+    dev.of_api["GET /health"] = (200, {"stage": "prod"})
+    dev.parameters.clear()
+    assert run(dev, capsys, "prod") == (0, [("✓", name) for name in PROBES[:3]])
+    (post,) = (request for request in dev.sent if request.method == "POST")
+    assert "Authorization" not in post.headers
