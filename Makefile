@@ -1,4 +1,4 @@
-# Every target makes .venv first where it is missing. PYTHON chooses the interpreter: make run PYTHON=python3.12
+# Every target first installs what it needs in .venv, if that is missing. PYTHON chooses the interpreter: make run PYTHON=python3.12
 
 PYTHON ?= python3
 STAGE ?= dev
@@ -6,57 +6,63 @@ CONTAINERS ?= 1000
 RUNS ?= 40
 
 .NOTPARALLEL:
-.PHONY: run test test-slow test-packaged test-all fuzz mutants lint bench bench-fleet setup package clean
+.PHONY: run test test-slow test-packaged test-all fuzz mutants lint bench bench-fleet bench-console setup package pins clean
 
-run: setup
+run: .venv/.run
 	@.venv/bin/python -m devstack
 
 # What finds most mistakes, in two minutes.
-test: setup
+test: .venv/.test
 	@.venv/bin/python -m pytest -n 4 --dist loadgroup -m "not slow" $(ARGS)
 
 # The rest of the tests.
-test-slow: setup
+test-slow: .venv/.test
 	@.venv/bin/python -m pytest -n 4 --dist loadgroup -m slow $(ARGS)
 
-# Run the same tests on what is deployed: the unpacked package, with its bytecode.
-test-packaged: setup
-	@PACKAGED="$$(.venv/bin/python -m tests.packaged)" .venv/bin/python -m pytest -n 4 --dist loadgroup $(ARGS)
+# Run the tests of the service on what is deployed: the unpacked package, with its bytecode.
+test-packaged: .venv/.test
+	@PACKAGED="$$(.venv/bin/python -m tests.packaged)" .venv/bin/python -m pytest -n 4 --dist loadgroup \
+		tests/unit tests/service tests/deployed $(ARGS)
 
-fuzz: setup
+fuzz: .venv/.test
 	@.venv/bin/python -m tests.fuzz
 
 # Break lines on purpose: a test has to fail for each. docs/testing.md says how to add one.
-mutants: setup
+mutants: .venv/.test
 	@.venv/bin/python -m tests.mutants $(ARGS)
 
 test-all: test test-slow test-packaged fuzz
 
-lint: setup
+lint: .venv/.lint
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo --no-cache
 
-bench: setup
+bench: .venv/.bench
 	@.venv/bin/python -m benchmarks --runs $(RUNS)
 
-bench-fleet: setup
+bench-fleet: .venv/.bench
 	@.venv/bin/python -m benchmarks.fleet --containers $(CONTAINERS)
 
-package: setup
+# Measure the console of a running `make run`.
+bench-console: .venv/.test
+	@.venv/bin/python -m benchmarks.console
+
+package: .venv/.run
 	@.venv/bin/python -m stagectl.packaging --stage $(STAGE)
 
-setup: .venv/.ready
+setup: .venv/.run
 
-# The mark comes last, so that an interrupted setup starts again. Every path is relative: the checkout's may have spaces.
-.venv/.ready: requirements.txt requirements-dev.txt pyproject.toml
+# Each target installs its section of requirements-dev.txt when it is first called: environment/install.py.
+# An installed one starts without pip. Every path is relative, because the checkout's may have spaces.
+.venv/.%: requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("notes-billing needs Python 3.10 or later: make $(MAKECMDGOALS) PYTHON=python3.12")'
-	@echo "Setting up .venv; this happens once and takes about half a minute."
-	@$(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation -e .
-	@touch $@
+	@$(PYTHON) -m environment.install $*
+
+# Write the versions and hashes of all packages into requirements-dev.txt: make pins ARGS="--upgrade-package moto"
+pins:
+	@$(PYTHON) -m environment.pins $(ARGS)
 
 clean:
 	rm -rf .venv build *.egg-info .chalice/deployments .pytest_cache .mypy_cache .ruff_cache .hypothesis

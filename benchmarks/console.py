@@ -1,6 +1,6 @@
 """Measures the console in a browser: the time to its first paint, and from Pay to the text message in the timeline.
 
-Run `make run` in one terminal and `.venv/bin/python -m benchmarks.console` in another. Set CONSOLE_PORT if it is not
+Run `make run` in one terminal and `make bench-console` in another. Set CONSOLE_PORT if it is not
 8001. Each figure comes from a new browser context with an empty cache.
 """
 

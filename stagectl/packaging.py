@@ -27,6 +27,7 @@ from pathlib import Path
 import chalice.app
 from chalice.deploy.packager import LambdaDeploymentPackager
 from chalice.utils import UI, OSUtils
+from packaging.requirements import InvalidRequirement, Requirement
 
 from stagectl.operator_error import OperatorError
 from stagectl.project import hook
@@ -35,6 +36,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 # Where Lambda unpacks the package. Bytecode contains it, so that tracebacks show no path of this machine.
 _IN_LAMBDA = "/var/task"
+
+# What a marker sees of Lambda, wherever the package is built.
+_LAMBDA = {"os_name": "posix", "platform_system": "Linux", "sys_platform": "linux"}
 
 IsNeeded = Callable[[str], bool]
 
@@ -115,9 +119,8 @@ def _files(project: Path) -> Iterator[tuple[str, Path]]:
     yield from files_of_app(project, is_needed)
     runtime = Path(chalice.app.__file__).parent  # chalice's other modules are for deploying
     yield from ((f"chalice/{name}", runtime / name) for name in ("__init__.py", "app.py"))
-    for line in (PROJECT / "requirements.txt").read_text(encoding="utf-8").splitlines():
-        if pinned := re.match(r"([A-Za-z0-9._-]+)==([^ ;#]+)", line):
-            yield from files_of_distribution(pinned[1], pinned[2], is_needed)
+    for distribution, version in read_pins((PROJECT / "requirements.txt").read_text(encoding="utf-8")):
+        yield from files_of_distribution(distribution, version, is_needed)
 
 
 def selection(data: Collection[str], excludes: Collection[str]) -> IsNeeded:
@@ -147,6 +150,25 @@ def files_of_app(project: Path, is_needed: IsNeeded) -> Iterator[tuple[str, Path
         elif file.is_file() and file.suffix != ".pyc" and not file.name.startswith("."):
             remedy = "Add it to PACKAGE_DATA in operations/package_contents.py, or remove it."
             raise PackageError(f"{name} is neither a Python source nor declared", remedy)
+
+
+def read_pins(requirements: str) -> Iterator[tuple[str, str]]:
+    """Yield name and version of each requirement that applies in Lambda to this Python.
+
+    :raises PackageError: a line is not a pin, such as ``stripe>=16`` or an option of pip. Hashes are accepted.
+    """
+    for line in requirements.replace("\\\n", " ").splitlines():
+        if not (text := re.sub(r"(^|\s)#.*|\s--hash=\S+", "", line).strip()):
+            continue
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            requirement = None
+        if not (requirement and (pinned := re.fullmatch(r"==([^*,]+)", str(requirement.specifier)))):
+            reason = f"the line {text} of requirements.txt does not pin a version"
+            raise PackageError(reason, "Write it as name==version.")
+        if requirement.marker is None or requirement.marker.evaluate(_LAMBDA):
+            yield requirement.name, pinned[1]
 
 
 def files_of_distribution(

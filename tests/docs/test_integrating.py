@@ -5,20 +5,20 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
-from devstack.stripe.errors import StripeError
+from tests import PROJECT
 from tests.support.chromium import needs_chromium, page
 from tests.support.cloud import Cloud
 from tests.support.cloud.accounts import REGION, Account
 from tests.support.cloud.deployments import Deployment, Deployments
 from tests.support.cloud.principals import assume
-from tests.support.stack import PROJECT, Api, Stack, eventually
+from tests.support.stack import Api, Stack, eventually
 
 pytestmark = pytest.mark.xdist_group("dev")  # which has the deployed stage
 
@@ -26,6 +26,10 @@ PAGES = "".join(file.read_text() for file in sorted((PROJECT / "docs").glob("int
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```", PAGES, re.DOTALL | re.MULTILINE)
 SHOP = "http://127.0.0.1:8765"  # the test responds inside the browser
 NPM = shutil.which("npm")
+
+
+def in_a_browser(test: Callable[..., None]) -> Callable[..., None]:
+    return pytest.mark.slow(needs_chromium(test))
 
 
 def blocks(language: str) -> list[str]:
@@ -67,6 +71,7 @@ class Shop:
     def __init__(self, opened: Page, stack: Stack, api: str, folder: Path | None = None) -> None:
         self.page, self._stack, self._api, self._folder = opened, stack, api, folder
         self.card, self.outcome = "pm_card_visa", "succeed"
+        self._before = len(stack.stripe.payment_intents)
         opened.expose_function("atStripe", self._at_stripe)
         opened.route(f"{SHOP}/**", self._respond)
         opened.route("https://js.stripe.com/v3/", lambda route: self._send(route, STRIPE_JS))
@@ -84,20 +89,27 @@ class Shop:
         self.page.wait_for_function("!pay.disabled && outcome.textContent")
         return self.page.locator("#outcome").inner_text()
 
+    def reloads_when(self, reached: Callable[[], bool]) -> None:
+        """Press the button, and reload the page as soon as a condition holds."""
+        self.page.locator("#pay:enabled").click()
+        assert eventually(lambda: reached() or self.page.wait_for_timeout(20))
+        self.page.reload()
+
+    def payments(self) -> list[str]:
+        """Return the status of each payment that was made in this shop."""
+        return [intent["status"] for intent in self._stack.stripe.payment_intents[self._before :]]
+
     def runs(self, program: str, *arguments: Any) -> Any:
         return self.page.evaluate(program, list(arguments))
 
     def _at_stripe(self, act: str, client_secret: str) -> str:
         if act == "create":
             return self.card
-        outcome = "fail" if self.outcome == "fail" else "succeed"
-        try:
-            self._stack.stripe.authenticate(client_secret.partition("_secret_")[0], outcome)
-        except StripeError as error:
-            return json.dumps({"error": {"message": str(error)}})
+        failed = self.outcome == "fail"
+        self._stack.stripe.authenticate(client_secret.partition("_secret_")[0], "fail" if failed else "succeed")
         if self.outcome == "stays at the bank":
             return ""
-        return json.dumps({"error": {"message": "You did not authenticate."}} if outcome == "fail" else {})
+        return json.dumps({"error": {"message": "You did not authenticate."}} if failed else {})
 
     def _respond(self, route: Route) -> None:
         name = route.request.url.removeprefix(f"{SHOP}/")
@@ -113,15 +125,10 @@ class Shop:
             self._send(route, "<!DOCTYPE html><html lang=en><title>Notes</title>" + blocks("html")[0], "text/html")
         elif name in ("billing.js", "checkout.js", "signed.js"):
             self._send(route, file(name))
-        elif (
-            self._folder
-            and (
-                module := self._folder / name if name == "client.js" else self._folder / "node_modules" / name
-            ).exists()
-        ):
+        else:  # of the generated client, or an npm package
+            assert self._folder
+            module = self._folder / name if name == "client.js" else self._folder / "node_modules" / name
             self._send(route, module.read_text())
-        else:
-            route.fulfill(status=404)
 
     @staticmethod
     def _send(route: Route, content: str, kind: str = "text/javascript") -> None:
@@ -135,29 +142,17 @@ def shop(api: Api, stack: Stack, chromium: Browser) -> Iterator[Shop]:
         yield Shop(opened, stack, api.url).open()
 
 
-def payments_since(stack: Stack, before: int) -> list[str]:
-    return [intent["status"] for intent in stack.stripe.payment_intents[before:]]
-
-
-@needs_chromium
-def test_the_front_end_charges(shop: Shop, stack: Stack):
-    before = len(stack.stripe.payment_intents)
-    assert shop.pays() == "succeeded"
-    assert payments_since(stack, before) == ["succeeded"]
-    assert '"amount":4200' in shop.page.locator("#card").inner_text()
-
-
-@needs_chromium
-def test_the_front_end_shows_why_a_card_was_declined_and_takes_another(shop: Shop, stack: Stack):
-    before = len(stack.stripe.payment_intents)
+@in_a_browser
+def test_the_front_end_shows_why_a_card_was_declined_and_takes_another(shop: Shop):
     shop.card = "pm_card_visa_chargeDeclined"
     assert shop.pays() == "Your card was declined."
     shop.card = "pm_card_visa"
     assert shop.pays() == "succeeded"
-    assert payments_since(stack, before) == ["requires_payment_method", "succeeded"]
+    assert shop.payments() == ["requires_payment_method", "succeeded"]
+    assert '"amount":4200' in shop.page.locator("#card").inner_text()
 
 
-@needs_chromium
+@in_a_browser
 def test_the_front_end_lets_the_customer_authenticate(shop: Shop):
     shop.card = "pm_card_authenticationRequired"
     assert shop.pays() == "succeeded"
@@ -165,40 +160,31 @@ def test_the_front_end_lets_the_customer_authenticate(shop: Shop):
     assert shop.pays() == "You did not authenticate."
 
 
-@needs_chromium
+@in_a_browser
 def test_the_front_end_retries_a_lost_response_with_the_same_key(shop: Shop, stack: Stack):
-    before = len(stack.stripe.payment_intents)
     stack.stripe.faults.add(count=4, match="/v1/payment_intents", cut="after")  # all attempts of one request: 502
     assert shop.pays() == "succeeded"
-    assert payments_since(stack, before) == ["succeeded"]
+    assert shop.payments() == ["succeeded"]
 
 
-@needs_chromium
+@in_a_browser
 def test_a_reload_while_paying_pays_once(shop: Shop, stack: Stack):
-    before = len(stack.stripe.payment_intents)
     stack.stripe.faults.add(match="/v1/payment_intents", delay_after=1.5)
-    shop.page.locator("#pay:enabled").click()
-    assert eventually(lambda: stack.stripe.faults.held == 1 or shop.page.wait_for_timeout(20))
-    shop.page.reload()
+    shop.reloads_when(lambda: stack.stripe.faults.held == 1)
     assert shop.says() == "succeeded"
-    assert payments_since(stack, before) == ["succeeded"]
+    assert shop.payments() == ["succeeded"]
 
 
-@needs_chromium
-def test_a_reload_at_the_banks_page_finds_what_the_customer_did_there(shop: Shop, stack: Stack):
-    before = len(stack.stripe.payment_intents)
+@in_a_browser
+def test_a_reload_at_the_banks_page_finds_what_the_customer_did_there(shop: Shop):
     shop.card, shop.outcome = "pm_card_authenticationRequired", "stays at the bank"
-    shop.page.locator("#pay:enabled").click()
-    paid = ["succeeded"]
-    assert eventually(lambda: payments_since(stack, before) == paid or shop.page.wait_for_timeout(20))
-    shop.page.reload()
+    shop.reloads_when(lambda: shop.payments() == ["succeeded"])
     assert shop.says() == "succeeded"
-    assert payments_since(stack, before) == paid
+    assert shop.payments() == ["succeeded"]
 
 
-@needs_chromium
-def test_another_try_without_any_response_pays_once(shop: Shop, stack: Stack, api: Api):
-    before = len(stack.stripe.payment_intents)
+@in_a_browser
+def test_another_try_without_any_response_pays_once(shop: Shop, api: Api):
     shop.page.evaluate("() => { const wait = setTimeout; window.setTimeout = (then, ms) => wait(then, ms / 100); }")
 
     def lose_the_response(route: Route) -> None:
@@ -209,13 +195,13 @@ def test_another_try_without_any_response_pays_once(shop: Shop, stack: Stack, ap
             route.continue_()
 
     shop.page.route(f"{api.url}/billing", lose_the_response)
-    assert shop.pays() == "There was no response. Try again: you pay once at most."
+    assert "Try again" in shop.pays()
     shop.page.unroute(f"{api.url}/billing")
     assert shop.pays() == "succeeded"
-    assert payments_since(stack, before) == ["succeeded"]
+    assert shop.payments() == ["succeeded"]
 
 
-@needs_chromium
+@in_a_browser
 @pytest.mark.parametrize("call", ["createConfirmationToken", "createToken", "createPaymentMethod"])
 def test_each_way_to_pay(shop: Shop, api: Api, call: str):
     names = "{ stripe: Stripe('pk_test_shop'), elements: {}, card: {}, storage: '21' }"
@@ -239,22 +225,19 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(PROJECT / "openapi.yaml", folder)
     (folder / "client.ts").write_text(file("client.ts"))
     install, generate = blocks("sh")[0].splitlines()
-    (more,) = re.findall(r"`(npm install [^`]+)`", PAGES)
-    done = subprocess.run(
-        f"{install} {more.removeprefix('npm install ')} --no-audit --no-fund --prefer-offline".split(),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    if done.returncode:
-        pytest.skip(f"npm could not install: {done.stderr[-300:]}")
-    subprocess.run(generate.split(), cwd=folder, check=True, capture_output=True, timeout=60)
-    modules = ["--module", "esnext", "--moduleResolution", "bundler", "--target", "es2022", "--lib", "es2022,dom"]
-    compiler = ["npx", "tsc", "--strict", "--skipLibCheck", *modules, "client.ts"]
-    subprocess.run(compiler, cwd=folder, check=True, capture_output=True, timeout=60)
+    (more,) = re.findall(r"`npm install ([^`]+)`", PAGES)
+    modules = "--module esnext --moduleResolution bundler --target es2022 --lib es2022,dom"
+    try:
+        run_in(folder, f"{install} {more} --no-audit --no-fund --prefer-offline")
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"npm could not install: {error.stderr[-300:]}")
+    run_in(folder, generate)
+    run_in(folder, f"npx tsc --strict --skipLibCheck {modules} client.ts")
     return folder
+
+
+def run_in(folder: Path, command: str) -> None:
+    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True, text=True, timeout=60)
 
 
 def of_a_user(account: Account) -> dict[str, str]:
@@ -274,35 +257,37 @@ def of_a_user(account: Account) -> dict[str, str]:
     }
 
 
-@needs_chromium
-def test_javascript_that_signs_charges_at_a_deployed_api(deployed: Deployment, chromium: Browser, installed: Path):
-    program = """async ([api, region, credentials]) => {
+@pytest.fixture
+def signed_shop(deployed: Deployment, chromium: Browser, installed: Path) -> Iterator[Callable[[str], Any]]:
+    """A page that runs a program with a deployed API's address, its region and a user's credentials."""
+    with page(chromium, deployed.cloud.internet.environment()["HTTPS_PROXY"]) as opened:
+        shop = Shop(opened, deployed.cloud.stack, deployed.url, installed).open("empty")
+        yield lambda program: shop.runs(program, deployed.url, REGION, of_a_user(deployed.account))
+
+
+@in_a_browser
+def test_javascript_that_signs_charges_at_a_deployed_api(signed_shop: Callable[[str], Any]):
+    payment, retrieved = signed_shop("""async ([api, region, credentials]) => {
       const { charge, lookUp } = await import("/billing.js");
       const { signed } = await import("/signed.js");
       const send = signed(async () => credentials, region);
       const purchase = { storage: 21, payment_method: "pm_card_visa" };
       const payment = await charge(api, { key: crypto.randomUUID(), purchase }, send);
       return [payment, await lookUp(api, payment.id, send)];
-    }"""
-    with page(chromium, deployed.cloud.internet.environment()["HTTPS_PROXY"]) as opened:
-        shop = Shop(opened, deployed.cloud.stack, deployed.url, installed).open("empty")
-        payment, retrieved = shop.runs(program, deployed.url, REGION, of_a_user(deployed.account))
+    }""")
     assert payment["status"] == "succeeded"
     assert retrieved == payment
 
 
-@needs_chromium
-def test_a_generated_client_charges_at_a_deployed_api(deployed: Deployment, chromium: Browser, installed: Path):
-    program = """async ([api, region, credentials]) => {
+@in_a_browser
+def test_a_generated_client_charges_at_a_deployed_api(signed_shop: Callable[[str], Any]):
+    paid, declined = signed_shop("""async ([api, region, credentials]) => {
       const { buy } = await import("/client.js");
       const { signed } = await import("/signed.js");
       const send = signed(async () => credentials, region);
       return [await buy(api, 21, "pm_card_visa", send),
               await buy(api, 21, "pm_card_visa_chargeDeclined", send).catch((error) => error.message)];
-    }"""
-    with page(chromium, deployed.cloud.internet.environment()["HTTPS_PROXY"]) as opened:
-        shop = Shop(opened, deployed.cloud.stack, deployed.url, installed).open("empty")
-        paid, declined = shop.runs(program, deployed.url, REGION, of_a_user(deployed.account))
+    }""")
     assert (paid["status"], paid["amount"]) == ("succeeded", 4200)
     assert declined == "Your card was declined."
 
@@ -311,10 +296,11 @@ def test_python_that_signs_charges_at_a_deployed_api(deployed: Deployment, tmp_p
     (code,) = blocks("python")
     (tmp_path / "charge.py").write_text(code)
     environment = {**deployed.account.environment(), "BILLING_API": deployed.url}
-    before = len(deployed.cloud.stack.stripe.payment_intents)
-    deployed.cloud.stack.stripe.faults.add(count=4, match="/v1/payment_intents", cut="after")  # 502: it is retried
+    stripe = deployed.cloud.stack.stripe
+    before = len(stripe.payment_intents)
+    stripe.faults.add(count=4, match="/v1/payment_intents", cut="after")  # 502: it is retried
     done = subprocess.run(
         [sys.executable, "charge.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert re.fullmatch(r"pi_\w+ succeeded\n", done.stdout), done.stderr
-    assert payments_since(deployed.cloud.stack, before) == ["succeeded"]
+    assert [intent["status"] for intent in stripe.payment_intents[before:]] == ["succeeded"]

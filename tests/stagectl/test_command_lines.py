@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from stagectl.cli import with_commands_of_project
+from tests import PROJECT
 from tests.support.command_lines import COMMAND, check_line, check_output, texts_of
 from tests.support.operator_session import Operator
-from tests.support.stack import PROJECT
 
 SOURCES = sorted(file for name in ("stagectl", "operations") for file in (PROJECT / name).rglob("*.py"))
 
@@ -62,7 +62,7 @@ def test_a_command_in_a_sentence_or_with_a_mistake_is_found(text: str):
 def test_a_missing_stage_lists_the_stages(operator: Operator):
     done = operator.run("deploy")
     assert done.returncode == 2
-    assert "Missing option '--stage'. Choose from: prod, dev" in done.stderr
+    assert "prod, dev" in done.stderr
     assert "stagectl deploy --help" in done.stderr.splitlines()[-1]
 
 
@@ -71,7 +71,7 @@ def test_stages_are_listed_by_their_own_command_too(operator: Operator):
     assert operator.does("stages", "list", "--json") == operator.does("stages", "--json")
 
 
-def test_a_stage_given_as_an_option_to_add_is_answered_with_the_right_form(operator: Operator):
+def test_a_stage_given_as_an_option_to_add_shows_the_right_form(operator: Operator):
     done = operator.run("stages", "add", "--stage", "featureX")
     assert done.returncode == 2
     assert "    stagectl stages add featureX" in done.stderr.splitlines()

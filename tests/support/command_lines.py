@@ -4,7 +4,6 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import click
@@ -76,24 +75,18 @@ def _parse_aws(arguments: list[str]) -> None:
     service, operation, *options = arguments
     if f"{service} {operation}" in _OF_THE_AWS_CLI:
         return
-    members, required = _parameters(service, operation)
-    names = [option.removeprefix("--") for option in options if option.startswith("--")]
-    assert len(options) == 2 * len(names), options
-    assert set(names) <= members, names
-    assert required <= set(names), names
-
-
-@cache
-def _parameters(service: str, operation: str) -> tuple[set[str], set[str]]:
-    """Return the parameters of an operation, and those that it requires, as the AWS CLI names them."""
     model = get_session().get_service_model(service)
-    names = {xform_name(name, "-"): name for name in model.operation_names}
-    shape = model.operation_model(names[operation]).input_shape
-    return {xform_name(name, "-") for name in shape.members}, {xform_name(name, "-") for name in shape.required_members}
+    operations = {xform_name(name, "-"): name for name in model.operation_names}
+    shape = model.operation_model(operations[operation]).input_shape
+    takes_value = {xform_name(name, "-"): it.type_name != "boolean" for name, it in shape.members.items()}
+    names = {option.removeprefix("--") for option in options if option.startswith("--")}
+    assert names <= takes_value.keys(), names
+    assert {xform_name(name, "-") for name in shape.required_members} <= names, names
+    assert len(options) == sum(1 + takes_value[name] for name in names), options
 
 
 def _parse_make(arguments: list[str]) -> None:
-    assert all(argument in _TARGETS or re.fullmatch(r"[A-Z]+=\S+", argument) for argument in arguments), arguments
+    assert all(argument in _TARGETS or re.fullmatch(r"[A-Z]+=.+", argument) for argument in arguments), arguments
 
 
 def _parse_git(arguments: list[str]) -> None:
