@@ -27,7 +27,7 @@ test-packaged: .venv/.test
 fuzz: .venv/.test
 	@.venv/bin/python -m tests.fuzz
 
-# Break lines on purpose: a test has to fail for each. docs/testing.md says how to add one.
+# Break lines on purpose: a test has to fail for each. docs/testing.md describes how to add one.
 mutants: .venv/.test
 	@.venv/bin/python -m tests.mutants $(ARGS)
 
