@@ -44,9 +44,6 @@ OUTCOMES = {
     "card error without a code": (error(402, "card_error"), 1, 402, "card_declined"),
     "402, retry": (error(402, "card_error", RETRY, code="card_declined"), ATTEMPTS, 402, "card_declined"),
     "unknown token": (error(400, "invalid_request_error", param="payment_method"), 1, 400, "invalid_request"),
-    "unknown source": (
-        error(400, "invalid_request_error", param="payment_method_data[card][token]"), 1, 400, "invalid_request"
-    ),
     "used token": (error(400, "invalid_request_error", code="token_already_used"), 1, 400, "invalid_request"),
     "another parameter": (error(400, "invalid_request_error", param="amount"), 1, 502, "payment_provider_error"),
     "400, retry": (error(400, "invalid_request_error", RETRY), ATTEMPTS, 502, "payment_provider_error"),
@@ -130,6 +127,15 @@ def test_a_later_failure_does_not_hide_that_an_earlier_attempt_may_have_charged(
     problem = charge(FakeStripe(first, then))
     assert problem.code == code
     assert code == "rate_limited" or "charged nothing" not in problem.detail
+
+
+@pytest.mark.parametrize("field", ["payment_method", "confirmation_token", "source"])
+def test_a_token_that_stripe_does_not_know_is_a_bad_field(field: str):
+    param = "payment_method_data[card][token]" if field == "source" else field
+    stripe = FakeStripe(error(400, "invalid_request_error", param=param))
+    with pytest.raises(Problem) as raised:
+        stripe.payments.charge(PURCHASE._replace(payment_field=field), CALLER)
+    assert [error["field"] for error in raised.value.members["errors"]] == [field]
 
 
 def test_a_decline_has_stripes_codes_message_and_payment():
