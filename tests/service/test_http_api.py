@@ -45,10 +45,3 @@ def test_a_rejected_purchase_does_not_reach_stripe(api: Api, stack: Stack):
 def test_an_unknown_url_is_a_problem_for_every_method(api: Api, path: str):
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
         assert is_problem(api.request(method, path), 404, "not_found")
-
-
-@pytest.mark.parametrize(("method", "path"), [("DELETE", "/billing"), ("POST", "/health"), ("PUT", "/billing/quote")])
-def test_an_unsupported_method_returns_the_allowed_one(api: Api, method: str, path: str):
-    response = api.request(method, path)
-    assert is_problem(response, 405, "method_not_allowed")
-    assert response.headers["Allow"] == ("POST" if path == "/billing" else "GET")

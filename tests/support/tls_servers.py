@@ -100,14 +100,17 @@ def receive_request(connection: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-def responding(*responses: bytes) -> Callable[[socket.socket], None]:
-    """Return a script that sends these responses in turn, and then repeats the last one."""
+def responding(response: bytes, requests: list[bytes] | None = None) -> Callable[[socket.socket], None]:
+    """Return a script that sends a response to every request.
+
+    :param requests: receives the requests.
+    """
 
     def script(connection: socket.socket) -> None:
-        for number in range(10_000):
-            if not receive_request(connection):
-                return
-            connection.sendall(responses[min(number, len(responses) - 1)])
+        while request := receive_request(connection):
+            if requests is not None:
+                requests.append(request)
+            connection.sendall(response)
 
     return script
 

@@ -54,10 +54,8 @@ OUTCOMES = {
     "500": (error(500), ATTEMPTS, 502, "payment_provider_error"),
     "500, do not retry": (error(500, headers=DO_NOT_RETRY), 1, 502, "payment_provider_error"),
     "503 page": (reply(b"<html>maintenance</html>", 503), ATTEMPTS, 502, "payment_provider_error"),
-    "404 page": (reply(b"not here", 404), 1, 502, "payment_provider_error"),
     "redirect": (reply(b"", 302), 1, 502, "payment_provider_error"),
     "402 nonsense": (reply({"error": "nope"}, 402), 1, 502, "payment_provider_error"),
-    "402 list": (reply([], 402), 1, 502, "payment_provider_error"),
     "400 null": (reply({"error": None}, 400), 1, 502, "payment_provider_error"),
     "timeout": (TIMEOUT, 2, 504, "outcome_unknown"),  # 8 s each: a third could end after the limit
     "lost": (LOST, ATTEMPTS, 502, "payment_provider_error"),
@@ -84,6 +82,7 @@ def test_a_failure_that_stays_is_repeated_with_one_key_or_not_at_all(name: str):
     seconds = {"idempotency_key_in_use": "1", "rate_limited": "2"}.get(code)
     assert problem.headers == repeat_with | ({"Retry-After": seconds} if seconds else {})
     assert "inner workings" not in problem.detail or problem.kind == "card_error"
+    assert status != 503 or "inner workings" not in problem.cause  # Stripe's message has the key's last characters
     if status in (502, 504):
         assert PURCHASE.idempotency_key in problem.detail
         assert problem.cause
@@ -205,13 +204,6 @@ def test_a_key_that_is_not_read_in_time_charges_nothing():
     assert (problem.code, problem.headers["Retry-After"], stripe.calls) == ("stripe_key_unavailable", "5", [])
     assert "/stripeSecretKey/test: ThrottlingException" in problem.cause
     assert 15.0 < stripe.store.now <= 18.0
-
-
-def test_a_denied_read_is_not_repeated():
-    stripe = FakeStripe(reply())
-    stripe.store.errors = [RejectedError("AccessDeniedException")]
-    assert charge(stripe).code == "stripe_key_unavailable"
-    assert (stripe.store.calls, stripe.store.now) == (1, 0.0)
 
 
 def test_a_key_rejected_too_late_for_another_call_is_read_by_the_next_purchase():
