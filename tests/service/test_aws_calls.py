@@ -38,7 +38,7 @@ def test_a_call_is_signed_and_sent_to_the_endpoint():
     assert (head.partition("\r")[0], body) == ("POST / HTTP/1.1", "body")
     assert f"Host: localhost:{server.port}\r" in head
     assert "Token: a/session+token==\r" in head
-    assert "SignedHeaders=host;x-a;x-amz-date;" in head
+    assert "SignedHeaders=host;x-a;x-amz-date;x-amz-security-token," in head
     assert LAMBDA["AWS_SECRET_ACCESS_KEY"] not in head
 
 

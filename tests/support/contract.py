@@ -43,7 +43,7 @@ CORS_HEADERS = set(RESPONSES["Preflight"]["headers"]) - {"Access-Control-Allow-M
 
 
 def operations() -> Iterator[tuple[str, Json]]:
-    """Yield each route, such as ``GET /health``, and its operation; preflights are not included."""
+    """Yield each route, such as ``GET /health``, and its operation, without the preflights."""
     for path, item in PATHS.items():
         yield from ((f"{method.upper()} {path}", item[method]) for method in ("get", "post") if method in item)
 
