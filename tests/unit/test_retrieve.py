@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from chalicelib.aws.client import RejectedError
 from chalicelib.aws.http_client import HttpError, ReadTimeout
 from chalicelib.problems import Problem
 from tests.support.fake_stripe import CALLER, INTENT, FakeStripe, error, reply
@@ -79,9 +78,3 @@ def test_a_failure_of_stripe_is_not_the_callers(response, code, calls):
     assert (failure.code, len(stripe.calls)) == (code, calls)
     assert "Idempotency-Key" not in failure.headers
     assert failure.cause
-
-
-def test_without_its_key_the_service_is_unavailable():
-    stripe = FakeStripe(reply())
-    stripe.store.errors = [RejectedError("AccessDeniedException")]
-    assert (problem(stripe).code, stripe.calls) == ("stripe_key_unavailable", [])
