@@ -104,13 +104,8 @@ def test_a_problem_has_its_codes_titles_and_statuses_and_the_headers_that_they_s
         examples = response["content"].get("application/problem+json", {}).get("examples", {})
         assert codes in (set(examples), {"card_error"} if examples else set()), route
         for name, shown in examples.items():
-            row = PROBLEMS.get(name, PROBLEMS["card_error"])
-            problem = {
-                "code": name,
-                "type": f"urn:problem-type:notes-billing:{name}",
-                "status": row[0],
-                "title": row[1],
-            }
+            status, title, _ = PROBLEMS.get(name, PROBLEMS["card_error"])
+            problem = {"code": name, "type": f"urn:problem-type:notes-billing:{name}", "status": status, "title": title}
             assert problem.items() <= shown["value"].items()
         for name in response.get("headers", {}):
             assert codes & set(HEADERS[name]["examples"]), (route, name)

@@ -45,16 +45,6 @@ class Client:
         return self.transport.request("get", f"{base or self.base}/v1/balance", {})[1]
 
 
-def after_request(action: Callable[[socket.socket], object]) -> Callable[[socket.socket], None]:
-    """Return a script that does something after each request."""
-
-    def script(connection: socket.socket) -> None:
-        while receive_request(connection):
-            action(connection)
-
-    return script
-
-
 def test_the_key_is_sent_as_given_whatever_netrc_has(serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     (tmp_path / "netrc").write_text("default login me password hunter2\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
@@ -162,11 +152,12 @@ def test_a_connection_is_not_reused_after(serve: Serve, monkeypatch: pytest.Monk
 )
 def test_the_response_timeout_is_for_the_whole_response(serve: Serve, part: bytes):
     def drip(connection: socket.socket) -> None:
+        receive_request(connection)
         connection.sendall(part)
         while not server.stopped.wait(0.05):
             connection.sendall(b"x" if part else b"")
 
-    server = serve(after_request(drip))
+    server = serve(drip)
     started = time.monotonic()
     with pytest.raises(StripeTimeout, match=r"within 0\.2 s"):
         Client(server.url, response_timeout=0.2).get()
@@ -174,7 +165,7 @@ def test_the_response_timeout_is_for_the_whole_response(serve: Serve, part: byte
 
 
 def test_a_call_ends_by_the_deadline_of_its_thread(serve: Serve):
-    server = serve(after_request(lambda _: server.stopped.wait(10)))
+    server = serve(lambda connection: receive_request(connection) and server.stopped.wait(10))
     client = Client(server.url, connect_timeout=60, response_timeout=60)
     client.transport.end_by(time.monotonic() + 0.2)
     with pytest.raises(StripeTimeout):
