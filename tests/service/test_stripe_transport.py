@@ -50,7 +50,7 @@ def test_the_key_is_sent_as_given_whatever_netrc_has(serve: Serve, monkeypatch: 
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     received: list[bytes] = []
     server = serve(responding(OK, received))
-    client = Client(server.url, read_network({"HTTPS_PROXY": "http://proxy.invalid:1"}))  # not for this machine
+    client = Client(server.url, read_network({"HTTPS_PROXY": "http://proxy.invalid:1"}))  # loopback needs none
     response = client.transport.request("post", f"{server.url}/", {"Authorization": "Bearer key"}, "amount=1")
     assert (*response[:2], response[2]["content-LENGTH"]) == (b"{}", 200, "2")
     assert b"\r\nAuthorization: Bearer key\r\n" in received[0]
