@@ -5,6 +5,7 @@ does not describe, no valid request rejected, and no invalid request accepted.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -27,10 +28,7 @@ unexpected-methods = ["get", "put", "post", "delete", "patch"]
 
 
 def run(services: Services, options: list[str]) -> tuple[bool, int]:
-    """Run schemathesis. Return whether every check passed, and the number of cases with a response.
-
-    :param options: further options of `schemathesis run`.
-    """
+    """Run schemathesis with options. Return whether every check passed, and the number of cases with a response."""
     with tempfile.TemporaryDirectory() as folder:
         config, report = Path(folder, "schemathesis.toml"), Path(folder, "report.json")
         config.write_text(_CONFIG)
@@ -47,18 +45,14 @@ def run(services: Services, options: list[str]) -> tuple[bool, int]:
 
 
 def main() -> int:
-    """Run schemathesis against the API and the devstack's emulators."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=300, help="maximum number of cases per operation and phase")
     parser.add_argument("--at-least", type=int, default=2000, help="minimum number of cases; fewer is a failure")
     given, options = parser.parse_known_args()
     with Stack() as stack:
         stack.reset()
-        services = Services(stack)
-        try:
+        with contextlib.closing(Services(stack)) as services:
             has_passed, cases = run(services, ["--max-examples", str(given.examples), *options])
-        finally:
-            services.close()
     if cases < given.at_least:
         print(f"Only {cases} cases were generated; the minimum is {given.at_least}. Raise --examples.")
     return 0 if has_passed and cases >= given.at_least else 1

@@ -42,12 +42,6 @@ def test_a_thousand_cold_containers_within_ten_seconds_respond_before_api_gatewa
     assert outcome.successful_reads == 1000
 
 
-def test_a_raised_limit_throttles_no_read_of_a_thousand_containers():
-    outcome = simulate(Fleet(1000, 10, 1000), TIMING)
-    assert outcome.throttled.total() == 0
-    assert all(purchase.reads == 1 for purchase in outcome.purchases)
-
-
 def test_the_simulation_distinguishes_a_bad_policy():
     impatient = Policy("", lambda _failed, left, _patient: random.random() if left > 1 else None, request=3.0)
     outcome = simulate(Fleet(1000, 10, 40), TIMING, policy=impatient)

@@ -45,34 +45,14 @@ class Client:
         return self.transport.request("get", f"{base or self.base}/v1/balance", {})[1]
 
 
-def after_request(action: Callable[[socket.socket], object]) -> Callable[[socket.socket], None]:
-    """Return a script that does something after each request."""
-
-    def script(connection: socket.socket) -> None:
-        while receive_request(connection):
-            action(connection)
-
-    return script
-
-
-def test_a_certificate_of_a_trusted_authority_is_accepted(serve: Serve, authority: Authority):
-    server = serve(responding(OK), authority.server_context("localhost"))
-    client = Client(server.url, read_network({"SSL_CERT_FILE": str(authority.file)}))
-    body, status, headers = client.transport.request("get", f"{server.url}/v1/balance", {"X-Given": "1"})
-    assert (body, status, headers["content-LENGTH"]) == (b"{}", 200, "2")
-
-
 def test_the_key_is_sent_as_given_whatever_netrc_has(serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     (tmp_path / "netrc").write_text("default login me password hunter2\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     received: list[bytes] = []
-
-    def script(connection: socket.socket) -> None:
-        received.append(receive_request(connection))
-        connection.sendall(OK)
-
-    server = serve(script)
-    Client(server.url).transport.request("post", f"{server.url}/", {"Authorization": "Bearer key"}, "amount=1")
+    server = serve(responding(OK, received))
+    client = Client(server.url, read_network({"HTTPS_PROXY": "http://proxy.invalid:1"}))  # loopback needs none
+    response = client.transport.request("post", f"{server.url}/", {"Authorization": "Bearer key"}, "amount=1")
+    assert (*response[:2], response[2]["content-LENGTH"]) == (b"{}", 200, "2")
     assert b"\r\nAuthorization: Bearer key\r\n" in received[0]
     assert received[0].endswith(b"\r\n\r\namount=1")
 
@@ -172,11 +152,12 @@ def test_a_connection_is_not_reused_after(serve: Serve, monkeypatch: pytest.Monk
 )
 def test_the_response_timeout_is_for_the_whole_response(serve: Serve, part: bytes):
     def drip(connection: socket.socket) -> None:
+        receive_request(connection)
         connection.sendall(part)
         while not server.stopped.wait(0.05):
             connection.sendall(b"x" if part else b"")
 
-    server = serve(after_request(drip))
+    server = serve(drip)
     started = time.monotonic()
     with pytest.raises(StripeTimeout, match=r"within 0\.2 s"):
         Client(server.url, response_timeout=0.2).get()
@@ -184,7 +165,7 @@ def test_the_response_timeout_is_for_the_whole_response(serve: Serve, part: byte
 
 
 def test_a_call_ends_by_the_deadline_of_its_thread(serve: Serve):
-    server = serve(after_request(lambda _: server.stopped.wait(10)))
+    server = serve(lambda connection: receive_request(connection) and server.stopped.wait(10))
     client = Client(server.url, connect_timeout=60, response_timeout=60)
     client.transport.end_by(time.monotonic() + 0.2)
     with pytest.raises(StripeTimeout):
@@ -219,7 +200,6 @@ CHUNKED = OF_200 + b"Transfer-Encoding: chunked\r\n\r\n"
     [
         (CHUNKED + b"2\r\n{}\r\n0\r\n\r\n", 1),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, 1),
-        (OF_200 + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}", 2),
         (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", 2),
         (OF_200 + b"Content-Length: 9\r\n\r\n{}", None),
         (OF_200 + b"Content-Length: 99999999\r\n\r\n" + b" " * 4_300_000, None),
@@ -293,10 +273,6 @@ def test_no_proxy_lists_the_hosts_to_reach_directly(monkeypatch: pytest.MonkeyPa
     with pytest.raises(stripe.APIConnectionError):
         Client("https://api.stripe.test", read_network(environment)).get()
     assert resolved == ["api.stripe.test" if direct else "proxy.test"]
-
-
-def test_this_machine_is_reached_without_a_proxy(serve: Serve):
-    assert Client(serve(responding(OK)).url, read_network({"HTTPS_PROXY": "http://proxy.invalid:1"})).get() == 200
 
 
 def test_threads_share_connections_and_never_use_one_at_the_same_time(serve: Serve):

@@ -2,20 +2,11 @@
 
 import json
 import socket
-from typing import Any
 
 from devstack.aws_emulator import AwsFault
+from tests.support import log_lines
 from tests.support.lambda_container import Container, billing_event
 from tests.support.stack import PURCHASE, TEST_PARAMETER, Stack
-
-
-def lines(container: Container) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in container.output().splitlines() if line.startswith("{")]
-
-
-def metrics(line: dict[str, Any]) -> dict[str, Any]:
-    directives = line.get("_aws", {}).get("CloudWatchMetrics", [])
-    return {metric["Name"]: line[metric["Name"]] for directive in directives for metric in directive["Metrics"]}
 
 
 def test_a_request_is_one_log_line_with_its_ids(stack: Stack):
@@ -24,7 +15,7 @@ def test_a_request_is_one_log_line_with_its_ids(stack: Stack):
         paid = container.post(PURCHASE, Idempotency_Key="the-callers-key").json()
         declined = container.post({"source": "tok_chargeDeclined", "storage": 1}).json()
         refused = container.post({}).json()
-        logged = lines(container)
+        logged = log_lines.parse(container.output())
     assert [line["message"] for line in logged] == ["request"] * 3
     first, second, third = logged
     assert (first["stage"], first["method"], first["route"], first["status"]) == ("dev", "POST", "/billing", 200)
@@ -51,21 +42,11 @@ def test_a_log_line_has_the_metrics_of_its_events_and_the_version_of_the_key_in_
             if replaced:
                 stack.stripe.keys.revoke(replaced)
             container.post(PURCHASE)
-        container.post({"source": "tok_chargeDeclinedInsufficientFunds", "storage": 1})
-        stack.stripe.faults.add(count=10, status=500, match="/v1/payment_intents")
-        container.post(PURCHASE)
-        logged = [line for line in lines(container) if line["message"] == "request"]
-    assert [line.get("key_version") for line in logged] == [*versions, versions[-1], versions[-1]]
-    # The first line has the read during init too.
-    assert [metrics(line) for line in logged] == [
-        {"KeyReads": 2, "KeyUnavailable": 1},
-        {"KeyReads": 1},
-        {"KeyRereads": 1},
-        {"Declines": 1},
-        {"ProviderErrors": 1},
-    ]
-    assert logged[3]["reason"] == "insufficient_funds"
-    assert ["stage", "reason"] in logged[3]["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
+        logged = [line for line in log_lines.parse(container.output()) if line["message"] == "request"]
+    assert [line.get("key_version") for line in logged] == versions
+    # The first line has the read during init too. The metrics of each problem: tests/unit/test_problems.py.
+    metrics = [{"KeyReads": 2, "KeyUnavailable": 1}, {"KeyReads": 1}, {"KeyRereads": 1}]
+    assert [log_lines.metrics(line) for line in logged] == metrics
 
 
 def test_calls_of_a_request_are_subsegments_of_the_functions_trace(stack: Stack):
@@ -95,7 +76,7 @@ def test_a_bug_is_logged_with_its_traceback_and_an_upstream_message_leaves_redac
     assert [response.json()["code"] for response in responses] == ["internal_error", "stripe_key_unavailable"]
     during_init, traceback, bug, unavailable = (json.loads(line) for line in output.splitlines())
     assert "TypeError" in traceback["exception"]
-    assert metrics(bug) == {"KeyReads": 1, "InternalErrors": 1}
+    assert log_lines.metrics(bug) == {"KeyReads": 1, "InternalErrors": 1}
     for text in (during_init["message"], unavailable["cause"]):
         assert "AccessDeniedException (400): *** *** *** pi_1_*** ***" in text
     assert "abc123" not in output + responses[1].text

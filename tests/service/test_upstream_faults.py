@@ -11,7 +11,6 @@ from chalicelib.aws.client import CallError, RejectedError, ThrottledError, Tran
 from chalicelib.aws.ssm import ParameterStore
 from devstack.aws_emulator import AwsFault
 from tests.support.contract import example, without_values
-from tests.support.lambda_container import Container
 from tests.support.stack import PURCHASE, TEST_PARAMETER, Api, Stack, is_problem
 
 SDK, SIGNED = {"AWS_CHALICE_CLI_MODE": "true"}, {"AWS_REGION": "us-east-1"}
@@ -40,19 +39,6 @@ def test_a_read_fails_and_recovers(stack: Stack, monkeypatch: pytest.MonkeyPatch
         parameter_store.get(TEST_PARAMETER)
     assert type(raised.value) is kind
     assert parameter_store.get(TEST_PARAMETER).value == stack.key
-
-
-def test_a_container_charges_as_soon_as_its_key_is_stored(stack: Stack):
-    stack.aws.client("ssm").delete_parameter(Name=TEST_PARAMETER)
-    with Container(stack) as container:
-        response = container.post(PURCHASE)
-        assert is_problem(response, 503, "stripe_key_unavailable")
-        assert int(response.headers["Retry-After"]) > 0
-        assert stack.stripe.requests == []
-        assert stack.reads() == 2  # during init, and in the request
-        stack.aws.put_secret(TEST_PARAMETER, stack.key)
-        assert container.post(PURCHASE).status_code == 200
-        assert f"{TEST_PARAMETER}: RejectedError: ParameterNotFound" in container.output()  # for the engineer on call
 
 
 @pytest.mark.slow

@@ -9,20 +9,14 @@ import select
 import signal
 import sys
 import uuid
+from types import SimpleNamespace
 from typing import Any
-
-
-class Context:
-    """The part of Lambda's context object that the app uses."""
-
-    def __init__(self) -> None:
-        self.aws_request_id = str(uuid.uuid4())
 
 
 def handle(event: dict[str, Any]) -> Any:
     from app import app
 
-    return app(event, Context())
+    return app(event, SimpleNamespace(aws_request_id=str(uuid.uuid4())))
 
 
 def handle_in_fork(event: dict[str, Any], kill_after: float | None) -> Any:

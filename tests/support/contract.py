@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import jsonschema_rs
 import yaml
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
 
 from tests import PROJECT
 
@@ -41,7 +43,7 @@ CORS_HEADERS = set(RESPONSES["Preflight"]["headers"]) - {"Access-Control-Allow-M
 
 
 def operations() -> Iterator[tuple[str, Json]]:
-    """Yield each route, such as ``GET /health``, and its operation; preflights are not included."""
+    """Yield each route, such as ``GET /health``, and its operation, without the preflights."""
     for path, item in PATHS.items():
         yield from ((f"{method.upper()} {path}", item[method]) for method in ("get", "post") if method in item)
 
@@ -141,11 +143,12 @@ def validator(schema: Json) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator({"components": _closed_schemas(), **schema}, validate_formats=True)
 
 
+_ROUTES = Map([Rule(path.replace("{", "<").replace("}", ">"), endpoint=path) for path in PATHS]).bind("")
+
+
 def _described_path(requested: str) -> str:
-    """Return the path of openapi.yaml that a request's path matches, or an empty string; literal parts go first."""
-    parts = requested.rstrip("/").split("/")
-    for path in sorted(PATHS, key=lambda path: path.count("{")):
-        own = path.split("/")
-        if len(own) == len(parts) and all(a == b or a[:1] == "{" for a, b in zip(own, parts, strict=True)):
-            return str(path)
-    return ""
+    """Return the path of openapi.yaml that a request's path matches, or an empty string."""
+    try:
+        return str(_ROUTES.match(requested.rstrip("/"))[0])
+    except HTTPException:
+        return ""

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from email.message import Message
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -12,7 +13,7 @@ from chalicelib.aws.secret import Secret
 from chalicelib.billing.payments import Payments
 from chalicelib.billing.purchase_request import PurchaseRequest
 from chalicelib.config import load
-from chalicelib.key_formats import SENSITIVE, validate_stripe_key
+from chalicelib.key_formats import SENSITIVE
 from chalicelib.stripe_client.api import StripeApi
 from chalicelib.stripe_client.connection import ANSWER
 from chalicelib.telemetry import Redactor, Telemetry
@@ -76,15 +77,11 @@ class FakeStripe:
         self.store = FakeStore(key)  # with the clock
         self.store.throttled_until = throttled_until
         config = load({"STAGE": stage})
-        secret = Secret(
-            "/stripeSecretKey/test",
-            validate=lambda value: validate_stripe_key(value, config.mode),
-            fetch=self.store.get,
-            clock=self.store.clock,
-            sleep=self.store.sleep,
-        )
+        time: Any = {"clock": self.store.clock, "sleep": self.store.sleep}
+        validate = partial(config.validate, "stripe-key")
+        secret = Secret("/stripeSecretKey/test", validate=validate, fetch=self.store.get, **time)
         telemetry = Telemetry(stage, Redactor(SENSITIVE))
-        stripe_api = StripeApi(secret, self, self.origin, telemetry, clock=self.store.clock, sleep=self.store.sleep)  # type: ignore[arg-type]
+        stripe_api = StripeApi(secret, self, self.origin, telemetry, **time)  # type: ignore[arg-type]
         self.payments = Payments(config, stripe_api, telemetry)
 
     def exchange(

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from types import TracebackType
 from typing import Any
 
 from tests import APP, PROJECT
@@ -42,10 +41,10 @@ class Container:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        self.initialized = self._receive() == {"initialized": True}
+        assert self._receive() == {"initialized": True}, self.output()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._process.poll() is None:
             self.output()
 
@@ -83,20 +82,14 @@ class Container:
 def billing_event(body: object, caller: str = "us-east-1:cognito-identity", **headers: str) -> dict[str, Any]:
     """Return the event of POST /billing that API Gateway sends for a signed request."""
     identity = {"cognitoIdentityId": caller} if ":user/" not in caller else {"userArn": caller}
+    request = {"path": "/api/billing", "resourcePath": "/billing", "httpMethod": "POST", "identity": identity}
     return {
         "resource": "/billing",
         "path": "/billing",
         "httpMethod": "POST",
         "headers": {"Content-Type": "application/json"} | {k.replace("_", "-"): v for k, v in headers.items()},
-        "multiValueQueryStringParameters": None,
-        "pathParameters": None,
-        "stageVariables": None,
-        "requestContext": {
-            "resourcePath": "/billing",
-            "httpMethod": "POST",
-            "path": "/api/billing",
-            "identity": identity,
-        },
+        **dict.fromkeys(("multiValueQueryStringParameters", "pathParameters", "stageVariables")),
+        "requestContext": request,
         "body": body if isinstance(body, str) else json.dumps(body),
         "isBase64Encoded": False,
     }

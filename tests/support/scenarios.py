@@ -6,8 +6,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from devstack.aws_emulator import AwsFault
 from devstack.stripe.webhook_delivery import signature
@@ -47,13 +46,9 @@ class Services:
     def close(self) -> None:
         self._open.close()
 
-    def inject_stripe_fault(self, **fault: Any) -> None:
-        self.stack.stripe.faults.add(count=ALWAYS, match="/v1/payment_intents", **fault)
-
-    def charge(self, body: Json, **fault: Any) -> Any:
+    def inject_stripe_fault(self, fault: Json) -> None:
         if fault:
-            self.inject_stripe_fault(**fault)
-        return self.api.post(body)
+            self.stack.stripe.faults.add(count=ALWAYS, match="/v1/payment_intents", **fault)
 
     def denied(self) -> Api:
         """Return an API whose reads of Parameter Store are denied."""
@@ -73,12 +68,11 @@ class Services:
         return self.container.invoke(event | changes)
 
 
-@dataclass(frozen=True)
-class Case:
-    """How to provoke a response of a route.
+class Case(NamedTuple):
+    """How to provoke a response of a route, which is a method and a path.
 
     ``example``: the name of the response's example in openapi.yaml; of a problem it is the code. ``variant`` tells the
-    cases of one example apart. ``route`` is a method and a path.
+    cases of one example apart.
     """
 
     route: str
@@ -93,14 +87,19 @@ class Case:
 
 def _charge(code: int, example: str, purchase: str | Json = "payment_method", **fault: Any) -> Case:
     body, variant = (PURCHASES[purchase], purchase) if isinstance(purchase, str) else (purchase, "")
-    return Case(CHARGE, code, example, lambda services: services.charge(body, **fault), variant)
+
+    def provoke(services: Services) -> Any:
+        services.inject_stripe_fault(fault)
+        return services.api.post(body)
+
+    return Case(CHARGE, code, example, provoke, variant)
 
 
 def _retrieve(
     code: int,
     example: str,
     purchase: str = "payment_method",
-    between: Callable[[Services, str], object] = lambda *_: None,
+    between: Callable[[Stack, str], object] = lambda *_: None,
     **fault: Any,
 ) -> Case:
     """Make a payment, call ``between`` with its id, and retrieve it."""
@@ -108,9 +107,8 @@ def _retrieve(
     def provoke(services: Services) -> Any:
         payment = services.api.post(PURCHASES[purchase]).json()
         payment_id = payment.get("payment_id") or payment["id"]
-        between(services, payment_id)
-        if fault:
-            services.inject_stripe_fault(**fault)
+        between(services.stack, payment_id)
+        services.inject_stripe_fault(fault)
         return services.api.get(f"/billing/{payment_id}")
 
     return Case(RETRIEVE, code, example, provoke)
@@ -122,29 +120,14 @@ def _reuse_key(services: Services) -> Any:
     return services.api.post(CARD, Idempotency_Key=key)
 
 
-def _fail_authentication(services: Services, payment_id: str) -> None:
-    services.stack.stripe.authenticate(payment_id, "fail")
-
-
-def _refund(services: Services, payment_id: str) -> None:
-    services.stack.client().v1.refunds.create({"payment_intent": payment_id})
-
-
-def _cancel(services: Services, payment_id: str) -> None:
-    services.stack.client().v1.payment_intents.cancel(payment_id)
-
-
 def _send_without_topic_access(services: Services) -> Any:
     services.stack.aws.fail(AwsFault("Publish", ALWAYS, error="AuthorizationErrorException", status=403))
     return services.send_event(EVENTS["announced"])
 
 
 def _not_json(route: str, path: str) -> Case:
-    """Send another media type than JSON."""
-    method, headers = route.partition(" ")[0], {"Content-Type": "text/plain"}
-    return Case(
-        route, 415, "unsupported_media_type", lambda services: services.api.request(method, path, headers=headers)
-    )
+    call = {"method": route.partition(" ")[0], "path": path, "headers": {"Content-Type": "text/plain"}}
+    return Case(route, 415, "unsupported_media_type", lambda services: services.api.request(**call))
 
 
 CHARGE, RETRIEVE = "POST /billing", "GET /billing/{payment_id}"
@@ -176,10 +159,12 @@ CASES = [
     _retrieve(200, "succeeded"),
     _retrieve(200, "processing", "processing"),
     _retrieve(200, "requires_action", "requires_action"),
-    _retrieve(200, "failed", "requires_action", _fail_authentication),
+    _retrieve(200, "failed", "requires_action", lambda stack, payment: stack.stripe.authenticate(payment, "fail")),
     _retrieve(200, "declined", "card_declined"),
-    _retrieve(200, "canceled", "requires_action", _cancel),
-    _retrieve(200, "refunded", between=_refund),
+    _retrieve(200, "canceled", "requires_action",
+              lambda stack, payment: stack.client().v1.payment_intents.cancel(payment)),
+    _retrieve(200, "refunded",
+              between=lambda stack, payment: stack.client().v1.refunds.create({"payment_intent": payment})),
     Case(RETRIEVE, 403, "caller_unknown", lambda services: services.invoke(
         httpMethod="GET", pathParameters={"payment_id": "pi_1"},
         requestContext={"identity": {}, "httpMethod": "GET", "resourcePath": "/billing/{payment_id}"})),
@@ -229,11 +214,7 @@ REJECTED = ("not_signed", "not_allowed")
 
 
 def request_rejected(cloud: Cloud, url: str, route: str, example: str) -> Any:
-    """Make a request that API Gateway rejects.
-
-    :param url: of a deployed stage.
-    :param example: one of REJECTED: without a signature, or by a caller whom IAM does not allow.
-    """
+    """Make a request that API Gateway rejects, to a deployed stage: one without a signature, or not allowed by IAM."""
     method = route.partition(" ")[0]
     signed_by = cloud.account() if example == "not_allowed" else None
     return cloud.request(method, url + SIGNED_PATHS[route], signed_by, json=CARD if method == "POST" else None)

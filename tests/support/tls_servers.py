@@ -11,7 +11,6 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -24,33 +23,28 @@ class Authority:
         self._key, self._name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string(f"CN={name}")
         # From Python 3.13, ssl's default context rejects an authority without key usage or key identifier.
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-        signed = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, None), critical=True)
-        signed = signed.add_extension(usage, critical=True)
         self.file = folder / f"{name}.pem"
-        self.file.write_bytes(signed.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        self.file.write_bytes(self._certificate(self._name, self._key, x509.BasicConstraints(True, None), usage))
 
     def server_context(self, host: str) -> ssl.SSLContext:
         """Issue a certificate for a host, and return the TLS settings of a server with it."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-        named = x509.SubjectAlternativeName([x509.DNSName(host)])
-        certificate = self._builder(subject, key).add_extension(named, critical=False).sign(self._key, hashes.SHA256())
-        file = self._folder / f"{self.file.stem}-{host}.pem"
+        key, named = ec.generate_private_key(ec.SECP256R1()), x509.SubjectAlternativeName([x509.DNSName(host)])
         pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-        written = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + certificate.public_bytes(pem)
-        file.write_bytes(written)
+        certificate = self._certificate(x509.Name.from_rfc4514_string(f"CN={host}"), key, named)
+        file = self._folder / f"{self.file.stem}-{host}.pem"
+        file.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + certificate)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
         return context
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.timezone.utc)
-        builder = x509.CertificateBuilder(self._name, subject, key.public_key(), x509.random_serial_number())
-        builder = builder.not_valid_before(now - datetime.timedelta(days=1))
-        builder = builder.not_valid_after(now + datetime.timedelta(days=1))
-        own = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
-        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        return builder.add_extension(own, critical=False)
+    def _certificate(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *own: x509.ExtensionType) -> bytes:
+        now, day = datetime.datetime.now(datetime.timezone.utc), datetime.timedelta(days=1)
+        public, serial = key.public_key(), x509.random_serial_number()
+        builder = x509.CertificateBuilder(self._name, subject, public, serial, now - day, now + day)
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        for extension in (x509.SubjectKeyIdentifier.from_public_key(public), issuer, *own):
+            builder = builder.add_extension(extension, isinstance(extension, (x509.BasicConstraints, x509.KeyUsage)))
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 class ScriptedServer:
@@ -100,14 +94,17 @@ def receive_request(connection: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-def responding(*responses: bytes) -> Callable[[socket.socket], None]:
-    """Return a script that sends these responses in turn, and then repeats the last one."""
+def responding(response: bytes, requests: list[bytes] | None = None) -> Callable[[socket.socket], None]:
+    """Return a script that sends a response to every request.
+
+    :param requests: receives the requests.
+    """
 
     def script(connection: socket.socket) -> None:
-        for number in range(10_000):
-            if not receive_request(connection):
-                return
-            connection.sendall(responses[min(number, len(responses) - 1)])
+        while request := receive_request(connection):
+            if requests is not None:
+                requests.append(request)
+            connection.sendall(response)
 
     return script
 

@@ -25,14 +25,10 @@ _PROSE = {"description", "summary", "title", "example", "examples", "tags", "dep
 
 def unannounced_changes(old: Json | None, new: Json) -> list[str]:
     """Return the breaking changes, unless the minor or major version rose or ``old`` is from before version 0.1."""
-    if old is None or _version(old) < [0, 1] or _version(new) > _version(old):
+    if old is None:
         return []
-    return breaking_changes(old, new)
-
-
-def _version(document: Json) -> list[int]:
-    """Return the major and minor version."""
-    return [int(part) for part in document["info"]["version"].split(".")[:2]]
+    was, now = ([int(part) for part in document["info"]["version"].split(".")[:2]] for document in (old, new))
+    return [] if was < [0, 1] or now > was else breaking_changes(old, new)
 
 
 def breaking_changes(old: Json, new: Json) -> list[str]:
@@ -70,14 +66,11 @@ _REMOVED = object()
 _BILLING, _SCHEMAS = "paths /billing post", "components schemas"
 BREAKING = [
     ("paths /health get", _REMOVED),
-    ("paths /billing options", _REMOVED),
     ("paths /billing/quote get security", [{"sigv4": []}]),
     (f"{_BILLING} responses 402", _REMOVED),
     (f"{_BILLING} responses 429 headers Retry-After", _REMOVED),
-    (f"{_BILLING} responses 429 content", {"text/plain": {"schema": {}}}),
     (f"{_BILLING} parameters 0", _REMOVED),
     (f"{_BILLING} parameters 0 required", True),
-    (f"{_BILLING} parameters 0 schema minLength", 1),
     (f"{_BILLING} parameters 1", {"name": "X-Account", "in": "header", "required": True, "schema": {}}),
     (f"{_BILLING} requestBody content", {"text/plain": {"schema": {}}}),
     ("paths /billing/{payment_id} parameters 0 schema pattern", "^pi_$"),
@@ -89,23 +82,18 @@ BREAKING = [
     (f"{_SCHEMAS} StripeEvent required", ["id", "type", "created", "data", "account"]),
     (f"{_SCHEMAS} Storage oneOf 0 maximum", 10),
     (f"{_SCHEMAS} Storage oneOf 0 minimum", 2),
-    (f"{_SCHEMAS} Payment properties amount", _REMOVED),
     (f"{_SCHEMAS} Quote required", ["storage", "amount"]),
     (f"{_SCHEMAS} Payment properties status enum", ["succeeded", "processing"]),
-    (f"{_SCHEMAS} CardError properties code pattern", "^[a-z]+$"),
     (f"{_SCHEMAS} Problem properties errors items properties field", _REMOVED),
 ]
 COMPATIBLE = [
     ("paths /others", {"get": {"responses": {"200": {}}}}),
-    (f"{_BILLING} responses 410", {}),
     (f"{_BILLING} responses 429 headers Age", {"schema": {"type": "integer"}}),
     (f"{_BILLING} parameters 1", {"name": "X-Account", "in": "header", "schema": {}}),
     (f"{_BILLING} requestBody required", False),
     (f"{_SCHEMAS} PurchaseBySource required", ["storage"]),
     (f"{_SCHEMAS} Storage oneOf 0 maximum", 1_000_000),
     (f"{_SCHEMAS} Storage oneOf 0 minimum", 0),
-    (f"{_SCHEMAS} Storage oneOf 2", {"type": "boolean"}),
-    (f"{_SCHEMAS} Quote properties owner", {"type": "string"}),
     (f"{_SCHEMAS} Quote description", "A price."),
     (f"{_SCHEMAS} Currency enum", ["usd", "eur"]),
 ]
@@ -126,43 +114,31 @@ def _changed(where: str, value: Any) -> Json:
     return document
 
 
-@pytest.mark.parametrize(("where", "value"), BREAKING)
-def test_a_breaking_change_is_found(where: str, value: Any):
+@pytest.mark.parametrize(
+    ("where", "value", "is_breaking"), [*((*row, True) for row in BREAKING), *((*row, False) for row in COMPATIBLE)]
+)
+def test_a_breaking_change_is_found_and_a_compatible_one_is_allowed(where: str, value: Any, is_breaking: bool):
     changes = breaking_changes(DOCUMENT, _changed(where, value))
-    assert changes
+    assert bool(changes) is is_breaking
     assert all(where.split()[-1] in change.split() for change in changes)
-
-
-@pytest.mark.parametrize(("where", "value"), COMPATIBLE)
-def test_a_compatible_change_is_allowed(where: str, value: Any):
-    assert breaking_changes(DOCUMENT, _changed(where, value)) == []
 
 
 @pytest.mark.parametrize(
     ("was", "now", "is_found"),
-    [
-        ("1.2.3", "1.2.4", True),
-        ("1.2.3", "1.1.9", True),
-        ("1.2.3", "1.3.0", False),
-        ("1.2.3", "2.0.0", False),
-        ("0.1.0", "0.1.1", True),
-        ("0.0.9", "0.0.9", False),
-    ],
+    [("1.2.3", "1.2.4", True), ("1.2.3", "1.1.9", True), ("1.2.3", "2.0.0", False), ("0.0.9", "0.0.9", False)],
 )
 def test_a_higher_version_announces_a_breaking_change(was: str, now: str, is_found: bool):
     old = {**DOCUMENT, "info": {"version": was}}
     new = {**_changed("paths /health get", _REMOVED), "info": {"version": now}}
     assert bool(unannounced_changes(old, new)) is is_found
-    assert unannounced_changes(None, new) == []
 
 
 def test_the_file_breaks_no_client_of_the_last_release():
     """The last release is the last git tag. Without one, there is nothing to break."""
     tag = _git("describe", "--tags", "--abbrev=0").strip()
     released = yaml.safe_load(_git("show", f"{tag}:openapi.yaml")) if tag else None
-    changes = unannounced_changes(released, DOCUMENT)
-    remedy = "Undo these changes, or raise the version in chalicelib/__init__.py and openapi.yaml:"
-    assert not changes, "\n".join([remedy, *changes])
+    # To fix: undo these changes, or raise the version in chalicelib/__init__.py and openapi.yaml.
+    assert unannounced_changes(released, DOCUMENT) == []
 
 
 def _git(*arguments: str) -> str:

@@ -29,13 +29,9 @@ def test_a_stage_without_a_row_uses_devs_resources_and_test_mode(stage, resource
 
 
 def test_variables_of_lambda_and_of_chalices_command_line_are_read():
-    lambda_sets = {
-        "_HANDLER": "app.notify",
-        "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
-        "AWS_CHALICE_CLI_MODE": "true",
-    }
-    config = load(lambda_sets)
-    assert (config.serves_api, config.xray_daemon, config.on_chalice_cli) == (False, "127.0.0.1:2000", True)
+    daemon = "127.0.0.1:2000"
+    config = load({"_HANDLER": "app.notify", "AWS_XRAY_DAEMON_ADDRESS": daemon, "AWS_CHALICE_CLI_MODE": "true"})
+    assert (config.serves_api, config.xray_daemon, config.on_chalice_cli) == (False, daemon, True)
 
 
 @pytest.mark.parametrize(

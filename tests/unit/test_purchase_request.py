@@ -140,8 +140,7 @@ def test_a_quote_without_one_number_of_notes_is_rejected(values):
 
 
 @pytest.mark.parametrize(
-    ("storage", "cents"),
-    [(1, 400), (10, 4000), (11, 2200), (100, 20000), (101, 10100), (999_999, 99_999_900)],
+    ("storage", "cents"), [(1, 400), (10, 4000), (11, 2200), (100, 20000), (101, 10100), (999_999, 99_999_900)]
 )
 def test_the_tiers_rate_applies_to_every_note(storage, cents):
     assert calculate_amount(storage) == cents

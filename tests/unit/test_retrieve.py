@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from chalicelib.aws.client import RejectedError
 from chalicelib.aws.http_client import HttpError, ReadTimeout
 from chalicelib.problems import Problem
 from tests.support.fake_stripe import CALLER, INTENT, FakeStripe, error, reply
@@ -62,10 +61,8 @@ def test_what_is_no_payment_id_is_not_sent_to_stripe(payment_id):
 @pytest.mark.parametrize(
     ("response", "code", "calls"),
     [
-        (error(500), "payment_provider_error", 4),
         (HttpError("cut"), "payment_provider_error", 4),
         (ReadTimeout("slow"), "payment_provider_error", 2),
-        (reply({}), "payment_provider_error", 4),
         (reply(b"<html>"), "payment_provider_error", 4),
         (reply(INTENT | {"id": "pi_2"}), "payment_provider_error", 4),
         (reply(INTENT | {"status": "requires_capture"}), "payment_provider_error", 4),
@@ -73,7 +70,6 @@ def test_what_is_no_payment_id_is_not_sent_to_stripe(payment_id):
         (error(400, "invalid_request_error"), "payment_provider_error", 1),
         (error(429), "rate_limited", 1),
         (error(401), "stripe_key_rejected", 1),
-        (error(403), "stripe_key_rejected", 1),
     ],
 )
 def test_a_failure_of_stripe_is_not_the_callers(response, code, calls):
@@ -82,9 +78,3 @@ def test_a_failure_of_stripe_is_not_the_callers(response, code, calls):
     assert (failure.code, len(stripe.calls)) == (code, calls)
     assert "Idempotency-Key" not in failure.headers
     assert failure.cause
-
-
-def test_without_its_key_the_service_is_unavailable():
-    stripe = FakeStripe(reply())
-    stripe.store.errors = [RejectedError("AccessDeniedException")]
-    assert (problem(stripe).code, stripe.calls) == ("stripe_key_unavailable", [])

@@ -1,9 +1,10 @@
-"""When a failed call to Stripe is repeated: how long to wait, and when it is too late."""
+"""When a failed call to Stripe or Parameter Store is repeated: how long to wait, and when it is too late."""
 
 from types import SimpleNamespace
 
 import pytest
 
+from chalicelib.aws.backoff import retry_delay
 from chalicelib.stripe_client.retry_policy import ATTEMPTS, RetryPolicy
 from chalicelib.stripe_client.sdk_without_asyncio import stripe
 from chalicelib.stripe_client.transport import StripeStaleConnectionError
@@ -56,3 +57,18 @@ def test_a_pause_is_random():
     pauses = [RetryPolicy(LATEST_START, clock=lambda: 0.0).pause_after(SERVER_ERROR) for _ in range(20)]
     assert all(pause is not None and 0 <= pause <= 0.25 for pause in pauses)
     assert len(set(pauses)) > 10
+
+
+@pytest.mark.parametrize("is_awaited", [True, False])
+def test_no_attempt_starts_that_the_deadline_would_cut_off(is_awaited: bool):
+    for failures in range(1, 40):
+        for remaining in (0.3, 1.0, 5.0, 18.0):
+            delays = [retry_delay(failures, remaining, is_awaited=is_awaited) for _ in range(50)]
+            assert all(delay is None or 0 <= delay < remaining for delay in delays)
+        assert retry_delay(failures, 0.0, is_awaited=is_awaited) is None
+
+
+def test_the_requests_that_have_waited_longest_retry_most_often():
+    longest = [max(retry_delay(20, remaining, is_awaited=True) or 0 for _ in range(300)) for remaining in (6, 3, 1.5)]
+    assert longest == sorted(longest, reverse=True)
+    assert longest[-1] < longest[0] / 10

