@@ -12,7 +12,7 @@ from stagectl.aws.secret import SecretValue
 from stagectl.operator_error import OperatorError, PermissionDeniedError
 from stagectl.target import Target
 from tests import PROJECT
-from tests.support.fake_dev import ACCOUNT, KEY, FakeContext, FakeDev
+from tests.support.fake_dev import ACCOUNT, KEY, FakeDev
 from tests.support.operator_session import Operator
 from tests.support.stack import Stack
 
@@ -126,7 +126,7 @@ def test_a_key_that_may_not_manage_endpoints_leads_to_another_key_for_this_once(
         (lambda: webhook_endpoint.up(stage.target, payments_only, URL), up),
         (lambda: webhook_endpoint.down(stage.target, payments_only), up.replace("up", "down")),
         (
-            lambda: webhook_endpoint.deploy(FakeContext(stage.aws), stage.target),
+            lambda: webhook_endpoint.deploy(stage.aws.context, stage.target),
             f"{up} && stagectl deploy --stage dev --skip webhook",
         ),
     ):

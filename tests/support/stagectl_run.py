@@ -11,7 +11,7 @@ import pytest
 from stagectl.cli import with_commands_of_project
 from stagectl.operator_error import OperatorError
 from tests.support.command_lines import check_line
-from tests.support.fake_dev import FakeContext, FakeDev
+from tests.support.fake_dev import FakeDev
 
 
 def run(dev: FakeDev, *arguments: str, stdin: str = "", terminal: bool = False) -> str:
@@ -26,7 +26,7 @@ def run(dev: FakeDev, *arguments: str, stdin: str = "", terminal: bool = False) 
     entered = io.StringIO(stdin)
     entered.isatty = lambda: terminal  # type: ignore[method-assign]
     with mock.patch.object(sys, "stdin", entered), contextlib.redirect_stdout(io.StringIO()) as shown:
-        command.main(remaining, obj=FakeContext(dev), standalone_mode=False)
+        command.main(remaining, obj=dev.context, standalone_mode=False)
     return shown.getvalue()
 
 

@@ -8,11 +8,11 @@ from botocore.exceptions import ClientError
 from stagectl import rollout, stages
 from stagectl.commands.secrets_group import group
 from stagectl.operator_error import OperatorError
-from tests.support.fake_dev import API, KEY, LIVE_KEY, NEW_KEY, STORED_KEY, FakeContext, FakeDev, client_error
+from tests.support.fake_dev import API, KEY, LIVE_KEY, NEW_KEY, STORED_KEY, FakeDev, client_error
 
 
 def roll_out(dev: FakeDev, version: int = 2, wait: float = 10) -> None:
-    rollout.roll_out(FakeContext(dev), dev.target(), "stripe-key", version, wait, pause=0)
+    rollout.roll_out(dev.context, dev.target(), "stripe-key", version, wait, pause=0)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_stage_that_is_not_deployed_has_nothing_to_wait_for(dev: FakeDev):
 
 def rotate(dev: FakeDev, monkeypatch: pytest.MonkeyPatch, key: str = NEW_KEY, wait: float = 60) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(key))
-    group.main(["rotate", "--stage", "dev", "--wait", str(wait)], obj=FakeContext(dev), standalone_mode=False)
+    group.main(["rotate", "--stage", "dev", "--wait", str(wait)], obj=dev.context, standalone_mode=False)
 
 
 def values(dev: FakeDev) -> list[str]:
