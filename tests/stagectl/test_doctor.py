@@ -1,6 +1,6 @@
 """`stagectl doctor` in the emulated cloud: a problem in each service, solved by the command that the doctor shows.
 
-What each check reports is tested without a cloud, in tests/unit/test_doctor_checks.py.
+What each check reports is tested without a cloud, in tests/unit/test_doctor.py.
 """
 
 import json

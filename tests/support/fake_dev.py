@@ -90,6 +90,10 @@ class FakeDev:
         new = {"Name": name, "Value": value, "Version": len(versions) + 1, "LastModifiedUser": "arn:aws:iam:::user/op"}
         versions.append({**before, **new, "LastModifiedDate": datetime.now(timezone.utc), **settings})
 
+    def values(self, parameter: str = KEY) -> list[str]:
+        """Return the values of a parameter's versions, oldest first."""
+        return [version["Value"] for version in self.parameters.get(parameter, [])]
+
     @property
     def context(self) -> Context:
         """The commands' context, with this as the session of every region."""

@@ -43,6 +43,7 @@ def test_what_may_not_be_looked_up_is_not_missing(dev: FakeDev, action: str, com
         (client_error("ThrottlingException"), "rate of Operation"),
         (client_error("InvalidKeyId", "Alias alias/nobody is not found"), "(InvalidKeyId): Alias alias/nobody"),
         (client_error("500", "<!doctype html>", 500), "Operation (HTTP status 500)"),
+        (exceptions.NoCredentialsError(), "no AWS credentials"),
         (exceptions.ProfileNotFound(profile="nobody"), "nobody"),
         (exceptions.UnauthorizedSSOTokenError(), "sign-on session has expired"),
         (PermissionError(13, "Permission denied", "/etc/x"), "/etc/x: Permission denied"),

@@ -68,10 +68,6 @@ def rotate(dev: FakeDev, monkeypatch: pytest.MonkeyPatch, key: str = NEW_KEY, wa
     group.main(["rotate", "--stage", "dev", "--wait", str(wait)], obj=dev.context, standalone_mode=False)
 
 
-def values(dev: FakeDev) -> list[str]:
-    return [version["Value"] for version in dev.parameters[KEY]]
-
-
 @pytest.mark.parametrize("repeated", [False, True])
 def test_the_old_key_is_named_when_it_is_safe_to_revoke(
     dev: FakeDev, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], repeated: bool
@@ -81,7 +77,7 @@ def test_the_old_key_is_named_when_it_is_safe_to_revoke(
     if repeated:
         capsys.readouterr()
         rotate(dev, monkeypatch)
-    assert values(dev) == [STORED_KEY, NEW_KEY]
+    assert dev.values() == [STORED_KEY, NEW_KEY]
     last_line, page = capsys.readouterr().out.splitlines()[-2:]
     assert f"…{STORED_KEY[-4:]}, version 1) is safe to revoke" in last_line
     assert page.strip() == "https://dashboard.stripe.com/test/apikeys"
