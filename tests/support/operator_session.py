@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from stagectl.packaging import prepare
 from tests.support import forks
@@ -25,9 +26,7 @@ class Operator:
     """Runs `stagectl` in a checkout of the project, with the credentials of a development and a production account."""
 
     def __init__(self, cloud: Cloud, folder: Path) -> None:
-        self.cloud = cloud
-        self.stack = cloud.stack
-        self.folder = folder
+        self.cloud, self.stack, self.folder = cloud, cloud.stack, folder
         self.dev, self.prod = cloud.account(), cloud.account()
         self.live_key = self.issue_key("live")
         self.test_key = self.issue_key("test")
@@ -42,9 +41,9 @@ class Operator:
         (folder / ".chalice" / "accounts.json").unlink(missing_ok=True)
         _share_the_package(folder)
 
-    def issue_key(self, mode: str, restricted_to: tuple[str, ...] | None = None) -> str:
+    def issue_key(self, mode: str) -> str:
         """A key that Stripe accepts; at the end of the run it may not have been shown."""
-        self.stack.keys.append(self.stack.stripe.keys.issue(mode, restricted_to))  # type: ignore[arg-type]
+        self.stack.keys.append(self.stack.stripe.keys.issue(mode, None))  # type: ignore[arg-type]
         return self.stack.keys[-1]
 
     def account_of(self, stage: str) -> Account:
@@ -53,27 +52,30 @@ class Operator:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "stagectl", *arguments]
 
+    def environment(self, arguments: tuple[str, ...], account: Account | None) -> dict[str, str]:
+        """Return the credentials for a command: those of the stage's account unless others are given."""
+        stage = arguments[arguments.index("--stage") + 1] if "--stage" in arguments else "dev"
+        return (account or self.account_of(stage)).environment()
+
     def run(
         self, *arguments: str, stdin: str = "", account: Account | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run `stagectl` in a pipe. The credentials are those of the stage's account unless others are given."""
-        stage = arguments[arguments.index("--stage") + 1] if "--stage" in arguments else "dev"
-        variables = {**(account or self.account_of(stage)).environment(), **environment}
-        done = forks.run(list(arguments), self.folder, variables, stdin)
+        """Run `stagectl` in a pipe."""
+        done = forks.run(list(arguments), self.folder, {**self.environment(arguments, account), **environment}, stdin)
         transcript.append(done.stdout + done.stderr)
         if "--json" not in arguments:
             check_output(done.stdout + done.stderr)
         return done
 
-    def does(self, *arguments: str, stdin: str = "", account: Account | None = None, **environment: str) -> str:
+    def does(self, *arguments: str, **options: Any) -> str:
         """Run a command that has to succeed, and return what it wrote to standard output."""
-        done = self.run(*arguments, stdin=stdin, account=account, **environment)
+        done = self.run(*arguments, **options)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def fails(self, *arguments: str, stdin: str = "", account: Account | None = None, **environment: str) -> str:
+    def fails(self, *arguments: str, **options: Any) -> str:
         """Run a command that has to fail, and return what it said; never a traceback."""
-        done = self.run(*arguments, stdin=stdin, account=account, **environment)
+        done = self.run(*arguments, **options)
         said = done.stdout + done.stderr
         assert done.returncode == 1, said
         assert "Traceback" not in said
@@ -85,14 +87,10 @@ class Operator:
         said = self.does("stages", "--json", account=self.account_of(stage))
         return str(next(row["url"] for row in json.loads(said) if row["stage"] == stage))
 
-    def pins(self, stage: str) -> None:
-        """Pin a stage to its account, which a live stage requires before its first change."""
-        self.does("stages", "pin", "--stage", stage, "--account", self.account_of(stage).id)
-
     def deploys(self, stage: str) -> str:
         """Store the stage's key, deploy it, and return the API's address."""
         if stage == "prod":
-            self.pins("prod")
+            self.does("stages", "pin", "--stage", stage, "--account", self.prod.id)
         self.does("secrets", "put", "--stage", stage, stdin=self.live_key if stage == "prod" else self.test_key)
         return self.does("deploy", "--stage", stage).strip().rpartition(" ")[2]
 
