@@ -58,8 +58,13 @@ class Mutant:
 
 
 def load(files: list[Path]) -> list[Mutant]:
-    """Read mutants from YAML files."""
-    return [Mutant(**row) for file in files for row in yaml.safe_load(file.read_text(encoding="utf-8"))]
+    """Read mutants from YAML files. ``changes`` of a row has several of a file: what each text becomes."""
+    rows = [row for file in files for row in yaml.safe_load(file.read_text(encoding="utf-8"))]
+    return [
+        Mutant(row["file"], replace, by, row["tests"])
+        for row in rows
+        for replace, by in (row.get("changes") or {row["replace"]: row["by"]}).items()
+    ]
 
 
 def has_failure(project: Path, arguments: list[str], *, show: bool = False) -> bool:
