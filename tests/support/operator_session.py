@@ -82,6 +82,18 @@ class Operator:
         assert "unexpected error" not in said
         return said
 
+    def calls_aws(self, service: str, action: str, *options: str) -> Any:
+        """Call AWS as its command line does, with development's credentials. The project does not install it."""
+        names = ["".join(word.capitalize() for word in option.strip("-").split("-")) for option in options[::2]]
+        return getattr(self.dev.client(service), action.replace("-", "_"))(
+            **dict(zip(names, options[1::2], strict=True))
+        )
+
+    def problems(self) -> dict[str, Any]:
+        """Return dev's lines that are not ok, by check, without the warning that every new account has."""
+        checks = json.loads(self.run("doctor", "--stage", "dev", "--json").stdout)["checks"]
+        return {it["check"]: it for it in checks if it["level"] != "ok" and it["check"] != "throughput"}
+
     def url_of(self, stage: str) -> str:
         """The API's address, as `stagectl stages` shows it."""
         said = self.does("stages", "--json", account=self.account_of(stage))

@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.config import VARIABLES, load
 from stagectl.cli import with_commands_of_project
-from stagectl.commands.doctor import CONFIGURATION, command
+from stagectl.commands.doctor import CONFIGURATION
 from stagectl.doctor import runner
 from stagectl.doctor.context import Verdict
 from tests import PROJECT
@@ -29,6 +29,7 @@ from tests.support.fake_dev import (
     client_error,
     endpoint,
 )
+from tests.support.stagectl_run import invoke
 
 Change = Callable[[FakeDev], Any]
 AWS = "aws --region us-east-1"
@@ -263,51 +264,44 @@ def test_an_unreachable_service_is_a_failure_of_the_check_and_the_others_are_mad
     assert {name: it.level for name, it in problems(dev).items()} == {"subscription": "fail"}
 
 
-@pytest.fixture
-def run(dev: FakeDev, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[Any, str]]:
-    """Run the command on dev, and return its exit code and its output."""
-
-    def run_command(*options: str) -> tuple[Any, str]:
-        code = command.main(["--stage", "dev", *options], obj=dev.context, standalone_mode=False)
-        return code, capsys.readouterr().out
-
-    return run_command
+def doctor(dev: FakeDev, *options: str) -> tuple[int, str]:
+    return invoke(dev, "doctor", "--stage", "dev", *options)
 
 
-def test_each_check_has_a_line_in_order_with_the_remedy_beneath_and_a_warning_is_no_failure(dev: FakeDev, run):
+def test_each_check_has_a_line_in_order_with_the_remedy_beneath_and_a_warning_is_no_failure(dev: FakeDev):
     dev.high_throughput = "false"
-    code, output = run()
+    code, output = doctor(dev)
     lines = re.findall(r"^(\S) (\S+) +\S.*$", output, re.MULTILINE)
     assert [name for _, name in lines] == NAMES
     assert [name for mark, name in lines if mark != "✓"] == ["throughput"]
     assert output.splitlines()[-1].startswith("    aws --region us-east-1 ssm update-service-setting")
     assert code == 0
-    code, output = run("--json")
+    code, output = doctor(dev, "--json")
     checks = [vars(it) for it in runner.run(dev.target(), ALL_CHECKS)]
     assert (json.loads(output), code) == ({"stage": "dev", "ok": True, "checks": checks}, 0)
 
 
-def test_a_failure_sets_the_exit_code(dev: FakeDev, run):
+def test_a_failure_sets_the_exit_code(dev: FakeDev):
     dev.rejected = {STORED_KEY}
-    code, output = run()
+    code, output = doctor(dev)
     assert code == 1
     assert re.search(r"^✗ key-accepted .*\n    .*\n    stagectl secrets rotate --stage dev$", output, re.MULTILINE)
-    code, output = run("--json")
+    code, output = doctor(dev, "--json")
     assert (json.loads(output)["ok"], code) == (False, 1)
 
 
-def test_a_chosen_profile_is_in_the_commands(dev: FakeDev, run):
+def test_a_chosen_profile_is_in_the_commands(dev: FakeDev):
     dev.functions[API]["Timeout"], dev.high_throughput, dev.profile = 3, "false", "night shift"
-    _, output = run("--json")
+    _, output = doctor(dev, "--json")
     commands = {it["check"]: it["command"] for it in json.loads(output)["checks"]}
     assert commands["limits"] == "stagectl --profile 'night shift' deploy --stage dev"
     assert "aws --profile 'night shift' --region us-east-1 ssm" in commands["throughput"]
 
 
-def test_an_invalid_config_json_stops_every_other_check(dev: FakeDev, run):
+def test_an_invalid_config_json_stops_every_other_check(dev: FakeDev):
     file = dev.folder / ".chalice" / "config.json"
     file.write_text(file.read_text().replace("+14151234567", "sk_test_inthefile"))
-    verdict = _only_line(*run("--json"))
+    verdict = _only_line(*doctor(dev, "--json"))
     assert "environment_variables.ADMIN_PHONE" in verdict["text"]
     assert "sk_test_" not in verdict["text"]
     assert verdict["command"] == "stagectl secrets put --stage dev"

@@ -11,6 +11,7 @@ from chalicelib.billing import pricing
 from operations import smoke
 from stagectl.operator_error import OperatorError
 from tests.support.fake_dev import URL, FakeDev
+from tests.support.stagectl_run import invoke
 
 BOUGHT = {"id": "pi_1", "status": "succeeded"}
 PROBES = ["health", "quote", "unsigned purchase", "purchase", "announced"]
@@ -49,15 +50,14 @@ def api(dev: FakeDev, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return api
 
 
-def run(dev: FakeDev, capsys: pytest.CaptureFixture[str], stage: str = "dev") -> tuple[int, list[tuple[str, str]]]:
+def smoke_on(dev: FakeDev, stage: str = "dev") -> tuple[int, list[tuple[str, str]]]:
     """Run smoke, and return its exit code, and the mark and name of each line."""
-    arguments = ["--stage", stage, "--wait", "0.01"]
-    code = smoke.command.main(arguments, obj=dev.context, standalone_mode=False)
-    return code, re.findall(r"^(\S) (\S+(?: \S+)?) ", capsys.readouterr().out, re.MULTILINE)
+    code, output = invoke(dev, "smoke", "--stage", stage, "--wait", "0.01")
+    return code, re.findall(r"^(\S) (\S+(?: \S+)?) ", output, re.MULTILINE)
 
 
-def test_on_dev_a_purchase_is_followed_to_the_topic(dev: FakeDev, api, capsys):
-    assert run(dev, capsys) == (0, [("✓", name) for name in PROBES])
+def test_on_dev_a_purchase_is_followed_to_the_topic(dev: FakeDev, api):
+    assert smoke_on(dev) == (0, [("✓", name) for name in PROBES])
     unsigned, signed = (request for request in api.sent if request.method == "POST")
     assert "Authorization" not in unsigned.headers
     assert unsigned.body == signed.body
@@ -77,26 +77,26 @@ def test_on_dev_a_purchase_is_followed_to_the_topic(dev: FakeDev, api, capsys):
         ("POST /billing", (200, {**BOUGHT, "status": "processing"}), "purchase"),
     ],
 )
-def test_a_wrong_response_is_reported_and_ends_smoke_and_a_deploy(dev: FakeDev, api, capsys, request_, response, wrong):
+def test_a_wrong_response_is_reported_and_ends_smoke_and_a_deploy(dev: FakeDev, api, request_, response, wrong):
     api.responses[request_] = response
-    code, lines = run(dev, capsys)
+    code, lines = smoke_on(dev)
     assert [name for mark, name in lines if mark == "✗"] == [wrong]
     assert code == 1
     with pytest.raises(OperatorError):
         smoke.deploy(dev.context, dev.target())
 
 
-def test_a_purchase_that_does_not_reach_the_topic_is_reported(dev: FakeDev, api, capsys):
+def test_a_purchase_that_does_not_reach_the_topic_is_reported(dev: FakeDev, api):
     dev.more_responses["sqs.receive_message"] = lambda _: {"Messages": []}
-    code, lines = run(dev, capsys)
+    code, lines = smoke_on(dev)
     assert (code, lines[-2:]) == (1, [("✓", "purchase"), ("✗", "announced")])
 
 
-def test_on_a_live_stage_no_signed_purchase_is_sent(dev: FakeDev, api, capsys):
+def test_on_a_live_stage_no_signed_purchase_is_sent(dev: FakeDev, api):
     (dev.folder / ".chalice" / "accounts.json").unlink()
     dev.function_of_apis = "notes-billing-prod"
     api.responses["GET /health"] = (200, {"stage": "prod"})
     dev.parameters.clear()
-    assert run(dev, capsys, "prod") == (0, [("✓", name) for name in PROBES[:3]])
+    assert smoke_on(dev, "prod") == (0, [("✓", name) for name in PROBES[:3]])
     (post,) = (request for request in api.sent if request.method == "POST")
     assert "Authorization" not in post.headers

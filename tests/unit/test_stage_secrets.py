@@ -7,7 +7,7 @@ import pytest
 
 from stagectl.aws.secret import SecretValue
 from stagectl.secrets_store import Version
-from tests.support.fake_dev import KEY, LIVE_KEY, FakeDev, client_error
+from tests.support.fake_dev import API, KEY, LIVE_KEY, FakeDev, client_error
 from tests.support.stagectl_run import fail, run
 
 FIRST, SECOND, THIRD = (f"sk_test_51Habcdefghijkl{number}" for number in ("0001", "0002", "0003"))
@@ -16,9 +16,9 @@ PUT, LIST = ("secrets", "put", "--stage", "dev"), ("secrets", "list", "--stage",
 
 @pytest.fixture
 def dev(dev: FakeDev) -> FakeDev:
-    """A stage without secrets and functions."""
+    """A stage without secrets, whose functions use every version at once."""
     dev.parameters.clear()
-    dev.functions.clear()
+    dev.used_versions = [9]
     return dev
 
 
@@ -123,6 +123,7 @@ def test_rollback_stores_the_last_other_value_or_the_version_that_is_named(
             assert expected in fail(dev, *rollback).what
         else:
             run(dev, *rollback)
+            assert f"key: version {len(dev.values())}," in dev.functions[API]["Description"]
     assert dev.values() == (expected if isinstance(expected, list) else [*stored])
 
 
