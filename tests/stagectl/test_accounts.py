@@ -47,9 +47,7 @@ def requests(profile: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[t
 @pytest.mark.parametrize(
     "command", ["secrets put", "secrets rotate", "webhook up --ask-key", "webhook down --yes --ask-key", "stages pin"]
 )
-def test_without_a_terminal_a_piped_key_goes_to_no_prompt(
-    operator: Operator, command: str, requests: list[tuple[str, str]], profile: dict[str, str]
-):
+def test_without_a_terminal_a_piped_key_goes_to_no_prompt(operator: Operator, command: str, requests, profile):
     arguments = ("--profile", "mfa", *command.split(), "--stage", "dev")
     said = operator.fails(*arguments, stdin=operator.test_key, **profile)
     assert "MFA code" in said
@@ -57,9 +55,7 @@ def test_without_a_terminal_a_piped_key_goes_to_no_prompt(
     assert requests == []
 
 
-def test_at_a_terminal_the_code_is_typed_and_the_piped_key_is_only_stored(
-    operator: Operator, requests: list[tuple[str, str]], profile: dict[str, str]
-):
+def test_at_a_terminal_the_code_is_typed_and_the_piped_key_is_only_stored(operator: Operator, requests, profile):
     put = ("--profile", "mfa", *PUT, "dev")
     run_at_terminal(operator, *put, answers={"MFA code": CODE}, piped=operator.test_key, **profile)
     assert [CODE in sent for operation, sent in requests if operation == "AssumeRole"] == [True]
@@ -72,9 +68,7 @@ def stored(account: Any, parameter: str) -> str:
 
 
 @pytest.mark.slow
-def test_a_deploy_uses_the_profile_in_every_step_and_asks_for_the_code_once(
-    operator: Operator, requests: list[tuple[str, str]], profile: dict[str, str]
-):
+def test_a_deploy_uses_the_profile_in_every_step_and_asks_for_the_code_once(operator: Operator, requests, profile):
     """Chalice runs in a process of its own. The shell's keys, of another account, are not used."""
     operator.does(*PUT, "dev", stdin=operator.test_key)
     requests.clear()

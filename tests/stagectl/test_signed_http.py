@@ -1,7 +1,6 @@
 """Requests to the deployed API over TLS."""
 
 import socket
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +11,7 @@ from tests.support.fake_dev import FakeDev
 from tests.support.tls_servers import OK, Authority, ScriptedServer, receive_request
 
 
-def test_a_host_with_an_unknown_authority_receives_nothing(
-    dev: FakeDev, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_host_with_an_unknown_authority_receives_nothing(dev: FakeDev, tmp_path, monkeypatch):
     authority, received = Authority(tmp_path), list[bytes]()
     monkeypatch.setenv("NO_PROXY", "localhost")
 

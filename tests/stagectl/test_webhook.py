@@ -82,9 +82,7 @@ def test_an_endpoint_whose_secret_is_lost_is_replaced_and_the_old_one_deleted(st
 
 
 @pytest.mark.parametrize(("account", "region"), [("222222222222", "us-east-1"), (ACCOUNT, "eu-west-1")])
-def test_the_same_stage_in_another_account_or_region_keeps_its_own_endpoint(
-    stage: Stage, stack: Stack, account: str, region: str
-):
+def test_the_same_stage_in_another_account_or_region_keeps_its_own_endpoint(stage: Stage, stack, account, region):
     """Both share an account at Stripe."""
     (own,) = stage.endpoints()
     other = Stage(stack, account, region, "https://other.execute-api.us-east-1.amazonaws.com/api")

@@ -65,9 +65,7 @@ def commands_on_a_stage() -> set[tuple[str, ...]]:
     ("account", "region", "remedy"),
     [(DEV, "us-east-1", f"Sign in to {PROD}"), (PROD, "eu-west-1", "--region us-east-1")],
 )
-def test_with_credentials_of_another_account_or_region_no_command_does_anything(
-    dev: FakeDev, command: tuple[str, ...], account: str, region: str, remedy: str
-):
+def test_with_credentials_of_another_account_or_region_no_command_does_anything(dev, command, account, region, remedy):
     pin("prod", PROD)
     dev.account, dev.region_name = account, region
     assert remedy in fail(dev, *command, "--stage", "prod", stdin=LIVE_KEY).remedy

@@ -97,9 +97,7 @@ def test_other_output_is_quoted_by_its_last_lines(output: list[str], reason: str
 
 
 @pytest.mark.parametrize("recorded_account", [None, "111111111111", "222222222222"])
-def test_chalices_record_has_the_api_that_exists_and_nothing_of_another_account(
-    dev: FakeDev, chalice, recorded_account: str | None
-):
+def test_chalices_record_has_the_api_that_exists_and_nothing_of_another_account(dev, chalice, recorded_account):
     """Without the API, a deploy from another checkout would make a second one with another address."""
     file = dev.folder / ".chalice" / "deployed" / "dev.json"
     if recorded_account:

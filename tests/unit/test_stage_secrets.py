@@ -112,9 +112,7 @@ def test_list_and_history_show_versions_without_values(dev: FakeDev):
         ((FIRST, SECOND), (("--to", "9"),), "no version 9"),
     ],
 )
-def test_rollback_stores_the_last_other_value_or_the_version_that_is_named(
-    dev: FakeDev, stored: tuple[str, ...], rollbacks: tuple[tuple[str, ...], ...], expected: list[str] | str
-):
+def test_rollback_stores_the_last_other_value_or_the_version_that_is_named(dev: FakeDev, stored, rollbacks, expected):
     for value in stored:
         put(dev, value)
     for options in rollbacks:
