@@ -1,4 +1,4 @@
-"""The stage's account at Stripe: its key's permissions, the webhook endpoint and the signing secret."""
+"""The webhook endpoint at Stripe, and its signing secret in Parameter Store."""
 
 from typing import Any
 
@@ -8,10 +8,9 @@ import stripe
 from operations import webhook_endpoint
 from stagectl import stages
 from stagectl.aws.secret import SecretValue
-from stagectl.operator_error import PermissionDeniedError
 from stagectl.target import Target
 from tests import PROJECT
-from tests.support.fake_dev import ACCOUNT, KEY, REGION, SIGNING_SECRET, URL, FakeDev
+from tests.support.fake_dev import ACCOUNT, REGION, SIGNING_SECRET, URL, FakeDev
 from tests.support.operator_session import Operator
 from tests.support.stack import Stack
 
@@ -91,20 +90,6 @@ def test_the_same_stage_in_another_account_or_region_keeps_its_own_endpoint(stag
     others = [endpoint for endpoint in stage.endpoints() if endpoint != own]
     assert [webhook_endpoint.down(other.target, other.key) for _ in range(2)] == [others, []]
     assert list(stage.endpoints()) == [own]
-
-
-def test_a_key_that_may_not_manage_endpoints_leads_to_another_key_for_this_once(stage: Stage, stack: Stack):
-    payments_only = SecretValue(stack.issue_key(("rak_payment_intent_write", "rak_charge_read")))
-    stage.aws.store(KEY, payments_only.reveal())
-    up, after = "stagectl webhook up --stage dev --ask-key", "stagectl deploy --stage dev --skip webhook"
-    for command, function, *arguments in (
-        (up, webhook_endpoint.up, stage.target, payments_only, URL),
-        (up.replace("up", "down"), webhook_endpoint.down, stage.target, payments_only),
-        (f"{up} && {after}", webhook_endpoint.deploy, stage.aws.context, stage.target),
-    ):
-        with pytest.raises(PermissionDeniedError) as raised:
-            function(*arguments)
-        assert raised.value.command == command
 
 
 def test_another_key_makes_and_deletes_the_endpoint_and_is_not_stored(operator_of_dev: Operator):

@@ -18,8 +18,16 @@ from tests.support.stack import PROJECT, transcript
 
 _built: list[Path] = []  # the package of the unchanged sources, which every checkout has: built once a run
 
-# What a checkout has that stagectl and Chalice work on.
-_CHECKOUT = ("app.py", "chalicelib", "stagectl", "operations", "infrastructure", ".chalice", "requirements.txt")
+
+def copy_checkout(folder: Path) -> Path:
+    """Copy what stagectl and Chalice work on, without what this checkout's own operator left."""
+    folder.mkdir(exist_ok=True)
+    for name in ("app.py", "chalicelib", "stagectl", "operations", "infrastructure", "requirements.txt"):
+        copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
+        copy(PROJECT / name, folder / name)
+    left = shutil.ignore_patterns("deployed", "deployments", "accounts.json")
+    shutil.copytree(PROJECT / ".chalice", folder / ".chalice", ignore=left)
+    return folder
 
 
 class Operator:
@@ -33,12 +41,7 @@ class Operator:
         if not _built:
             # Chalice names a package by all of chalicelib, caches too: every checkout gets the same.
             compileall.compile_dir(PROJECT / "chalicelib", quiet=1)
-        for name in _CHECKOUT:
-            copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
-            copy(PROJECT / name, folder / name)
-        for name in ("deployed", "deployments"):  # what this checkout's own operator left
-            shutil.rmtree(folder / ".chalice" / name, ignore_errors=True)
-        (folder / ".chalice" / "accounts.json").unlink(missing_ok=True)
+        copy_checkout(folder)
         _share_the_package(folder)
 
     def issue_key(self, mode: str) -> str:

@@ -34,6 +34,14 @@ def test_a_failed_check_after_a_deploy_ends_it_and_a_warning_does_not(dev: FakeD
     assert "ByHand" in fail(dev, "deploy", *options("doctor", "smoke")).what
 
 
+def test_a_key_that_may_not_manage_endpoints_leads_to_another_key_for_this_once(dev: FakeDev):
+    dev.permissions = {"payment_intents", "charges"}
+    up = "stagectl webhook up --stage dev --ask-key"
+    assert fail(dev, "webhook", "up", "--stage", "dev").command == up
+    assert fail(dev, "webhook", "down", "--stage", "dev", "--yes").command == up.replace("up", "down")
+    assert fail(dev, "deploy", *options("webhook")).command == f"{up} && stagectl deploy --stage dev --skip webhook"
+
+
 def test_steps_are_left_out_on_request(dev: FakeDev):
     assert run(dev, "deploy", *options()).count("skipped") == len(STEPS)
 
