@@ -83,8 +83,7 @@ def state(operator: Operator) -> dict[str, Any]:
     names = sorted(found["FunctionName"] for found in functions.list_functions()["Functions"])
     policies = [json.loads(functions.get_policy(FunctionName=name)["Policy"]) for name in names]
     return {
-        "functions": names,
-        "may invoke": [len(policy["Statement"]) for policy in policies],
+        "may invoke": {name: len(policy["Statement"]) for name, policy in zip(names, policies, strict=True)},
         "roles": sorted(role["RoleName"] for role in iam.list_roles()["Roles"]),
         "subscriptions": [each["Protocol"] for each in sns.list_subscriptions()["Subscriptions"]],
         "problems": operator.problems(),

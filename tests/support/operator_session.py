@@ -2,6 +2,7 @@
 
 import atexit
 import compileall
+import functools
 import json
 import shutil
 import subprocess
@@ -15,8 +16,6 @@ from tests.support import forks
 from tests.support.cloud import Account, Cloud
 from tests.support.command_lines import check_output
 from tests.support.stack import PROJECT, transcript
-
-_built: list[Path] = []  # the package of the unchanged sources, which every checkout has: built once a run
 
 
 def copy_checkout(folder: Path) -> Path:
@@ -38,11 +37,9 @@ class Operator:
         self.dev, self.prod = cloud.account(), cloud.account()
         self.live_key = self.issue_key("live")
         self.test_key = self.issue_key("test")
-        if not _built:
-            # Chalice names a package by all of chalicelib, caches too: every checkout gets the same.
-            compileall.compile_dir(PROJECT / "chalicelib", quiet=1)
-        copy_checkout(folder)
-        _share_the_package(folder)
+        package = _build()
+        (copy_checkout(folder) / ".chalice" / "deployments").mkdir()
+        shutil.copy(package, folder / ".chalice" / "deployments")
 
     def issue_key(self, mode: str) -> str:
         """A key that Stripe accepts; at the end of the run it may not have been shown."""
@@ -110,10 +107,11 @@ class Operator:
         return self.does("deploy", "--stage", stage).strip().rpartition(" ")[2]
 
 
-def _share_the_package(folder: Path) -> None:
-    if not _built:
-        own = Path(tempfile.mkdtemp(prefix="notes-billing-package-"))
-        atexit.register(shutil.rmtree, own)
-        _built.append(Path(shutil.copy(prepare(folder), own)))
-    (folder / ".chalice" / "deployments").mkdir(exist_ok=True)
-    shutil.copy(_built[0], folder / ".chalice" / "deployments")
+@functools.cache
+def _build() -> Path:
+    """Build the package of the unchanged sources, which every checkout has, once a run."""
+    # Chalice names a package by all of chalicelib, caches too: every checkout gets the same.
+    compileall.compile_dir(PROJECT / "chalicelib", quiet=1)
+    folder = Path(tempfile.mkdtemp(prefix="notes-billing-package-"))
+    atexit.register(shutil.rmtree, folder)
+    return prepare(copy_checkout(folder))
