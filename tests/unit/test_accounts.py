@@ -81,19 +81,11 @@ def test_the_first_change_pins_a_test_stage_and_reading_does_not(dev: FakeDev):
 
 
 @pytest.mark.parametrize(
-    ("command", "stdin"),
-    [
-        (("secrets", "put"), LIVE_KEY),
-        (("secrets", "rotate"), NEW_KEY),
-        (("secrets", "rollback"), ""),
-        (("webhook", "up"), ""),
-        (("webhook", "down"), ""),
-        (("resources", "down"), "y"),
-        (("deploy",), ""),
-    ],
+    "command",
+    ["secrets put", "secrets rotate", "secrets rollback", "webhook up", "webhook down", "resources down", "deploy"],
 )
-def test_a_command_that_is_refused_pins_and_changes_nothing(dev: FakeDev, command: tuple[str, ...], stdin: str):
-    fail(dev, *command, "--stage", "dev", stdin=stdin)
+def test_a_command_that_is_refused_pins_and_changes_nothing(dev: FakeDev, command: str):
+    fail(dev, *command.split(), "--stage", "dev", stdin="y")
     assert pins() == {}
     assert {"ssm.put_parameter", "cloudformation.delete_stack"}.isdisjoint(dev.calls)
 

@@ -41,19 +41,10 @@ def test_nothing_beside_app_py_and_chalicelib_is_packed(tmp_path: Path):
     assert packed(make(tmp_path, "chalicelib/config.py", *others)) == {"app.py", "chalicelib/config.py"}
 
 
-@pytest.mark.parametrize(
-    ("name", "is_needed"),
-    [
-        ("stripe/_payment_intent.py", True),
-        ("stripe/data/ca-certificates.crt", True),
-        ("stripe/_stripe_service.py", True),
-        ("stripe/params/_charge.py", False),
-        ("stripe/billing/_meter_service.py", False),
-        ("stripe/py.typed", False),
-    ],
-)
-def test_of_stripe_python_only_what_a_request_needs_is_packed(name: str, is_needed: bool):
-    assert selection(PACKAGE_DATA, PACKAGE_EXCLUDES)(name) == is_needed
+def test_of_stripe_python_only_what_a_request_needs_is_packed():
+    needed = ["stripe/_payment_intent.py", "stripe/data/ca-certificates.crt", "stripe/_stripe_service.py"]
+    others = ["stripe/params/_charge.py", "stripe/billing/_meter_service.py", "stripe/py.typed"]
+    assert list(filter(selection(PACKAGE_DATA, PACKAGE_EXCLUDES), needed + others)) == needed
 
 
 def install(folder: Path, wheel: str = "Root-Is-Purelib: true") -> Path:
