@@ -120,6 +120,7 @@ def test_rollback_stores_the_last_other_value_or_the_version_that_is_named(dev: 
         if isinstance(expected, str):
             assert expected in fail(dev, *rollback).what
         else:
+            dev.functions[API].pop("Description", None)  # its containers are not replaced yet
             run(dev, *rollback)
             assert f"key: version {len(dev.values())}," in dev.functions[API]["Description"]
     assert dev.values() == (expected if isinstance(expected, list) else [*stored])
