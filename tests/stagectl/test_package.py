@@ -18,6 +18,7 @@ from tests.support.stack import PURCHASE, Stack
 
 MB = 1024 * 1024
 PURCHASES = 50
+SNS = {"MessageAttributes": {}, "Subject": None}
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,19 @@ def test_a_purchase_imports_only_what_it_needs(stack: Stack, unpacked: Path, tmp
     with LambdaContainer(tmp_path, "imports.handler", stack.environment(), isolated=True) as container:
         status, imported = container.invoke(billing_event(PURCHASE, Idempotency_Key="imports"))
     assert (status, imported) == (200, [])
+
+
+@pytest.mark.slow
+def test_notify_runs_from_it_too(stack: Stack, unpacked: Path):
+    message = {
+        "event": "note_purchased", "event_id": "evt_1", "payment_id": "pi_packaged", "amount": 4200, "currency": "usd",
+        "storage": 21, "stage": "dev", "created": 1_800_000_000, "description": None,
+    }  # fmt: skip
+    event = {"Records": [{"EventSource": "aws:sns", "Sns": {**SNS, "Message": json.dumps(message)}}]}
+    with LambdaContainer(unpacked, "app.notify", stack.environment(), isolated=True) as container:
+        assert container.invoke(event) is None
+    assert (stack.reads(), stack.stripe.requests) == (0, [])  # no secret, no payment
+    assert any("pi_packaged" in text for text in stack.texts())
 
 
 @pytest.mark.slow
