@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.support.cloud import Cloud
     from tests.support.cloud.deployments import Deployments
+    from tests.support.fake_dev import FakeDev
     from tests.support.lambda_container import Container
     from tests.support.operator_session import Operator
     from tests.support.stack import Api, Stack
@@ -38,6 +39,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "_operator_of_dev" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("operator_of_dev"))
+
+
+@pytest.fixture
+def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDev:
+    """A deployed dev that calls nothing, in a folder with a copy of `.chalice`."""
+    from tests.support.fake_dev import fake_dev
+
+    return fake_dev(tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -42,11 +42,8 @@ def run(operator: Operator, command: list[str], *, key: str = "") -> None:
         tool = Path(sys.executable).with_name("chalice")
         account = operator.account_of(stage).environment()
         subprocess.run([tool, *arguments], cwd=operator.folder, env=account, check=True, capture_output=True)
-    else:  # the project does not install AWS's command line; boto3 has the same names
-        service, action, *options = arguments
-        names = ["".join(word.capitalize() for word in option.strip("-").split("-")) for option in options[::2]]
-        client = operator.account_of(stage).client(service)
-        getattr(client, action.replace("-", "_"))(**dict(zip(names, options[1::2], strict=True)))
+    else:
+        operator.calls_aws(*arguments)
 
 
 def follow(operator: Operator, page: str, *, key: str = "") -> None:

@@ -1,170 +1,102 @@
 """`stagectl doctor` in the emulated cloud: a problem in each service, solved by the command that the doctor shows.
 
-What each check reports is tested without a cloud, in tests/unit/test_doctor_checks.py.
+What each check reports is tested without a cloud, in tests/unit/test_doctor.py.
 """
 
 import json
 import re
 import shlex
-from collections.abc import Callable
-from typing import Any
 
 import pytest
-from botocore import xform_name
 
-from stagectl.doctor import runner
 from tests.support.fake_dev import API, KEY, NOTIFY, ROLE
 from tests.support.operator_session import Operator
 
-REGION = "us-east-1"
-DEPLOY = "stagectl deploy --stage dev"
-ALLOW_S3 = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-
-
-def doctor(operator: Operator) -> list[dict[str, str]]:
-    return json.loads(operator.run("doctor", "--stage", "dev", "--json").stdout)["checks"]
-
-
-def problems(operator: Operator) -> dict[str, Any]:
-    """Return the lines that are not ok, by check, without the warning that every new account has."""
-    return {it["check"]: it for it in doctor(operator) if it["level"] != "ok" and it["check"] != "throughput"}
+AWS, DEPLOY = "aws --region us-east-1", "stagectl deploy --stage dev"
+TOPIC = "arn:aws:sns:us-east-1:ACCOUNT:NotePurchased-dev"
+ALLOW_S3 = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}'
 
 
 def follow(operator: Operator, command: str, stdin: str = "") -> None:
     """Run a remedy's command, without building the package or charging a card."""
-    for step in command.split(" && "):
+    for step in command.replace("ACCOUNT", operator.dev.id).replace("STRIPE_KEY", operator.test_key).split(" && "):
         program, *arguments = shlex.split(step)
         if program == "aws":
-            call_aws(operator, *arguments)
+            assert step.startswith(AWS)
+            operator.calls_aws(*arguments[2:])
         else:
             quick = ["--skip", "package", "--skip", "smoke"] if "deploy" in arguments else []
             operator.does(*arguments, *quick, *(["--yes"] if "down" in arguments else []), stdin=stdin)
 
 
-def call_aws(operator: Operator, *arguments: str) -> Any:
-    """Call AWS as its command line does: `--region us-east-1 ssm delete-parameter --name NAME`."""
-    _, region, service, command, *options = arguments
-    client = operator.dev.client(service, region)
-    operation = {xform_name(name, "-"): name for name in client.meta.service_model.operation_names}[command]
-    members = client.meta.service_model.operation_model(operation).input_shape.members
-    names = {"--" + xform_name(name, "-"): name for name in members}
-    return getattr(client, xform_name(operation))(
-        **{names[option]: value for option, value in zip(options[::2], options[1::2], strict=True)}
-    )
-
-
-def topic_of(operator: Operator) -> str:
-    return f"arn:aws:sns:{REGION}:{operator.dev.id}:NotePurchased-dev"
-
-
-def attach_policy(operator: Operator) -> None:
-    iam = operator.dev.client("iam")
-    arn = iam.create_policy(PolicyName="ByHand", PolicyDocument=json.dumps(ALLOW_S3))["Policy"]["Arn"]
-    iam.attach_role_policy(RoleName=ROLE, PolicyArn=arn)
-
-
-def do_not_encrypt_the_topic(operator: Operator) -> None:
-    operator.dev.client("sns").set_topic_attributes(
-        TopicArn=topic_of(operator), AttributeName="KmsMasterKeyId", AttributeValue=""
-    )
-
-
-def do_not_encrypt_the_key(operator: Operator) -> None:
-    ssm = operator.dev.client("ssm")
-    ssm.delete_parameter(Name=KEY)
-    ssm.put_parameter(Name=KEY, Value=operator.test_key, Type="String")
-
-
-def revoke_the_key(operator: Operator) -> None:
-    key = operator.issue_key("test")
-    operator.does("secrets", "put", "--stage", "dev", stdin=key)
-    operator.stack.stripe.keys.revoke(key)
-
-
 def test_a_stage_that_was_just_deployed_is_healthy(operator_of_dev: Operator):
-    lines = doctor(operator_of_dev)
-    assert [it["check"] for it in lines] == [*runner.GATES, *runner.preflight(), *runner.after_deploy()]
-    assert [it["check"] for it in lines if it["level"] != "ok"] == ["throughput"]
+    assert operator_of_dev.problems() == {}
 
 
 @pytest.mark.parametrize(
-    ("break_", "check"),
+    ("check", "cause"),
     [
-        (attach_policy, "roles"),
-        (do_not_encrypt_the_topic, "topic"),
-        pytest.param(do_not_encrypt_the_key, "key-encrypted", marks=pytest.mark.slow),
-        pytest.param(revoke_the_key, "key-accepted", marks=pytest.mark.slow),
+        (
+            "roles",
+            f"{AWS} iam create-policy --policy-name ByHand --policy-document '{ALLOW_S3}' && "
+            f"{AWS} iam attach-role-policy --role-name {ROLE} --policy-arn arn:aws:iam::ACCOUNT:policy/ByHand",
+        ),
+        (
+            "topic",
+            f"{AWS} sns set-topic-attributes --topic-arn {TOPIC} --attribute-name KmsMasterKeyId --attribute-value ''",
+        ),
+        pytest.param(
+            "key-encrypted",
+            f"{AWS} ssm delete-parameter --name {KEY} && "
+            f"{AWS} ssm put-parameter --name {KEY} --value STRIPE_KEY --type String",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
-def test_the_command_of_a_problems_one_line_solves_it(
-    operator_of_dev: Operator, break_: Callable[[Operator], None], check: str
-):
-    break_(operator_of_dev)
-    reported = problems(operator_of_dev)
+def test_the_command_of_a_problems_one_line_solves_it(operator_of_dev: Operator, check: str, cause: str):
+    follow(operator_of_dev, cause)
+    reported = operator_of_dev.problems()
     assert set(reported) == {check}
-    follow(operator_of_dev, reported[check]["command"], stdin=operator_of_dev.issue_key("test"))
-    assert problems(operator_of_dev) == {}
-
-
-def test_a_missing_permission_of_the_operator_is_one_warning_that_names_it(operator_of_dev: Operator):
-    operator_of_dev.dev.deny("sns:ListSubscriptionsByTopic")
-    try:
-        (warning,) = problems(operator_of_dev).values()
-    finally:
-        operator_of_dev.dev.deny()
-    assert (warning["check"], warning["level"]) == ("subscription", "warn")
-    assert "sns:ListSubscriptionsByTopic" in warning["text"]
+    follow(operator_of_dev, reported[check]["command"], stdin=operator_of_dev.test_key)
+    assert operator_of_dev.problems() == {}
 
 
 @pytest.mark.slow
-def test_a_deploy_repairs_every_difference_from_the_repository(operator: Operator):
+def test_a_deploy_repairs_every_difference_and_restores_what_was_deleted(operator: Operator):
     operator.deploys("dev")
-    functions, iam = operator.dev.client("lambda"), operator.dev.client("iam")
+    functions, iam, gateway = (operator.dev.client(name) for name in ("lambda", "iam", "apigateway"))
     functions.update_function_configuration(FunctionName=API, Timeout=3, Environment={"Variables": {"BY_HAND": "1"}})
     functions.update_function_configuration(FunctionName=NOTIFY, TracingConfig={"Mode": "PassThrough"})
-    iam.put_role_policy(RoleName=ROLE, PolicyName=ROLE, PolicyDocument=json.dumps(ALLOW_S3))
+    iam.put_role_policy(RoleName=ROLE, PolicyName=ROLE, PolicyDocument=ALLOW_S3)
     for statement in json.loads(functions.get_policy(FunctionName=NOTIFY)["Policy"])["Statement"]:
         functions.remove_permission(FunctionName=NOTIFY, StatementId=statement["Sid"])
-    reported = problems(operator)
+    reported = operator.problems()
     assert set(reported) == {"environment", "limits", "tracing", "roles", "subscription"}
     assert {it["command"] for it in reported.values()} == {DEPLOY}
     follow(operator, DEPLOY)
-    assert problems(operator) == {}
-
-
-@pytest.mark.slow
-def test_a_deploy_restores_what_was_deleted_and_each_cause_has_one_line(operator: Operator):
-    operator.deploys("dev")
-    gateway, iam = operator.dev.client("apigateway"), operator.dev.client("iam")
-    (api,) = gateway.get_rest_apis()["items"]
-    gateway.delete_rest_api(restApiId=api["id"])
-    assert set(problems(operator)) == {"deployed"}
+    assert operator.problems() == {}
+    gateway.delete_rest_api(restApiId=gateway.get_rest_apis()["items"][0]["id"])
     iam.delete_role_policy(RoleName=ROLE, PolicyName=ROLE)
     iam.delete_role(RoleName=ROLE)
-    assert set(problems(operator)) == {"deployed", "roles"}
+    assert set(operator.problems()) == {"deployed", "roles"}
     for name in (API, NOTIFY):
-        operator.dev.client("lambda").delete_function(FunctionName=name)
-    assert set(problems(operator)) == {"deployed"}
-    follow(operator, problems(operator)["deployed"]["command"])
-    assert problems(operator) == {}
+        functions.delete_function(FunctionName=name)
+    assert set(operator.problems()) == {"deployed"}
+    follow(operator, DEPLOY)
+    assert operator.problems() == {}
 
 
 @pytest.mark.slow
 def test_a_deleted_topic_is_restored_with_its_stack(operator: Operator):
     operator.deploys("dev")
-    operator.dev.client("sns").delete_topic(TopicArn=topic_of(operator))
-    reported = problems(operator)
+    follow(operator, f"{AWS} sns delete-topic --topic-arn {TOPIC}")
+    reported = operator.problems()
     assert set(reported) == {"topic"}
     down, up = reported["topic"]["command"].split(" && ")
     follow(operator, down)
-    reported = problems(operator)
-    assert set(reported) == {"resources"}  # not the topic and the subscription, which were deleted with it
-    assert reported["resources"]["command"] == up == DEPLOY
-    operator.dev.client("sns").create_topic(Name="NotePurchased-dev")  # by hand, before there was a stack
-    reported = problems(operator)
-    assert set(reported) == {"resources", "subscription"}  # two causes: that topic has no stack, and no subscriber
-    follow(operator, reported["resources"]["command"])
-    assert problems(operator) == {}
+    assert {check: it["command"] for check, it in operator.problems().items()} == {"resources": up}
+    follow(operator, up)
+    assert operator.problems() == {}
 
 
 @pytest.mark.slow
@@ -172,11 +104,11 @@ def test_the_reported_statement_is_what_a_kms_key_needs(operator: Operator):
     operator.deploys("dev")
     key = operator.dev.client("kms").create_key()["KeyMetadata"]["Arn"]
     operator.does("secrets", "put", "--stage", "dev", "--kms-key", key, stdin=operator.test_key)
-    (verdict,) = problems(operator).values()
+    (verdict,) = operator.problems().values()
     statement = json.loads(re.findall(r"policy-dev.json, then deploy: ({.*})$", verdict["remedy"])[0])
     file = operator.folder / ".chalice" / "policy-dev.json"
     document = json.loads(file.read_text())
     file.write_text(json.dumps({**document, "Statement": [*document["Statement"], statement]}))
-    assert set(problems(operator)) == {"roles"}  # added already, and not deployed yet: one cause, one line
+    assert set(operator.problems()) == {"roles"}  # added already, and not deployed yet: one cause, one line
     follow(operator, verdict["command"])
-    assert problems(operator) == {}
+    assert operator.problems() == {}

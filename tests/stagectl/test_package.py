@@ -13,7 +13,8 @@ import pytest
 from devstack.runtime_api import LambdaContainer
 from stagectl import packaging
 from tests.support.lambda_container import billing_event
-from tests.support.stack import PROJECT, PURCHASE, Stack
+from tests.support.operator_session import copy_checkout
+from tests.support.stack import PURCHASE, Stack
 
 MB = 1024 * 1024
 PURCHASES = 50
@@ -22,27 +23,15 @@ SNS = {"MessageAttributes": {}, "Subject": None}
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the package and the template of a separate checkout."""
+    """The package of a separate checkout, built with its template."""
     folder = tmp_path_factory.mktemp("package")
-    return packaging.build("dev", folder / "out", checkout(folder / "project"))
+    return packaging.build("dev", folder / "out", copy_checkout(folder / "project"))
 
 
 @pytest.fixture(scope="module")
 def unpacked(built: Path) -> Path:
-    """Unpack the package."""
-    folder = built.parent / "task"
-    with zipfile.ZipFile(built) as archive:
-        archive.extractall(folder)
-    return folder
-
-
-def checkout(folder: Path) -> Path:
-    for name in ("app.py", "chalicelib", "stagectl", "operations", ".chalice", "requirements.txt"):
-        copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copy
-        folder.mkdir(exist_ok=True)
-        copy(PROJECT / name, folder / name)
-    shutil.rmtree(folder / ".chalice" / "deployments", ignore_errors=True)
-    return folder
+    shutil.unpack_archive(built, built.parent / "task", "zip")
+    return built.parent / "task"
 
 
 def test_it_contains_the_app_its_imports_and_nothing_else(built: Path):
@@ -113,12 +102,13 @@ def test_notify_runs_from_it_too(stack: Stack, unpacked: Path):
     event = {"Records": [{"EventSource": "aws:sns", "Sns": {**SNS, "Message": json.dumps(message)}}]}
     with LambdaContainer(unpacked, "app.notify", stack.environment(), isolated=True) as container:
         assert container.invoke(event) is None
+    assert (stack.reads(), stack.stripe.requests) == (0, [])  # no secret, no payment
     assert any("pi_packaged" in text for text in stack.texts())
 
 
 @pytest.mark.slow
 def test_the_same_sources_give_the_same_package_and_a_change_gives_another(built: Path, tmp_path: Path):
-    again = packaging.prepare(checkout(tmp_path / "elsewhere"))
+    again = packaging.prepare(copy_checkout(tmp_path / "elsewhere"))
     assert again.read_bytes() == built.read_bytes()
     pricing = tmp_path / "elsewhere" / "chalicelib" / "billing" / "pricing.py"
     pricing.write_text(pricing.read_text().replace("rate = 400", "rate = 500"))
@@ -129,7 +119,7 @@ def test_the_same_sources_give_the_same_package_and_a_change_gives_another(built
 
 @pytest.mark.slow
 def test_an_error_of_chalice_is_reported(tmp_path: Path):
-    project = checkout(tmp_path / "project")
+    project = copy_checkout(tmp_path / "project")
     (project / ".chalice" / "config.json").write_text("{")
     with pytest.raises(packaging.PackageError, match=r"chalice package failed: .* config file: Expecting property"):
         packaging.build("dev", tmp_path / "out", project)

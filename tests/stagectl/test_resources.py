@@ -4,27 +4,18 @@ import pytest
 
 from tests.support.operator_session import Operator
 from tests.support.stack import TEST_PARAMETER
-from tests.support.terminal import Terminal
+from tests.support.terminal import run_at_terminal
 
 UP, DOWN = ("resources", "up", "--stage", "dev"), ("resources", "down", "--stage", "dev")
 TOPICS = {"NotePurchased-dev", "BillingAlarms-dev"}
-
-
-@pytest.fixture
-def in_the_background(operator: Operator):
-    """Stacks that change while the command looks on."""
-    operator.cloud.stacks.pace = 0.1
-    yield operator
-    operator.cloud.stacks.pace = 0
-    operator.cloud.stacks.wait()
 
 
 def topics(operator: Operator) -> set[str]:
     return {topic["TopicArn"].rpartition(":")[2] for topic in operator.dev.client("sns").list_topics()["Topics"]}
 
 
-def test_up_reports_each_resource_and_again_changes_nothing(in_the_background: Operator):
-    operator = in_the_background
+def test_up_reports_each_resource_and_again_changes_nothing(operator: Operator):
+    operator.cloud.stacks.pace = 0.1  # stacks change while the command looks on
     done = operator.run(*UP)
     assert done.stdout == "✓ The stack notes-billing-dev is up to date.\n"
     for resource in ("NotePurchased", "Alarms", "KeyUnavailable", "NotifyFailures", "Dashboard"):
@@ -74,11 +65,9 @@ def test_down_asks_and_deletes_everything_but_secrets(operator: Operator):
     operator.does("secrets", "put", "--stage", "dev", stdin=operator.test_key)
     operator.does(*UP)
     for answer, code, left in (("n", 1, TOPICS), ("y", 0, set())):
-        with Terminal(operator, *DOWN) as terminal:
-            terminal.wait_for(f"Delete the stack notes-billing-dev in account {operator.dev.id}?")
-            terminal.types(answer + "\n")
-            assert terminal.ends() == code
-        assert ("Nothing was deleted." in terminal.shown) == (answer == "n")
+        question = f"Delete the stack notes-billing-dev in account {operator.dev.id}?"
+        shown = run_at_terminal(operator, *DOWN, answers={question: answer}, code=code)
+        assert ("Nothing was deleted." in shown) == (answer == "n")
         assert topics(operator) == left
     ssm = operator.dev.client("ssm")
     assert ssm.get_parameter(Name=TEST_PARAMETER, WithDecryption=True)["Parameter"]["Value"] == operator.test_key

@@ -1,6 +1,8 @@
 """`stagectl secrets rotate` while purchases go on. Its decisions are tested in tests/unit/test_rotate.py."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -14,55 +16,38 @@ pytestmark = pytest.mark.slow
 BEFORE, AFTER = 15, 25  # purchases, of two customers
 
 
-class Shop:
-    """Customers who buy, one purchase after the other, until the end of a `with` block."""
-
-    def __init__(self, operator: Operator, url: str) -> None:
-        self._operator, self._url = operator, url
-        self._closed = threading.Event()
-        self.payments: list[dict[str, object]] = []
-        self.failures: list[str] = []
-        self._threads = [threading.Thread(target=self._buy) for _ in range(2)]
-
-    def __enter__(self) -> "Shop":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closed.set()
-        for thread in self._threads:
-            thread.join()
-
-    def sells(self, count: int) -> bool:
-        """Wait for more purchases."""
-        target = len(self.payments) + count
-        return eventually(lambda: len(self.payments) >= target or bool(self.failures))
-
-    def _buy(self) -> None:
-        while not self._closed.is_set():
-            headers = {"Connection": "close"}
-            response = self._operator.cloud.request(
-                "POST", f"{self._url}/billing", self._operator.dev, json=PURCHASE, headers=headers
-            )
-            if response.status_code == 200:
-                self.payments.append(response.json())
-            else:
-                self.failures.append(response.text)
-
-
 def test_no_purchase_fails_while_the_key_is_rotated_and_the_old_one_revoked(operator: Operator):
     stripe, url, new = operator.stack.stripe, operator.deploys("dev"), operator.issue_key("test")
-    charged = len(stripe.payment_intents)
-    with Shop(operator, url) as shop:
-        assert shop.sells(BEFORE)
-        said = operator.does("secrets", "rotate", "--stage", "dev", stdin=new)
-        assert f"(…{operator.test_key[-4:]}, version 1) is safe to revoke." in said
-        stripe.keys.revoke(operator.test_key)
-        assert shop.sells(AFTER)
+    charged, is_closed = len(stripe.payment_intents), threading.Event()
+    payments: list[Any] = []
+    failures: list[str] = []
+
+    def buy() -> None:
+        while not is_closed.is_set():
+            headers = {"Connection": "close"}
+            response = operator.cloud.request("POST", f"{url}/billing", operator.dev, json=PURCHASE, headers=headers)
+            if response.status_code == 200:
+                payments.append(response.json())
+            else:
+                failures.append(response.text)
+
+    def wait_for(count: int) -> bool:
+        return eventually(lambda: len(payments) >= count or bool(failures))
+
+    with ThreadPoolExecutor(2) as customers:
+        for _ in range(2):
+            customers.submit(buy)
+        try:
+            assert wait_for(BEFORE)
+            said = operator.does("secrets", "rotate", "--stage", "dev", stdin=new)
+            assert f"(…{operator.test_key[-4:]}, version 1) is safe to revoke." in said
+            stripe.keys.revoke(operator.test_key)
+            assert wait_for(len(payments) + AFTER)
+        finally:
+            is_closed.set()
     assert key_version(operator.dev.client("lambda"), API) == 2
-    assert shop.failures == []
-    ids = [payment["id"] for payment in shop.payments]
+    assert failures == []
+    ids = [payment["id"] for payment in payments]
     assert len(set(ids)) == len(ids) == len(stripe.payment_intents) - charged
-    assert {payment["status"] for payment in shop.payments} == {"succeeded"}
+    assert {payment["status"] for payment in payments} == {"succeeded"}
     assert stripe.requests[-1].key_last4 == new[-4:]

@@ -1,19 +1,18 @@
 """Requests to the deployed API over TLS."""
 
 import socket
-from pathlib import Path
 
 import pytest
 
 from operations import smoke
 from stagectl import signed_http
 from stagectl.operator_error import OperatorError
-from tests.support.fake_dev import FakeContext, fake_dev
+from tests.support.fake_dev import FakeDev
 from tests.support.tls_servers import OK, Authority, ScriptedServer, receive_request
 
 
-def test_a_host_with_an_unknown_authority_receives_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    dev, authority, received = fake_dev(tmp_path, monkeypatch), Authority(tmp_path), list[bytes]()
+def test_a_host_with_an_unknown_authority_receives_nothing(dev: FakeDev, tmp_path, monkeypatch):
+    authority, received = Authority(tmp_path), list[bytes]()
     monkeypatch.setenv("NO_PROXY", "localhost")
 
     def respond(connection: socket.socket) -> None:
@@ -22,7 +21,7 @@ def test_a_host_with_an_unknown_authority_receives_nothing(tmp_path: Path, monke
 
     with ScriptedServer(respond, authority.server_context("localhost")) as server:
         with pytest.raises(OperatorError):
-            smoke.run(FakeContext(dev), dev.target(), server.url)
+            smoke.run(dev.context, dev.target(), server.url)
         with pytest.raises(OperatorError):
             signed_http.call(dev.target(), "POST", f"{server.url}/billing", {"source": "tok_visa"})
         assert received == []

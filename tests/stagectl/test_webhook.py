@@ -1,31 +1,25 @@
-"""The stage's account at Stripe: its key's permissions, the webhook endpoint and the signing secret."""
+"""The webhook endpoint at Stripe, and its signing secret in Parameter Store."""
 
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
 import stripe
 
-from operations import stripe_account, webhook_endpoint
+from operations import webhook_endpoint
 from stagectl import stages
 from stagectl.aws.secret import SecretValue
-from stagectl.operator_error import OperatorError, PermissionDeniedError
 from stagectl.target import Target
 from tests import PROJECT
-from tests.support.fake_dev import ACCOUNT, KEY, FakeContext, FakeDev
+from tests.support.fake_dev import ACCOUNT, REGION, SIGNING_SECRET, URL, FakeDev
 from tests.support.operator_session import Operator
 from tests.support.stack import Stack
 
-SECRET_PARAMETER = "/stripeWebhookSecret/dev"
-URL = "https://api.execute-api.us-east-1.amazonaws.com/api"
-
 
 class Stage:
-    """The stage dev of an account and region, whose API is deployed, with a Stripe account."""
+    """The stage dev of an account and region, whose API is deployed at ``url``, with a Stripe account."""
 
-    def __init__(self, stack: Stack, account: str = ACCOUNT, region: str = "us-east-1", url: str = URL) -> None:
-        self.url = url
-        self.aws = FakeDev(PROJECT)
+    def __init__(self, stack: Stack, account: str = ACCOUNT, region: str = REGION, url: str = URL) -> None:
+        self.url, self.aws = url, FakeDev(PROJECT)
         self.aws.account, self.aws.region_name = account, region
         self.aws.parameters.clear()
         self.target = Target("dev", stages.config_of("dev")._replace(stripe_api_base=stack.stripe.url), self.aws)
@@ -50,24 +44,6 @@ def stage(stack: Stack) -> Stage:
 
 
 @pytest.mark.parametrize(
-    ("permissions", "what"),
-    [
-        (None, None),
-        (("rak_payment_intent_write", "rak_charge_read"), None),
-        (("rak_payment_intent_write", "rak_balance_read"), "lacks Charges: Read."),
-        (("rak_charge_read",), "lacks PaymentIntents: Write."),
-        ("revoked", "revoked or mistyped"),
-    ],
-)
-def test_a_key_is_verified_with_what_the_api_does(stage: Stage, stack: Stack, permissions: Any, what: str | None):
-    key = SecretValue(stack.issue_key(None if permissions == "revoked" else permissions))
-    if permissions == "revoked":
-        stack.stripe.keys.revoke(key.reveal())
-    with pytest.raises(OperatorError, match=what) if what else nullcontext():
-        stripe_account.check(stage.target.config, key)
-
-
-@pytest.mark.parametrize(
     "change",
     [{"disabled": True}, {"url": "https://example.com/stripe/webhook"}, {"enabled_events": ["charge.refunded"]}],
     ids=lambda change: next(iter(change)),
@@ -80,7 +56,7 @@ def test_up_corrects_an_endpoint_that_was_changed_and_no_other(stage: Stage, cha
     after = stage.endpoints()[id_]
     assert (after.url, after.status) == (f"{URL}/stripe/webhook", "enabled")
     assert sorted(after.enabled_events) == sorted(before.enabled_events)
-    assert len(stage.aws.parameters[SECRET_PARAMETER]) == 1
+    assert len(stage.aws.parameters[SIGNING_SECRET]) == 1
 
 
 @pytest.mark.parametrize("lost", ["deleted", "of another endpoint", "of another API version"])
@@ -89,13 +65,13 @@ def test_an_endpoint_whose_secret_is_lost_is_replaced_and_the_old_one_deleted(st
     if lost == "deleted":
         stage.aws.parameters.clear()
     elif lost == "of another endpoint":
-        stage.aws.store(SECRET_PARAMETER, "whsec_0123456789abcdef", Description="Stored with secrets put")
+        stage.aws.store(SIGNING_SECRET, "whsec_0123456789abcdef", Description="Stored with secrets put")
     else:
         old = stage.stripe.v1.webhook_endpoints.create(
             {"url": f"{URL}/stripe/webhook", "enabled_events": ["charge.refunded"], "api_version": "2020-08-27"}
         )
         description = f"Signing secret of the webhook endpoint {old.id}"
-        stage.aws.store(SECRET_PARAMETER, str(old.secret), Description=description)
+        stage.aws.store(SIGNING_SECRET, str(old.secret), Description=description)
     said = stage.up()
     (after,) = stage.endpoints()
     assert after != before
@@ -105,9 +81,7 @@ def test_an_endpoint_whose_secret_is_lost_is_replaced_and_the_old_one_deleted(st
 
 
 @pytest.mark.parametrize(("account", "region"), [("222222222222", "us-east-1"), (ACCOUNT, "eu-west-1")])
-def test_the_same_stage_in_another_account_or_region_keeps_its_own_endpoint(
-    stage: Stage, stack: Stack, account: str, region: str
-):
+def test_the_same_stage_in_another_account_or_region_keeps_its_own_endpoint(stage: Stage, stack, account, region):
     """Both share an account at Stripe."""
     (own,) = stage.endpoints()
     other = Stage(stack, account, region, "https://other.execute-api.us-east-1.amazonaws.com/api")
@@ -116,23 +90,6 @@ def test_the_same_stage_in_another_account_or_region_keeps_its_own_endpoint(
     others = [endpoint for endpoint in stage.endpoints() if endpoint != own]
     assert [webhook_endpoint.down(other.target, other.key) for _ in range(2)] == [others, []]
     assert list(stage.endpoints()) == [own]
-
-
-def test_a_key_that_may_not_manage_endpoints_leads_to_another_key_for_this_once(stage: Stage, stack: Stack):
-    payments_only = SecretValue(stack.issue_key(("rak_payment_intent_write", "rak_charge_read")))
-    stage.aws.store(KEY, payments_only.reveal())
-    up = "stagectl webhook up --stage dev --ask-key"
-    for call, command in (
-        (lambda: webhook_endpoint.up(stage.target, payments_only, URL), up),
-        (lambda: webhook_endpoint.down(stage.target, payments_only), up.replace("up", "down")),
-        (
-            lambda: webhook_endpoint.deploy(FakeContext(stage.aws), stage.target),
-            f"{up} && stagectl deploy --stage dev --skip webhook",
-        ),
-    ):
-        with pytest.raises(PermissionDeniedError) as raised:
-            call()
-        assert raised.value.command == command
 
 
 def test_another_key_makes_and_deletes_the_endpoint_and_is_not_stored(operator_of_dev: Operator):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
 import jmespath
 import pytest
@@ -37,6 +37,14 @@ FUNCTION_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
 STORED_KEY, NEW_KEY, LIVE_KEY = "sk_test_stored00", "sk_test_new00000", "sk_live_stored00"
 PERMISSIONS = {"payment_intents", "charges", "webhook_endpoints"}
 
+_NOT_FOUND = {
+    "cloudformation": "ValidationError",
+    "iam": "NoSuchEntity",
+    "lambda": "ResourceNotFoundException",
+    "sns": "NotFound",
+    "ssm": "ParameterNotFound",
+}
+
 Responses = dict[str, Callable[[Any], Any]]
 
 
@@ -48,8 +56,10 @@ class FakeDev:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.region_name, self.account = folder, REGION, ACCOUNT
+        self.profile: str | None = None
         self.calls: list[str] = []
         self.errors: dict[str, Exception] = {}
+        self.more_responses: Responses = {}
         self.functions = {API: _function(API, "api_handler"), NOTIFY: _function(NOTIFY, "notify")}
         self.policies = {
             role: json.loads((folder / ".chalice" / file).read_text())
@@ -57,7 +67,7 @@ class FakeDev:
         }
         self.extra_policies: list[str] = []
         self.attached: list[str] = []
-        self.trust = deepcopy(LAMBDA_TRUST_POLICY)
+        self.trust = {role: deepcopy(LAMBDA_TRUST_POLICY) for role in self.policies}
         self.not_allowed: list[str] = []  # actions that IAM's simulator denies the role
         self.apis, self.function_of_apis = ["api1"], API
         self.high_throughput = "true"
@@ -80,8 +90,20 @@ class FakeDev:
         new = {"Name": name, "Value": value, "Version": len(versions) + 1, "LastModifiedUser": "arn:aws:iam:::user/op"}
         versions.append({**before, **new, "LastModifiedDate": datetime.now(timezone.utc), **settings})
 
-    def target(self, stage: str = "dev", profile: str | None = None) -> Target:
-        return Target(stage, stages.config_of(stage), self, profile)
+    def values(self, parameter: str = KEY) -> list[str]:
+        """Return the values of a parameter's versions, oldest first."""
+        return [version["Value"] for version in self.parameters.get(parameter, [])]
+
+    @property
+    def context(self) -> Context:
+        """The commands' context, with this as the session of every region."""
+        return Context(self, debug=False, output=Output())  # type: ignore[arg-type]
+
+    def target(self, stage: str = "dev") -> Target:
+        return self.context.target(stage)
+
+    def of(self, _default_region: Callable[[], str]) -> "FakeDev":
+        return self
 
     def client(self, service: str, **_: Any) -> Any:
         return _Client(self, service)
@@ -100,15 +122,12 @@ class FakeDev:
         current = {name: versions[-1] for name, versions in self.parameters.items()}
         topics = {} if self.topic is None else {TOPIC: self.topic}
         stacks = {} if self.stack_status is None else {STACK: self.stack_status}
-        no_stack = client_error("ValidationError", "Stack does not exist")
         return {
             "sts.get_caller_identity": lambda _: {
                 "Account": self.account,
                 "Arn": f"arn:aws:iam::{self.account}:user/op",
             },
-            "lambda.get_function_configuration": lambda it: _get(
-                self.functions, it["FunctionName"], client_error("ResourceNotFoundException")
-            ),
+            "lambda.get_function_configuration": lambda it: self.functions[it["FunctionName"]],
             "lambda.update_function_configuration": lambda it: self.functions[it["FunctionName"]].update(it),
             "lambda.invoke": lambda _: {"LogResult": base64.b64encode(self._log().encode()).decode()},
             "lambda.get_policy": lambda _: {"Policy": json.dumps({"Statement": invokers})},
@@ -118,19 +137,12 @@ class FakeDev:
                 "Parameters": [current[name] for name in it["ParameterFilters"][0]["Values"] if name in current]
             },
             "ssm.get_parameter": lambda it: {"Parameter": current[it["Name"]]},
-            "ssm.get_parameter_history": lambda it: {
-                "Parameters": _get(self.parameters, it["Name"], client_error("ParameterNotFound"))
-            },
+            "ssm.get_parameter_history": lambda it: {"Parameters": self.parameters[it["Name"]]},
             "ssm.put_parameter": lambda it: self.store(
                 it["Name"], it["Value"], **{name: it[name] for name in ("Type", "Description", "KeyId") if name in it}
             ),
             "ssm.get_service_setting": lambda _: {"ServiceSetting": {"SettingValue": self.high_throughput}},
-            "iam.get_role": lambda it: {
-                "Role": {
-                    "AssumeRolePolicyDocument": self.trust if it["RoleName"] == ROLE else LAMBDA_TRUST_POLICY,
-                    "Policy": _get(self.policies, it["RoleName"], client_error("NoSuchEntity")),
-                }
-            },
+            "iam.get_role": lambda it: {"Role": {"AssumeRolePolicyDocument": self.trust[it["RoleName"]]}},
             "iam.list_attached_role_policies": lambda it: {"AttachedPolicies": by_hand * (it["RoleName"] == ROLE)},
             "iam.list_role_policies": lambda it: {
                 "PolicyNames": [it["RoleName"], *self.extra_policies * (it["RoleName"] == ROLE)]
@@ -142,15 +154,12 @@ class FakeDev:
                 ]
             },
             "kms.describe_key": lambda it: {"KeyMetadata": {"Arn": it["KeyId"], "KeyManager": "CUSTOMER"}},
-            "cloudformation.describe_stacks": lambda it: {
-                "Stacks": [{"StackStatus": _get(stacks, it["StackName"], no_stack)}]
-            },
-            "sns.get_topic_attributes": lambda it: {
-                "Attributes": _get(topics, it["TopicArn"], client_error("NotFound"))
-            },
+            "cloudformation.describe_stacks": lambda it: {"Stacks": [{"StackStatus": stacks[it["StackName"]]}]},
+            "sns.get_topic_attributes": lambda it: {"Attributes": topics[it["TopicArn"]]},
             "sns.list_subscriptions_by_topic": lambda _: {
                 "Subscriptions": [{"Endpoint": arn, "SubscriptionArn": arn} for arn in self.subscribed]
             },
+            **self.more_responses,
         }
 
     def _log(self) -> str:
@@ -170,46 +179,28 @@ class FakeDev:
                     raise stripe.InvalidRequestError("no such object", "id", http_status=404)
                 return result
 
-            return respond
+            return SimpleNamespace(cancel=respond, list=respond, retrieve=respond)
 
         listed = SimpleNamespace(auto_paging_iter=lambda: iter(self.endpoints))
-        calls = {
-            "balance": SimpleNamespace(retrieve=call("balance", {})),
-            "payment_intents": SimpleNamespace(cancel=call("payment_intents")),
-            "charges": SimpleNamespace(retrieve=call("charges")),
-            "webhook_endpoints": SimpleNamespace(list=call("webhook_endpoints", listed)),
-        }
-        return SimpleNamespace(v1=SimpleNamespace(**calls))
+        results = {"balance": {}, "webhook_endpoints": listed}
+        resources = {name: call(name, results.get(name)) for name in ("balance", *PERMISSIONS)}
+        return SimpleNamespace(v1=SimpleNamespace(**resources))
 
 
-AnyFakeDev = TypeVar("AnyFakeDev", bound=FakeDev)
-
-
-def fake_dev(folder: Path, patch: pytest.MonkeyPatch, kind: type[AnyFakeDev] = FakeDev) -> AnyFakeDev:
+def fake_dev(folder: Path, patch: pytest.MonkeyPatch) -> FakeDev:
     """Make a healthy dev, and a copy of `.chalice` in a folder, in which dev is pinned."""
     shutil.copytree(PROJECT / ".chalice", folder / ".chalice", ignore=shutil.ignore_patterns("deploy*"))
     copied = replace(project.current(), folder=folder)
     patch.setattr(project, "current", lambda: copied)
     (folder / ".chalice" / "accounts.json").write_text(json.dumps({"dev": {"account": ACCOUNT, "region": REGION}}))
-    dev = kind(folder)
+    dev = FakeDev(folder)
     patch.setattr(stripe_account, "client", dev.stripe)
     return dev
 
 
-class FakeContext(Context):
-    """The commands' context, with the targets of a :class:`FakeDev`."""
-
-    def __init__(self, dev: FakeDev, profile: str | None = None) -> None:
-        of_context = {"dev": dev, "_chosen": profile, "debug": False, "output": Output()}
-        for name, value in of_context.items():
-            object.__setattr__(self, name, value)  # the class is frozen
-
-    def target(self, stage: str) -> Target:
-        return self.dev.target(stage, self._chosen)
-
-
-def client_error(code: str, message: str = "") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": message}}, "Operation")
+def client_error(code: str, message: str = "", status: int = 400) -> ClientError:
+    response: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "Operation")
 
 
 def endpoint(name: str, **settings: Any) -> Any:
@@ -233,12 +224,6 @@ def _function(name: str, chalice: str) -> dict[str, Any]:
     }
 
 
-def _get(table: dict[str, Any], name: str, error: ClientError) -> Any:
-    if name not in table:
-        raise error
-    return table[name]
-
-
 class _Client:
     def __init__(self, dev: FakeDev, service: str) -> None:
         self._dev, self._service = dev, service
@@ -249,7 +234,11 @@ class _Client:
             self._dev.calls.append(name)
             if name in self._dev.errors:
                 raise self._dev.errors[name]
-            return self._dev.responses()[name](parameters)
+            respond = self._dev.responses()[name]
+            try:
+                return respond(parameters)
+            except KeyError:
+                raise client_error(_NOT_FOUND[self._service], "Stack does not exist") from None
 
         return call
 

@@ -4,8 +4,6 @@ A server process imports them and forks for each command. It knows nothing of st
 from the checkout that it works in. What depends on how Python starts needs a fresh process.
 """
 
-import contextlib
-import io
 import multiprocessing
 import os
 import runpy
@@ -41,17 +39,6 @@ def _become_stagectl(arguments: list[str], cwd: Path, env: dict[str, str], files
     for name in [name for name in sys.modules if name.partition(".")[0] == "chalicelib"]:
         del sys.modules[name]  # tests/__init__.py imported this checkout's, but stagectl works on another one
     sys.argv, sys.path[0] = ["stagectl", *arguments], str(cwd)
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - as long as the process
-    sys.stdout, sys.stderr = (
-        io.TextIOWrapper(open(number, "wb", closefd=False), "utf-8", errors, write_through=True)  # noqa: SIM115
-        for number, errors in ((1, "strict"), (2, "backslashreplace"))
-    )
-    code = 1
-    with contextlib.suppress(BaseException):
-        try:
-            runpy.run_module("stagectl", run_name="__main__", alter_sys=True)
-        except SystemExit as exit_:
-            code = exit_.code if isinstance(exit_.code, int) else 0
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    runpy.run_module("stagectl", run_name="__main__", alter_sys=True)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import sys
+from typing import Any
 from unittest import mock
 
 import click
@@ -11,11 +12,11 @@ import pytest
 from stagectl.cli import with_commands_of_project
 from stagectl.operator_error import OperatorError
 from tests.support.command_lines import check_line
-from tests.support.fake_dev import FakeContext, FakeDev
+from tests.support.fake_dev import FakeDev
 
 
-def run(dev: FakeDev, *arguments: str, stdin: str = "", terminal: bool = False) -> str:
-    """Run a command, and return what it wrote to standard output.
+def invoke(dev: FakeDev, *arguments: str, stdin: str = "", terminal: bool = False) -> tuple[Any, str]:
+    """Run a command, and return its exit code and what it wrote to standard output.
 
     :param terminal: whether standard input is one.
     """
@@ -23,17 +24,24 @@ def run(dev: FakeDev, *arguments: str, stdin: str = "", terminal: bool = False) 
     remaining = list(arguments)
     while isinstance(command, click.Group) and remaining and remaining[0] in command.commands:
         command = command.commands[remaining.pop(0)]
-    entered = io.StringIO(stdin)
+    entered, shown = io.StringIO(stdin), io.StringIO()
     entered.isatty = lambda: terminal  # type: ignore[method-assign]
-    with mock.patch.object(sys, "stdin", entered), contextlib.redirect_stdout(io.StringIO()) as shown:
-        command.main(remaining, obj=FakeContext(dev), standalone_mode=False)
-    return shown.getvalue()
+    try:
+        with mock.patch.object(sys, "stdin", entered), contextlib.redirect_stdout(shown):
+            return command.main(remaining, obj=dev.context, standalone_mode=False), shown.getvalue()
+    finally:
+        sys.stdout.write(shown.getvalue())
 
 
-def fail(dev: FakeDev, *arguments: str, stdin: str = "", terminal: bool = False) -> OperatorError:
+def run(dev: FakeDev, *arguments: str, **options: Any) -> str:
+    """Run a command, and return what it wrote to standard output."""
+    return invoke(dev, *arguments, **options)[1]
+
+
+def fail(dev: FakeDev, *arguments: str, **options: Any) -> OperatorError:
     """Run a command that has to fail, and return its error, whose commands can be pasted."""
     with pytest.raises(OperatorError) as raised:
-        run(dev, *arguments, stdin=stdin, terminal=terminal)
+        run(dev, *arguments, **options)
     for line in raised.value.command.splitlines():
         check_line(line)
     return raised.value

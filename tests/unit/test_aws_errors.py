@@ -1,15 +1,12 @@
 """Errors of AWS, as a command reports them: a missing permission as one, and never as a resource that is missing."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
 
 from stagectl.aws_errors import explain
 from stagectl.operator_error import PermissionDeniedError
-from tests.support.fake_dev import client_error, fake_dev
+from tests.support.fake_dev import FakeDev, client_error
 from tests.support.stagectl_run import run
 
 
@@ -29,10 +26,7 @@ from tests.support.stagectl_run import run
 @pytest.mark.parametrize(
     "code", ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"]
 )
-def test_what_may_not_be_looked_up_is_not_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str, command: str, code: str
-):
-    dev = fake_dev(tmp_path, monkeypatch)
+def test_what_may_not_be_looked_up_is_not_missing(dev: FakeDev, action: str, command: str, code: str):
     dev.errors[action] = client_error(code, "User: u is not authorized to perform: a:B on resource: arn:c because")
     with pytest.raises(ClientError) as raised:
         run(dev, *command.split(), "--stage", "dev")
@@ -41,19 +35,15 @@ def test_what_may_not_be_looked_up_is_not_missing(
     assert "a:B on arn:c" in explained.what
 
 
-def response(code: str, message: str = "", status: int = 400) -> ClientError:
-    content: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(content, "PutParameter")
-
-
 @pytest.mark.parametrize(
     ("raised", "names"),
     [
-        (response("ExpiredToken"), "expired"),
-        (response("InvalidClientTokenId"), "credentials (InvalidClientTokenId)"),
-        (response("ThrottlingException"), "rate of PutParameter"),
-        (response("InvalidKeyId", "Alias alias/nobody is not found"), "(InvalidKeyId): Alias alias/nobody"),
-        (response("500", "<!doctype html>", 500), "PutParameter (HTTP status 500)"),
+        (client_error("ExpiredToken"), "expired"),
+        (client_error("InvalidClientTokenId"), "credentials (InvalidClientTokenId)"),
+        (client_error("ThrottlingException"), "rate of Operation"),
+        (client_error("InvalidKeyId", "Alias alias/nobody is not found"), "(InvalidKeyId): Alias alias/nobody"),
+        (client_error("500", "<!doctype html>", 500), "Operation (HTTP status 500)"),
+        (exceptions.NoCredentialsError(), "no AWS credentials"),
         (exceptions.ProfileNotFound(profile="nobody"), "nobody"),
         (exceptions.UnauthorizedSSOTokenError(), "sign-on session has expired"),
         (PermissionError(13, "Permission denied", "/etc/x"), "/etc/x: Permission denied"),

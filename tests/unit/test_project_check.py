@@ -13,6 +13,8 @@ from stagectl.project_check import ProjectError
 from tests import PROJECT
 
 PROD, DEV = "stages.prod.environment_variables.", "stages.dev.environment_variables."
+OF_NOTIFY = "stages.prod.lambda_functions.notify.environment_variables"
+TIMEOUT, ANY = "stages.dev.lambda_functions.api_handler.lambda_timeout", "(a stage that is not declared, api_handler)"
 AS_DEV = {"STAGE": "dev", "RESOURCES_STAGE": "dev", "NOTE_PURCHASED_TOPIC": "NotePurchased-dev"}
 AS_PROD = {"STAGE": "prod", "RESOURCES_STAGE": "prod", "NOTE_PURCHASED_TOPIC": "NotePurchased-prod"}
 
@@ -20,32 +22,20 @@ AS_PROD = {"STAGE": "prod", "RESOURCES_STAGE": "prod", "NOTE_PURCHASED_TOPIC": "
 MISTAKES: list[tuple[str, dict[str, Any]]] = [
     (f"{PROD}STAGE (prod, api_handler)", {f"{PROD}STAGE": "dev", f"{PROD}RESOURCES_STAGE": "dev"}),
     (f"{PROD}RESOURCES_STAGE (prod, api_handler)", {f"{PROD}RESOURCES_STAGE": "dev"}),
-    (
-        "environment_variables.STAGE (a stage that is not declared, api_handler)",
-        {f"environment_variables.{name}": value for name, value in AS_PROD.items()},
-    ),
-    (
-        "stages.prod.lambda_functions.notify.environment_variables.STAGE (prod, notify)",
-        {"stages.prod.lambda_functions.notify.environment_variables": AS_DEV},
-    ),
+    (f"environment_variables.STAGE {ANY}", {f"environment_variables.{name}": value for name, value in AS_PROD.items()}),
+    (f"{OF_NOTIFY}.STAGE (prod, notify)", {OF_NOTIFY: AS_DEV}),
     ("environment_variables.NOTE_PURCHASED_TOPIC (prod, api_handler)", {f"{PROD}NOTE_PURCHASED_TOPIC": None}),
     ("environment_variables.CORS_ORIGIN (prod, api_handler)", {f"{PROD}CORS_ORIGIN": None}),
-    (
-        "environment_variables.ADMIN_PHONE (a stage that is not declared, api_handler)",
-        {"environment_variables.ADMIN_PHONE": 14151234567},
-    ),
+    (f"environment_variables.ADMIN_PHONE {ANY}", {"environment_variables.ADMIN_PHONE": 14151234567}),
     (f"{DEV}AWS_ENDPOINT_URL (dev, api_handler)", {f"{DEV}AWS_ENDPOINT_URL": "https://aws.example.com"}),
     ("stages.prod.autogen_policy (prod, api_handler)", {"stages.prod.autogen_policy": True}),
     ("stages.prod.iam_role_arn (prod, api_handler)", {"stages.prod.iam_role_arn": "arn:aws:iam::123456789012:role/x"}),
     ("stages.prod.iam_policy_file (prod, api_handler)", {"stages.prod.iam_policy_file": "policy-dev.json"}),
     ("stages.dev.iam_policy_file (dev, api_handler)", {"stages.dev.iam_policy_file": "./policy-prod.json"}),
     ("stages.prod.iam_policy_file (prod, notify)", {"stages.prod.lambda_functions": None}),
-    (
-        "stages.dev.lambda_functions.api_handler.lambda_timeout (dev, api_handler)",
-        {"stages.dev.lambda_functions.api_handler.lambda_timeout": 3},
-    ),
-    ("lambda_timeout (a stage that is not declared, api_handler)", {"lambda_timeout": 25}),
-    ("lambda_timeout (a stage that is not declared, api_handler)", {"lambda_timeout": 30}),
+    (f"{TIMEOUT} (dev, api_handler)", {TIMEOUT: 3}),
+    (f"lambda_timeout {ANY}", {"lambda_timeout": 25}),
+    (f"lambda_timeout {ANY}", {"lambda_timeout": 30}),
     (f"{DEV}STRIPE_KEY", {f"{DEV}STRIPE_KEY": "sk_test_abcdefgh"}),
     ("tags.note", {"tags.note": "x_sk_live_abcdefgh"}),
     ("app_name", {"app_name": "billing"}),
@@ -86,7 +76,6 @@ def test_a_mistake_is_named_with_stage_and_function_in_one_line(tmp_path, place,
 @pytest.mark.parametrize(
     "changes",
     [{}, {"stages.branch.environment_variables.STAGE": "branch"}, {"lambda_timeout": 26}, {"lambda_timeout": 29}],
-    ids=str,
 )
 def test_the_projects_own_configuration_is_valid_and_a_branch_needs_only_its_name(tmp_path, changes):
     project_check.check(app_config, changed(tmp_path, changes))

@@ -77,6 +77,7 @@ class Cloud:
         self.functions.invoked.clear()
         self.internet.refused.clear()
         self.stacks.pace = 0.0
+        self.stacks.wait()
 
     def account(self, account_id: str | None = None) -> Account:
         """Return the AWS account of an id, twelve digits; a new account without one."""

@@ -1,16 +1,21 @@
-"""The checks of `stagectl doctor`: one problem has one line with its command, and no other line changes."""
+"""`stagectl doctor`: one problem has one line with its command, and no other line changes."""
 
 import json
 import re
 import sys
 from collections.abc import Callable
+from itertools import product
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
-from botocore.exceptions import NoCredentialsError
 
+from chalicelib.config import VARIABLES, load
+from stagectl.cli import with_commands_of_project
+from stagectl.commands.doctor import CONFIGURATION
 from stagectl.doctor import runner
 from stagectl.doctor.context import Verdict
+from tests import PROJECT
 from tests.support.fake_dev import (
     API,
     KEY,
@@ -24,21 +29,20 @@ from tests.support.fake_dev import (
     client_error,
     endpoint,
 )
+from tests.support.stagectl_run import invoke
 
 Change = Callable[[FakeDev], Any]
 AWS = "aws --region us-east-1"
 DEPLOY, UP = "stagectl deploy --stage dev", "stagectl webhook up --stage dev"
 PUT, ROTATE = "stagectl secrets put --stage dev", "stagectl secrets rotate --stage dev"
+ALL_CHECKS = {**runner.preflight(), **runner.after_deploy()}
+NAMES = [*runner.GATES, *ALL_CHECKS]
 OTHER_PYTHON = "python3.12" if sys.version_info[:2] != (3, 12) else "python3.13"
 KMS_KEY = "arn:aws:kms:us-east-1:111111111111:key/1"
 
 
-def all_checks() -> runner.Checks:
-    return {**runner.preflight(), **runner.after_deploy()}
-
-
 def verdicts(dev: FakeDev, stage: str = "dev") -> dict[str, Verdict]:
-    return {it.check: it for it in runner.run(dev.target(stage), all_checks())}
+    return {it.check: it for it in runner.run(dev.target(stage), ALL_CHECKS)}
 
 
 def problems(dev: FakeDev) -> dict[str, Verdict]:
@@ -83,8 +87,6 @@ def statements(change: Callable[[list[Any]], list[Any]]) -> Change:
 
 # What is wrong; the mark and the name of its line; a fact in the text; the command, as a regular expression.
 CASES: dict[str, tuple[Change, str, str, str]] = {
-    "no credentials": (
-        failing("sts.get_caller_identity", NoCredentialsError()), "✗ credentials", "no AWS", ""),
     "an expired session": (
         failing("sts.get_caller_identity", client_error("ExpiredToken")), "✗ credentials", "expired", "aws sso login"),
     "another account": (changed(account="222222222222"), "✗ account", "222222222222", ""),
@@ -131,7 +133,7 @@ CASES: dict[str, tuple[Change, str, str, str]] = {
         configured(Runtime=OTHER_PYTHON),
         "! limits", OTHER_PYTHON, f"make clean setup PYTHON=python3[0-9.]+\n{DEPLOY}"),
     "no tracing": (configured(TracingConfig={"Mode": "PassThrough"}), "✗ tracing", API, DEPLOY),
-    "no role": (lambda dev: dev.policies.pop(ROLE), "✗ roles", ROLE, DEPLOY),
+    "no role": (lambda dev: dev.trust.pop(ROLE), "✗ roles", ROLE, DEPLOY),
     "an attached policy": (
         changed(attached=["ByHand"]),
         "✗ roles", "ByHand", f"{AWS} iam detach-role-policy --role-name {ROLE} --policy-arn .*/ByHand"),
@@ -147,7 +149,7 @@ CASES: dict[str, tuple[Change, str, str, str]] = {
     "a wider resource": (
         statements(lambda old: [{**it, "Resource": "*"} for it in old]), "✗ roles", "Allow ssm:GetParameter", DEPLOY),
     "others may assume the role": (
-        lambda dev: dev.trust["Statement"].append({"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}),
+        lambda dev: dev.trust[ROLE]["Statement"].append({"Effect": "Allow", "Principal": "*", "Action": "sts:*"}),
         "✗ roles", ROLE, f"{AWS} iam update-assume-role-policy --role-name {ROLE} --policy-document '.*"),
     "a broken policy file": (
         edited("policy-dev-notify.json", lambda text: text + "}"),
@@ -155,8 +157,7 @@ CASES: dict[str, tuple[Change, str, str, str]] = {
     "a role that may not read, with the policy of the repository": (
         changed(not_allowed=["ssm:GetParameter"]),
         "✗ key-readable", f"{KEY}, .*{SIGNING_SECRET}", f"{AWS} iam simulate-principal-policy .*{KEY}"),
-    "a KMS key that the role may not use": (encrypted_with_kms_key(KEY), "✗ key-readable", KMS_KEY, DEPLOY),
-    "such a KMS key of the signing secret": (
+    "a KMS key that the role may not use": (
         encrypted_with_kms_key(SIGNING_SECRET), "✗ key-readable", KMS_KEY, DEPLOY),
     "a failed update of the stack": (
         changed(stack_status="UPDATE_FAILED"), "✗ resources", "UPDATE_FAILED", "stagectl resources up --stage dev"),
@@ -198,18 +199,18 @@ CASES: dict[str, tuple[Change, str, str, str]] = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_a_problem_has_one_line_with_its_command(dev: FakeDev, case: tuple[Change, str, str, str]):
-    change, line, fact, command = case
+    change, line, fact, expected = case
     change(dev)
     (verdict,) = problems(dev).values()
     assert f"{'✗' if verdict.level == 'fail' else '!'} {verdict.check}" == line
     assert re.search(fact, verdict.text), verdict.text
-    assert re.fullmatch(command, verdict.command), verdict.command
+    assert re.fullmatch(expected, verdict.command), verdict.command
     assert verdict.command or verdict.remedy
 
 
 def test_every_check_has_a_case_and_a_healthy_stage_has_only_good_lines(dev: FakeDev):
     found = verdicts(dev)
-    assert list(found) == [*runner.GATES, *all_checks()]
+    assert list(found) == NAMES
     assert {it.level for it in found.values()} == {"ok"}
     assert {case[1].split()[1] for case in CASES.values()} == set(found) - {"placeholders"}  # of live stages
 
@@ -222,7 +223,7 @@ def test_a_live_stage_with_the_examples_settings_gets_a_warning(dev: FakeDev):
 
 
 def test_the_check_of_a_kms_key_names_the_statement_that_the_policy_needs(dev: FakeDev):
-    CASES["a KMS key that the role may not use"][0](dev)
+    encrypted_with_kms_key(KEY)(dev)
     statement = json.loads(problems(dev)["key-readable"].remedy.partition("then deploy: ")[2])
     assert (statement["Action"], statement["Resource"]) == ("kms:Decrypt", KMS_KEY)
     bound = statement["Condition"]["StringEquals"]["kms:EncryptionContext:PARAMETER_ARN"]
@@ -234,30 +235,26 @@ def test_a_cause_that_two_checks_share_has_one_line(dev: FakeDev):
     CASES["a statement too few"][0](dev)
     dev.not_allowed = ["ssm:GetParameter"]
     assert set(problems(dev)) == {"roles"}
-    dev.policies.pop(ROLE)
+    dev.trust.pop(ROLE)
     dev.apis.clear()
     assert set(problems(dev)) == {"deployed", "roles"}
 
 
 @pytest.mark.parametrize(
-    ("operation", "check"),
+    ("check", "operation"),
     [
-        ("ssm.describe_parameters", "key-stored"),
-        ("lambda.get_function_configuration", "deployed"),
-        ("apigateway.get_rest_apis", "deployed"),
-        ("iam.get_role", "roles"),
-        ("iam.list_role_policies", "roles"),
-        ("iam.simulate_principal_policy", "key-readable"),
-        ("cloudformation.describe_stacks", "resources"),
-        ("sns.get_topic_attributes", "topic"),
-        ("sns.list_subscriptions_by_topic", "subscription"),
-        ("lambda.get_policy", "subscription"),
-        ("ssm.get_service_setting", "throughput"),
+        ("key-stored", "ssm.describe_parameters"),
+        *product(["deployed"], ["lambda.get_function_configuration", "apigateway.get_rest_apis"]),
+        *product(["roles"], ["iam.get_role", "iam.list_attached_role_policies", "iam.list_role_policies"]),
+        ("key-readable", "iam.simulate_principal_policy"),
+        ("resources", "cloudformation.describe_stacks"),
+        ("topic", "sns.get_topic_attributes"),
+        *product(["subscription"], ["sns.list_subscriptions_by_topic", "lambda.get_policy"]),
+        ("throughput", "ssm.get_service_setting"),
     ],
 )
-def test_a_missing_permission_of_the_operator_is_one_warning(dev: FakeDev, operation: str, check: str):
-    message = "User: op is not authorized to perform: service:Action on resource: it"
-    dev.errors[operation] = client_error("AccessDenied", message)
+def test_a_missing_permission_of_the_operator_is_one_warning(dev: FakeDev, check: str, operation: str):
+    dev.errors[operation] = client_error("AccessDenied", "User: op is not authorized to perform: service:Action")
     reported = [it for it in verdicts(dev).values() if "service:Action" in it.text]
     assert [(it.check, it.level) for it in reported] == [(check, "warn")]
 
@@ -265,3 +262,84 @@ def test_a_missing_permission_of_the_operator_is_one_warning(dev: FakeDev, opera
 def test_an_unreachable_service_is_a_failure_of_the_check_and_the_others_are_made(dev: FakeDev):
     dev.errors["sns.list_subscriptions_by_topic"] = client_error("InternalError")
     assert {name: it.level for name, it in problems(dev).items()} == {"subscription": "fail"}
+
+
+def doctor(dev: FakeDev, *options: str) -> tuple[int, str]:
+    return invoke(dev, "doctor", "--stage", "dev", *options)
+
+
+def test_each_check_has_a_line_in_order_with_the_remedy_beneath_and_a_warning_is_no_failure(dev: FakeDev):
+    dev.high_throughput = "false"
+    code, output = doctor(dev)
+    lines = re.findall(r"^(\S) (\S+) +\S.*$", output, re.MULTILINE)
+    assert [name for _, name in lines] == NAMES
+    assert [name for mark, name in lines if mark != "✓"] == ["throughput"]
+    assert output.splitlines()[-1].startswith("    aws --region us-east-1 ssm update-service-setting")
+    assert code == 0
+    code, output = doctor(dev, "--json")
+    checks = [vars(it) for it in runner.run(dev.target(), ALL_CHECKS)]
+    assert (json.loads(output), code) == ({"stage": "dev", "ok": True, "checks": checks}, 0)
+
+
+def test_a_failure_sets_the_exit_code(dev: FakeDev):
+    dev.rejected = {STORED_KEY}
+    code, output = doctor(dev)
+    assert code == 1
+    assert re.search(r"^✗ key-accepted .*\n    .*\n    stagectl secrets rotate --stage dev$", output, re.MULTILINE)
+    code, output = doctor(dev, "--json")
+    assert (json.loads(output)["ok"], code) == (False, 1)
+
+
+def test_a_chosen_profile_is_in_the_commands(dev: FakeDev):
+    dev.functions[API]["Timeout"], dev.high_throughput, dev.profile = 3, "false", "night shift"
+    _, output = doctor(dev, "--json")
+    commands = {it["check"]: it["command"] for it in json.loads(output)["checks"]}
+    assert commands["limits"] == "stagectl --profile 'night shift' deploy --stage dev"
+    assert "aws --profile 'night shift' --region us-east-1 ssm" in commands["throughput"]
+
+
+def test_an_invalid_config_json_stops_every_other_check(dev: FakeDev):
+    file = dev.folder / ".chalice" / "config.json"
+    file.write_text(file.read_text().replace("+14151234567", "sk_test_inthefile"))
+    verdict = _only_line(*doctor(dev, "--json"))
+    assert "environment_variables.ADMIN_PHONE" in verdict["text"]
+    assert "sk_test_" not in verdict["text"]
+    assert verdict["command"] == "stagectl secrets put --stage dev"
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "fact"),
+    [
+        ((), {"STRIPE_API_BASE": "http://stripe.example.com"}, "STRIPE_API_BASE"),
+        (("--profile", "nobody"), {"AWS_CONFIG_FILE": "/dev/null"}, "nobody"),
+    ],
+    ids=["a variable of the shell", "a profile"],
+)
+def test_so_does_an_invalid_setting_of_the_shell(dev: FakeDev, capsys, monkeypatch, options, variables, fact: str):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    arguments = [*options, "--region", "us-east-1", "doctor", "--stage", "dev", "--json"]
+    code = with_commands_of_project().main(arguments, prog_name="stagectl", standalone_mode=False)
+    assert fact in _only_line(code, capsys.readouterr().out)["text"]
+
+
+def _only_line(code: int, output: str) -> Any:
+    report = json.loads(output)
+    (verdict,) = report["checks"]
+    assert (verdict["check"], report["ok"], code) == (CONFIGURATION, False, 1)
+    assert verdict["remedy"]
+    return verdict
+
+
+def test_the_page_has_every_line_of_the_doctor():
+    page = (PROJECT / "docs" / "doctor.md").read_text()
+    assert re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE) == [CONFIGURATION, *NAMES]
+
+
+def test_the_variables_that_may_be_set_are_those_that_the_app_reads():
+    environment = MagicMock()  # without any variable
+    environment.get.side_effect = {}.get
+    load(environment)
+    names = {call.args[0] for call in environment.get.mock_calls + environment.__contains__.mock_calls}
+    set_by_lambda_or_chalice = {"_HANDLER", "AWS_CHALICE_CLI_MODE", "AWS_XRAY_DAEMON_ADDRESS"}
+    assert names - set_by_lambda_or_chalice == VARIABLES
