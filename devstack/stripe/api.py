@@ -26,18 +26,15 @@ class Api:
         self._clock = clock
         self._results = Results(clock)
 
-    def respond(
-        self, request: Request, pause: Callable[[], None] = lambda: None, failure: StripeError | None = None
-    ) -> Response:
+    def respond(self, request: Request, pause: Callable[[], None]) -> Response:
         """Respond to a call.
 
         :param pause: is called just before the execution, while the idempotency key is in use. If it raises
             ConnectionAbortedError, nothing is executed, and the key is free again.
-        :param failure: the result of the execution, instead of executing the call.
         """
         headers = response_headers(request)
         try:
-            result = self._run(request, headers, pause, failure)
+            result = self._run(request, headers, pause)
             return dataclasses.replace(result, headers=headers)
         except ConnectionAbortedError:
             raise
@@ -51,9 +48,7 @@ class Api:
         """Create a call, either of a client or of the emulator itself, as when a customer authenticates."""
         return Call(account, self.feed, self.webhooks, int(self._clock()), **members)
 
-    def _run(
-        self, request: Request, headers: dict[str, str], pause: Callable[[], None], failure: StripeError | None
-    ) -> Response:
+    def _run(self, request: Request, headers: dict[str, str], pause: Callable[[], None]) -> Response:
         """Return the result of a call, and add to the response's headers."""
         route, object_id = routes.find_route(request.method, request.path)
         key = self.keys.authenticate(request.key)
@@ -69,7 +64,7 @@ class Api:
             converted = parameters.validate(params, route.shape)
             route.validate_params(converted)
             pause()
-            return _execute(route, dataclasses.replace(call, params=converted), failure)
+            return _execute(route, dataclasses.replace(call, params=converted))
 
         if idempotency_key is None:
             return execute()
@@ -87,12 +82,10 @@ def response_headers(request: Request) -> dict[str, str]:
     return {"Request-Id": new_id("req", 14), "Stripe-Version": request.headers.get("stripe-version", API_VERSION)}
 
 
-def _execute(route: Route, call: Call, failure: StripeError | None) -> Response:
+def _execute(route: Route, call: Call) -> Response:
     headers = {"Request-Id": call.request_id or ""}
     with call.account.lock:
         try:
-            if failure is not None:
-                raise failure
             response = expansions.expand(route.handle(call), call.params.get("expand", []), call.account)
             return Response(200, encode(response), headers)
         except Exception as error:  # noqa: BLE001 - see error_response

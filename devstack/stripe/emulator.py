@@ -100,12 +100,11 @@ class Emulator:
         response = None
         try:
             if fault.executes:
-                failure = errors.from_status(fault.status) if fault.saved and fault.status else None
-                response = self._api.respond(request, pause, failure)
+                response = self._api.respond(request, pause)
             pause()
         except ConnectionAbortedError:
             return None
-        return _fault_response(fault, request) if fault.replaces_response and not fault.saved else response
+        return _fault_response(fault, request) if fault.replaces_response else response
 
     def _record(self, request: Request, connection: int, status: int | None) -> RequestRecord:
         try:
