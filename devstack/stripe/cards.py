@@ -39,10 +39,6 @@ def _declined(decline_code: str, message: str = "Your card was declined.") -> De
     return Decline("card_declined", decline_code, message)
 
 
-_MUST_AUTHENTICATE = "Your card was declined. This transaction requires authentication."
-AUTHENTICATION_REQUIRED = Decline("authentication_required", "authentication_required", _MUST_AUTHENTICATE)
-AUTHENTICATION_NOT_HANDLED = Decline("authentication_required", "authentication_not_handled", _MUST_AUTHENTICATE)
-
 GENERIC = _declined("generic_decline")
 _FRAUDULENT = _declined("fraudulent")
 _INSUFFICIENT_FUNDS = _declined("insufficient_funds", "Your card has insufficient funds.")

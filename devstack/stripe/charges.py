@@ -7,10 +7,7 @@ from devstack.stripe.calls import Call
 from devstack.stripe.cards import Decline
 from devstack.stripe.payment_methods import card_details
 
-_COPIED_FROM_INTENT = (
-    "amount", "application_fee_amount", "currency", "customer", "description", "on_behalf_of", "receipt_email",
-    "shipping", "statement_descriptor", "statement_descriptor_suffix", "transfer_data", "transfer_group",
-)  # fmt: skip
+_COPIED_FROM_INTENT = ("amount", "currency", "description", "receipt_email", "statement_descriptor_suffix")
 
 
 def create(call: Call, intent: Object, method: Object, decline: Decline | None) -> Object:

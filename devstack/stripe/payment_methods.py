@@ -17,9 +17,12 @@ _USED_UP = (
 )
 
 
+WAYS = {"payment_method", "payment_method_data", "confirmation_token"}
+
+
 def validate(params: Object) -> None:
     """Validate that a call has at most one way to pay, and that it is a card."""
-    errors.reject_exclusive(params, "payment_method", "payment_method_data", "confirmation_token")
+    errors.reject_exclusive(params, *WAYS)
     if data := params.get("payment_method_data"):
         if data["type"] != "card":
             raise errors.invalid_request(
@@ -32,22 +35,18 @@ def validate(params: Object) -> None:
             raise errors.missing_parameter("payment_method_data[card]")
 
 
-def choose(call: Call) -> Object | None:
-    """Return the PaymentMethod of a call: a new one for a test name, an existing one, or None."""
+def choose(call: Call) -> Object:
+    """Return the PaymentMethod of a call: a new one for a test name. One that exists has been used."""
     params = call.params
     if data := params.get("payment_method_data"):
         return _new(call, "tok", data["card"]["token"], data)
     if name := params.get("confirmation_token"):
         return _new(call, "ctoken", name, {})
-    name = params.get("payment_method")
-    if name is None:
-        return None
+    name = params["payment_method"]
     if any(cards.find_card(name, "pm", livemode) for livemode in (False, True)):
         return _new(call, "pm", name, {})
-    method = call.account.find("payment_method", name, "payment_method")
-    if name in call.account.used:
-        raise errors.invalid_request(_USED_UP, "payment_method")
-    return method
+    call.account.find("payment_method", name, "payment_method")
+    raise errors.invalid_request(_USED_UP, "payment_method")
 
 
 def _new(call: Call, kind: str, name: str, data: Object) -> Object:

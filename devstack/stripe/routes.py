@@ -8,12 +8,10 @@ from stripe import params as shapes
 
 from devstack.stripe import (
     charges,
-    confirmations,
     errors,
     expansions,
     lists,
     payment_intents,
-    payment_methods,
     refunds,
     webhook_endpoints,
 )
@@ -69,8 +67,6 @@ ROUTES = (
           payment_intents.validate_create),
     Route("GET", _INTENTS, "payment_intent", shapes.PaymentIntentListParams, _list("payment_intent", "customer")),
     Route("GET", _INTENT, "payment_intent", shapes.PaymentIntentRetrieveParams, _retrieve("payment_intent")),
-    Route("POST", _INTENT + "/confirm", "payment_intent", shapes.PaymentIntentConfirmParams, confirmations.confirm,
-          payment_methods.validate),
     Route("POST", _INTENT + "/cancel", "payment_intent", shapes.PaymentIntentCancelParams, payment_intents.cancel),
     Route("GET", "/v1/charges/{id}", "charge", shapes.ChargeRetrieveParams, _retrieve("charge")),
     Route("POST", _REFUNDS, "charge", shapes.RefundCreateParams, refunds.create, refunds.validate_create),

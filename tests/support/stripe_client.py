@@ -6,8 +6,12 @@ import json
 import pytest
 import stripe
 
-HERE = {"enabled": True, "allow_redirects": "never"}
-PAY = {"amount": 2200, "currency": "usd", "confirm": True, "automatic_payment_methods": HERE}
+PAY = {
+    "amount": 2200,
+    "currency": "usd",
+    "confirm": True,
+    "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+}
 VISA = {**PAY, "payment_method": "pm_card_visa"}
 DECLINED = {**PAY, "payment_method": "pm_card_chargeDeclined"}
 
