@@ -57,9 +57,9 @@ def _new(call: Call, kind: str, name: str, data: Object) -> Object:
         raise errors.no_such(_LABELS[kind], name, _PARAMS[kind], exists_in_live=exists_in_live)
     details = {
         **_details(card),
-        "display_brand": card.brand,
+        "display_brand": "visa",
         "generated_from": None,
-        "networks": {"available": [card.brand], "preferred": None},
+        "networks": {"available": ["visa"], "preferred": None},
         "three_d_secure_usage": {"supported": True},
     }
     method = call.new(
@@ -90,7 +90,7 @@ def card_details(card: Card, amount: int) -> Object:
         **_details(card),
         **dict.fromkeys(unused),
         "amount_authorized": amount,
-        "network": card.brand,
+        "network": "visa",
         "network_token": {"used": False},
         "overcapture": {"maximum_amount_capturable": amount, "status": "unavailable"},
         **{name: {"status": "unavailable"} for name in unavailable},
@@ -99,13 +99,13 @@ def card_details(card: Card, amount: int) -> Object:
 
 def _details(card: Card) -> Object:
     return {
-        "brand": card.brand,
+        "brand": "visa",
         "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
         "country": "US",
         "exp_month": 12,
         "exp_year": 2034,
         "fingerprint": f"fingerprint{card.last4}",
-        "funding": card.funding,
+        "funding": "credit",
         "last4": card.last4,
         "regulated_status": "unregulated",
         "wallet": None,
