@@ -12,7 +12,7 @@ _EVIDENCE = dict.fromkeys(stripe.Dispute.Evidence.__annotations__)
 
 
 def create(call: Call) -> Object:
-    """Dispute a payment as the bank, and emit the event. The balance does not change."""
+    """Dispute a payment as the bank, and emit the event."""
     intent = call.account.find("payment_intent", call.id)
     if intent["status"] != "succeeded":
         message = f"This PaymentIntent has the status {intent['status']}, so there is no payment to dispute."
