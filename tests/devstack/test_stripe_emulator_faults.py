@@ -124,7 +124,7 @@ def test_a_second_call_during_the_first_is_a_conflict(server, v1):
 
 def test_calls_are_recorded_and_counted(server, v1):
     create(v1)
-    v1.payment_intents.list({"limit": 1})
+    v1.webhook_endpoints.list({"limit": 1})
     first, second = server.requests
     assert (first.method, first.path, first.idempotency_key) == ("POST", "/v1/payment_intents", "once")
     assert (first.params["amount"], first.params["automatic_payment_methods"]["enabled"]) == ("2200", "true")
@@ -149,7 +149,6 @@ def test_events_are_emitted_in_order(server, v1, events):
     ]
     assert events[2]["data"]["object"]["status"] == "succeeded"
     assert events[2]["request"] == {"id": events[0]["request"]["id"], "idempotency_key": "once"}
-    assert [event.type for event in v1.events.list({"limit": 100}).data] == kinds[::-1]
     assert server.events == events
 
 
