@@ -18,12 +18,7 @@ from devstack.chalice_guard import guard
 from tests.support.stack import PURCHASE, Api, Stack
 
 CONSOLE, FRONT_END, ATTACKER = "http://127.0.0.1:8001", "http://localhost:3000", "http://localhost:3001"
-FROM_A_PAGE: list[dict[str, str]] = [
-    {"Origin": ATTACKER},
-    {"Origin": "null"},
-    {"Sec-Fetch-Site": "same-site"},
-    {"Host": "attacker.example:8000"},
-]
+FROM_A_PAGE = [{"Origin": ATTACKER}, {"Sec-Fetch-Site": "same-site"}, {"Host": "attacker.example:8000"}]
 
 
 def is_rejected(response: requests.Response) -> bool:
@@ -103,17 +98,10 @@ def client(aws: AwsServer, service: str) -> Any:
     return aws.client(service, Config(retries={"max_attempts": 0}))
 
 
-@pytest.mark.parametrize(
-    ("service", "operation"),
-    [
-        ("s3", "list_buckets"),
-        ("dynamodb", "list_tables"),
-        ("ec2", "describe_instances"),
-        ("route53", "list_hosted_zones"),
-        ("batch", "describe_job_queues"),
-    ],
-)
-def test_a_service_that_the_product_does_not_use_is_an_aws_error(stack: Stack, service, operation):
+# One service for each protocol.
+@pytest.mark.parametrize("call", ["s3.list_buckets", "dynamodb.list_tables", "ec2.describe_vpcs", "batch.list_jobs"])
+def test_a_service_that_the_product_does_not_use_is_an_aws_error(stack: Stack, call: str):
+    service, operation = call.split(".")
     with pytest.raises(ClientError) as error:
         getattr(client(stack.aws, service), operation)()
     assert error.value.response["Error"]["Code"] == "ServiceNotEmulated"
