@@ -70,20 +70,15 @@ class Response:
 class RequestRecord:
     """The record of an API call.
 
-    ``params`` are as sent: nested, with strings for values. ``key_last4`` are the last four characters of the key in
-    the request, valid or not. ``livemode`` is None if the key is not valid. ``connection`` is the number of the
-    connection, from 1. ``status`` is None if the connection was cut.
+    ``key_last4`` are the last four characters of the key in the request, valid or not. ``status`` is None if the
+    connection was cut.
     """
 
     method: str
     path: str
-    params: Mapping[str, Any]
     idempotency_key: str | None
     key_last4: str | None
-    livemode: bool | None
-    connection: int
     status: int | None
-    stripe_version: str | None
 
 
 def encode(value: object) -> bytes:

@@ -7,19 +7,7 @@ import pytest
 import stripe
 
 from devstack.stripe.keys import masked
-from devstack.stripe.server import StripeServer
 from tests.support.stripe_client import DECLINED, PAY, VISA, client, refused, send
-
-
-@pytest.fixture(scope="module")
-def server():
-    with StripeServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def v1(server):
-    return client(server)
 
 
 def card(token):

@@ -7,24 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import stripe
 
+from devstack.stripe.messages import RequestRecord
 from devstack.stripe.server import StripeServer
 from tests.support.stripe_client import DECLINED, PAY, VISA, client, refused, send
-
-
-@pytest.fixture
-def events():
-    return []
-
-
-@pytest.fixture
-def server(events):
-    with StripeServer(on_event=events.append) as running:
-        yield running
-
-
-@pytest.fixture
-def v1(server):
-    return client(server)
 
 
 def create(v1, params=VISA, key="once"):
@@ -106,16 +91,16 @@ def test_an_invalid_parameter_or_api_key_leaves_the_key_unused(server, v1):
     assert not is_replay(create(v1))
 
 
-def test_calls_are_recorded_and_counted(server, v1):
+def test_calls_are_recorded_and_counted(server):
+    key = server.keys.issue("test")
+    v1 = client(server, key)
     create(v1)
-    v1.webhook_endpoints.list({"limit": 1})
-    first, second = server.requests
-    assert (first.method, first.path, first.idempotency_key) == ("POST", "/v1/payment_intents", "once")
-    assert (first.params["amount"], first.params["automatic_payment_methods"]["enabled"]) == ("2200", "true")
-    assert (first.livemode, first.status, first.stripe_version) == (False, 200, stripe.api_version)
-    assert len(first.key_last4) == 4
-    assert (second.method, second.params, second.idempotency_key) == ("GET", {"limit": "1"}, None)
-    assert (first.connection, second.connection, server.connections) == (1, 1, 1)
+    v1.balance.retrieve()
+    assert server.requests == [
+        RequestRecord("POST", "/v1/payment_intents", "once", key[-4:], 200),
+        RequestRecord("GET", "/v1/balance", None, key[-4:], 200),
+    ]
+    assert server.connections == 1
     counts = {"requests": 2, "connections": 2, "payment_intents": {"test": {"succeeded": 1}, "live": {}}}
     assert send(server, "GET", "/_devstack/state") == (200, counts)
 

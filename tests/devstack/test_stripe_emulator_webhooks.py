@@ -50,17 +50,6 @@ def receiver():
     receiver.stop()
 
 
-@pytest.fixture
-def server():
-    with StripeServer(webhook_pause=PAUSE) as running:
-        yield running
-
-
-@pytest.fixture
-def v1(server):
-    return client(server)
-
-
 def listen(v1, url, *types, **params):
     return v1.webhook_endpoints.create({"url": url, "enabled_events": list(types or [SUCCEEDED]), **params})
 
