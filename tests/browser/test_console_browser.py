@@ -9,7 +9,7 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Route, expect
 
-from tests.support.chromium import needs_chromium
+from tests.support.chromium import needs_chromium, page
 from tests.support.console import CARDS, Console
 from tests.support.make_run import Run
 from tests.support.stack import eventually
@@ -19,9 +19,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser"), needs_chromi
 
 @pytest.fixture
 def console(run: Run, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Console]:
-    console = Console(run, chromium, **getattr(request, "param", {}))
-    yield console
-    console.close()
+    # Without animations: a half-faded text has no contrast to check, and the CPU paints every frame.
+    options = {"locale": "en-US", "reduced_motion": "reduce", **getattr(request, "param", {})}
+    with page(chromium, **options) as opened:
+        console = Console(run, opened)
+        yield console
+    console.post("/clear-faults")
+    assert console.hosts == {"127.0.0.1"}
 
 
 def test_the_price_follows_the_notes(console: Console):
