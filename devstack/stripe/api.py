@@ -55,7 +55,6 @@ class Api:
         account = self.accounts[key.livemode]
         if not key.allows(route.permission):
             raise errors.forbidden(keys.masked(request.key or ""), account.id, route.permission)
-        request.validate_version()
         idempotency_key = request.idempotency_key
         params = request.params
         call = self.call(account, id=object_id, request_id=headers["Request-Id"], idempotency_key=idempotency_key)

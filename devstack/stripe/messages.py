@@ -2,7 +2,6 @@
 
 import functools
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,6 @@ from werkzeug.datastructures import Authorization
 from devstack.stripe import errors, forms
 
 _FORM = "application/x-www-form-urlencoded"
-_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(;.*)?")
 
 
 @dataclass(frozen=True)
@@ -49,12 +47,6 @@ class Request:
                 "help at https://support.stripe.com/."
             )
         return forms.decode("&".join(part for part in (self.query, self.body.decode(errors="replace")) if part))
-
-    def validate_version(self) -> None:
-        """Raise StripeError 400 if the request names a malformed API version."""
-        version = self.headers.get("stripe-version")
-        if version is not None and not _VERSION.fullmatch(version):
-            raise errors.invalid_request(f"Invalid Stripe API version: {version}")
 
 
 @dataclass(frozen=True)

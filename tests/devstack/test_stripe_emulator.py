@@ -157,15 +157,6 @@ def test_every_object_has_the_fields_that_stripe_python_requires(server, v1):
         assert_whole(item)
 
 
-def test_a_request_is_a_form_with_a_known_version(server):
-    form = {"Authorization": f"Bearer {server.keys.issue('test')}", "Content-Type": "application/x-www-form-urlencoded"}
-    path, body = "/v1/webhook_endpoints", "url=http://127.0.0.1:1&enabled_events[]=*"
-    assert send(server, "POST", path, body, **form, Stripe_Version="2026-10-28.endive")[0] == 200
-    assert send(server, "POST", f"{path}?{body}", **form)[0] == 200
-    assert send(server, "POST", path, body, **form, Stripe_Version="latest")[0] == 400
-    assert send(server, "POST", path, body, **{**form, "Content-Type": "application/json"})[0] == 400
-
-
 @pytest.mark.parametrize(("mode", "name"), [("test", "pm_card_visa"), ("live", "pm_live_visa")])
 def test_a_restricted_key_has_its_mode_and_its_permissions(server, mode, name):
     key = server.keys.issue(mode, ["rak_payment_intent_write", "rak_charge_read"])
@@ -197,11 +188,15 @@ def test_a_key_is_issued_and_revoked_over_http(server):
     assert send(server, "POST", "/_devstack/keys/revoke", {"key": key})[0] == 400
 
 
-def test_the_key_comes_as_stripe_python_or_as_curl_sends_it(server):
+def test_key_and_form_come_as_stripe_python_or_as_curl_sends_them(server):
     user = base64.b64encode(server.keys.issue("test").encode() + b":").decode()
     assert send(server, "GET", "/v1/balance", Authorization=f"Basic {user}")[0] == 200
     for header in ("", "Bearer ", "Basic !", "Digest x", "Bearer pk_test_abcdefgh"):
         assert send(server, "GET", "/v1/balance", Authorization=header)[0] == 401
+    status, response = send(
+        server, "POST", "/v1/refunds", "{}", Authorization=f"Basic {user}", Content_Type="application/json"
+    )
+    assert (status, "content type" in response["error"]["message"]) == (400, True)
 
 
 @pytest.mark.parametrize(
