@@ -113,6 +113,7 @@ def test_notify_runs_from_it_too(stack: Stack, unpacked: Path):
     event = {"Records": [{"EventSource": "aws:sns", "Sns": {**SNS, "Message": json.dumps(message)}}]}
     with LambdaContainer(unpacked, "app.notify", stack.environment(), isolated=True) as container:
         assert container.invoke(event) is None
+    assert (stack.reads(), stack.stripe.requests) == (0, [])  # no secret, no payment
     assert any("pi_packaged" in text for text in stack.texts())
 
 
