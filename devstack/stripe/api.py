@@ -88,14 +88,12 @@ def _execute(route: Route, call: Call) -> Response:
             response = expansions.expand(route.handle(call), call.params.get("expand", []), call.account)
             return Response(200, encode(response), headers)
         except Exception as error:  # noqa: BLE001 - see error_response
-            mode = "" if call.account.livemode else "test/"
-            log_url = f"https://dashboard.stripe.com/{mode}logs/{call.request_id}"
-            return dataclasses.replace(error_response(error, request_log_url=log_url), headers=headers)
+            return dataclasses.replace(error_response(error), headers=headers)
 
 
-def error_response(error: Exception, **members: str) -> Response:
+def error_response(error: Exception) -> Response:
     """Return the response of an error; a bug of the emulator returns a 500 that names it, not a cut connection."""
     if not isinstance(error, StripeError):
         error = StripeError(500, "api_error", f"The emulator failed: {type(error).__name__}: {error}")
-    body = encode({"error": dict(sorted({**error.error, **members}.items()))})
+    body = encode({"error": dict(sorted(error.error.items()))})
     return Response(error.status, body, error.headers)

@@ -5,8 +5,6 @@ from devstack.stripe.calls import Call
 from devstack.stripe.cards import Decline
 from devstack.stripe.payment_methods import card_details
 
-_COPIED_FROM_INTENT = ("amount", "currency", "description", "receipt_email", "statement_descriptor_suffix")
-
 
 def create(call: Call, intent: Object, method: Object, decline: Decline | None) -> Object:
     """Charge a card, successfully if ``decline`` is None, and emit the charge's event."""
@@ -14,7 +12,7 @@ def create(call: Call, intent: Object, method: Object, decline: Decline | None) 
     card = call.account.cards[method["id"]]
     charge = call.new(
         "charge",
-        **{member: intent[member] for member in _COPIED_FROM_INTENT},
+        **{member: intent[member] for member in ("amount", "currency", "description")},
         amount_captured=intent["amount"] if paid else 0,
         amount_refunded=0,
         billing_details=method["billing_details"],

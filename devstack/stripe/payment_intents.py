@@ -7,8 +7,7 @@ from devstack.stripe.calls import Call
 _CANCELABLE = ("requires_payment_method", "requires_action", "processing")
 _SUPPORTED = {
     "amount", "automatic_payment_methods", "confirm", "confirmation_token", "currency", "description", "expand",
-    "metadata", "payment_method", "payment_method_data", "receipt_email", "statement_descriptor_suffix",
-    "use_stripe_sdk",
+    "metadata", "payment_method", "payment_method_data", "use_stripe_sdk",
 }  # fmt: skip
 _REDIRECTS = (
     "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these "
@@ -65,7 +64,7 @@ def _new(call: Call, method: Object) -> Object:
     card_options = dict.fromkeys(("installments", "mandate_options", "network"))
     intent = call.new(
         "payment_intent",
-        **{name: params.get(name) for name in ("description", "receipt_email", "statement_descriptor_suffix")},
+        description=params.get("description"),
         amount=params["amount"],
         amount_capturable=0,
         amount_details={"tip": {}},
