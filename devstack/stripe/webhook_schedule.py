@@ -25,6 +25,7 @@ class Delivery:
     created: float  # Unix seconds
     lose_first: bool = False
     attempts: int = 0
+    cancelled: bool = False
 
 
 class RetrySchedule:
@@ -69,10 +70,12 @@ class RetrySchedule:
                 self._push(delivery, pause)
 
     def cancel(self, endpoint_id: str) -> None:
-        """Give up every delivery to an endpoint that waits for an attempt."""
+        """Give up every delivery to an endpoint. An attempt under way ends, and is not retried."""
         with self._lock:
             self._waiting = [entry for entry in self._waiting if entry[-1].endpoint_id != endpoint_id]
             heapq.heapify(self._waiting)
+            for delivery in self._running:
+                delivery.cancelled = delivery.cancelled or delivery.endpoint_id == endpoint_id
             self._done.notify_all()
 
     def stop(self, interrupt: Callable[[], None]) -> None:
@@ -121,7 +124,7 @@ class RetrySchedule:
         with self._lock:
             self._running.discard(delivery)
             is_expired = self._clock() - delivery.created >= _GIVE_UP_AFTER
-            if retry and not (is_expired or self.stopping):
+            if retry and not (is_expired or delivery.cancelled or self.stopping):
                 self._push(delivery, self._first_pause * pauses_after(delivery.attempts))
             elif not self.pending:
                 self._done.notify_all()

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Request, Response
 
 from devstack.loopback_server import LoopbackServer
 from devstack.stripe.server import StripeServer
+from tests.support.stack import eventually
 from tests.support.stripe_client import PAY, VISA, client, send
 
 SUCCEEDED = "payment_intent.succeeded"
@@ -133,19 +134,25 @@ def test_each_attempt_has_its_own_timestamp_and_after_three_days_there_is_none(r
     assert timestamps == ["t=1700000000", "t=1700086400", "t=1700172800"]
 
 
+@pytest.mark.parametrize("moment", ["during an attempt", "after it"])
 @pytest.mark.parametrize("end", ["delete", "disable"])
-def test_deleting_or_disabling_an_endpoint_ends_its_deliveries(receiver, end):
+def test_deleting_or_disabling_an_endpoint_ends_its_deliveries(receiver, end, moment):
     with StripeServer(webhook_pause=NEVER) as server:
         v1 = client(server)
         receiver.statuses = [500]
+        receiver.open.clear()
         endpoint = listen(v1, receiver.url)
         pay(v1)
         assert receiver.arrived.acquire(timeout=LONG)
         assert not server.webhooks.wait(0)
+        if moment == "after it":
+            receiver.open.set()
+            assert eventually(lambda: server.webhooks.attempts)
         if end == "delete":
             v1.webhook_endpoints.delete(endpoint.id)
         else:
             v1.webhook_endpoints.update(endpoint.id, {"disabled": True})
+        receiver.open.set()
         wait_for_deliveries(server)
         pay(v1)
         assert server.webhooks.pending == 0
