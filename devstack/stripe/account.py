@@ -47,9 +47,7 @@ class Account:
         self.livemode = livemode
         self.lock = threading.RLock()
         self.tables: dict[str, dict[str, Object]] = {kind: {} for kind in _TYPES}
-        # The card of each PaymentMethod, and the PaymentMethods that a payment has used up.
-        self.cards: dict[str, Card] = {}
-        self.used: set[str] = set()
+        self.cards: dict[str, Card] = {}  # of each PaymentMethod
         # The signing secrets of each webhook endpoint, latest first, with the Unix time at which each expires.
         self.signing_secrets: dict[str, list[tuple[str, float]]] = {}
         # Whether the bank declines every card.

@@ -9,7 +9,6 @@
 | ``POST /_devstack/payment_intents/{id}/dispute`` | |
 | ``POST /_devstack/webhooks`` | the parameters of :meth:`devstack.stripe.webhooks.Webhooks.inject_faults` |
 | ``POST /_devstack/webhook_endpoints/{id}/roll`` | ``{"keep_old_for": 60}``, in seconds |
-| ``POST /_devstack/events/{id}/resend`` | |
 | ``POST /_devstack/keys`` | ``{"mode": "test"}`` or ``"live"``; for a restricted key, also ``"restricted_to": [...]`` |
 | ``POST /_devstack/keys/revoke`` | ``{"key": "sk_test_..."}`` |
 | ``GET /_devstack/state`` | |
@@ -31,7 +30,7 @@ _FAULT: dict[str, Any] = {
     **dict.fromkeys(("count", "status"), int),
     **dict.fromkeys(("delay", "delay_after"), _NUMBER),
     **dict.fromkeys(("cut", "body", "match"), str),
-    **dict.fromkeys(("executed", "saved"), bool),
+    "executed": bool,
 }
 _WEBHOOK_FAULTS: dict[str, Any] = {"duplicate_every": int, "fail_every": int, "shuffle": _NUMBER}
 
@@ -76,8 +75,6 @@ def _handle(emulator: Emulator, connections: int, request: Request) -> Mapping[s
         case "POST", "webhook_endpoints", name, "roll" if name:
             roll = _body(request, {"keep_old_for": _NUMBER}, ("keep_old_for",))
             return {"secret": emulator.webhooks.roll(name, roll["keep_old_for"])}
-        case "POST", "events", name, "resend" if name:
-            return {"deliveries": emulator.webhooks.resend(name)}
     raise StripeError(404, "invalid_request_error", f"There is no {request.method} {request.path}.")
 
 

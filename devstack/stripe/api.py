@@ -26,18 +26,15 @@ class Api:
         self._clock = clock
         self._results = Results(clock)
 
-    def respond(
-        self, request: Request, pause: Callable[[], None] = lambda: None, failure: StripeError | None = None
-    ) -> Response:
+    def respond(self, request: Request, pause: Callable[[], None]) -> Response:
         """Respond to a call.
 
         :param pause: is called just before the execution, while the idempotency key is in use. If it raises
             ConnectionAbortedError, nothing is executed, and the key is free again.
-        :param failure: the result of the execution, instead of executing the call.
         """
         headers = response_headers(request)
         try:
-            result = self._run(request, headers, pause, failure)
+            result = self._run(request, headers, pause)
             return dataclasses.replace(result, headers=headers)
         except ConnectionAbortedError:
             raise
@@ -51,16 +48,13 @@ class Api:
         """Create a call, either of a client or of the emulator itself, as when a customer authenticates."""
         return Call(account, self.feed, self.webhooks, int(self._clock()), **members)
 
-    def _run(
-        self, request: Request, headers: dict[str, str], pause: Callable[[], None], failure: StripeError | None
-    ) -> Response:
+    def _run(self, request: Request, headers: dict[str, str], pause: Callable[[], None]) -> Response:
         """Return the result of a call, and add to the response's headers."""
         route, object_id = routes.find_route(request.method, request.path)
         key = self.keys.authenticate(request.key)
         account = self.accounts[key.livemode]
         if not key.allows(route.permission):
             raise errors.forbidden(keys.masked(request.key or ""), account.id, route.permission)
-        request.validate_version()
         idempotency_key = request.idempotency_key
         params = request.params
         call = self.call(account, id=object_id, request_id=headers["Request-Id"], idempotency_key=idempotency_key)
@@ -69,7 +63,7 @@ class Api:
             converted = parameters.validate(params, route.shape)
             route.validate_params(converted)
             pause()
-            return _execute(route, dataclasses.replace(call, params=converted), failure)
+            return _execute(route, dataclasses.replace(call, params=converted))
 
         if idempotency_key is None:
             return execute()
@@ -87,23 +81,19 @@ def response_headers(request: Request) -> dict[str, str]:
     return {"Request-Id": new_id("req", 14), "Stripe-Version": request.headers.get("stripe-version", API_VERSION)}
 
 
-def _execute(route: Route, call: Call, failure: StripeError | None) -> Response:
+def _execute(route: Route, call: Call) -> Response:
     headers = {"Request-Id": call.request_id or ""}
     with call.account.lock:
         try:
-            if failure is not None:
-                raise failure
             response = expansions.expand(route.handle(call), call.params.get("expand", []), call.account)
             return Response(200, encode(response), headers)
         except Exception as error:  # noqa: BLE001 - see error_response
-            mode = "" if call.account.livemode else "test/"
-            log_url = f"https://dashboard.stripe.com/{mode}logs/{call.request_id}"
-            return dataclasses.replace(error_response(error, request_log_url=log_url), headers=headers)
+            return dataclasses.replace(error_response(error), headers=headers)
 
 
-def error_response(error: Exception, **members: str) -> Response:
+def error_response(error: Exception) -> Response:
     """Return the response of an error; a bug of the emulator returns a 500 that names it, not a cut connection."""
     if not isinstance(error, StripeError):
         error = StripeError(500, "api_error", f"The emulator failed: {type(error).__name__}: {error}")
-    body = encode({"error": dict(sorted({**error.error, **members}.items()))})
+    body = encode({"error": dict(sorted(error.error.items()))})
     return Response(error.status, body, error.headers)

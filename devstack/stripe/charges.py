@@ -1,16 +1,9 @@
-"""Charges, one for each attempt that reaches the card, whether it succeeds or is declined; and their balance."""
-
-from collections import Counter
+"""Charges, one for each attempt that reaches the card, whether it succeeds or is declined; and the balance."""
 
 from devstack.stripe.account import Object, new_id
 from devstack.stripe.calls import Call
 from devstack.stripe.cards import Decline
 from devstack.stripe.payment_methods import card_details
-
-_COPIED_FROM_INTENT = (
-    "amount", "application_fee_amount", "currency", "customer", "description", "on_behalf_of", "receipt_email",
-    "shipping", "statement_descriptor", "statement_descriptor_suffix", "transfer_data", "transfer_group",
-)  # fmt: skip
 
 
 def create(call: Call, intent: Object, method: Object, decline: Decline | None) -> Object:
@@ -19,7 +12,7 @@ def create(call: Call, intent: Object, method: Object, decline: Decline | None) 
     card = call.account.cards[method["id"]]
     charge = call.new(
         "charge",
-        **{member: intent[member] for member in _COPIED_FROM_INTENT},
+        **{member: intent[member] for member in ("amount", "currency", "description")},
         amount_captured=intent["amount"] if paid else 0,
         amount_refunded=0,
         billing_details=method["billing_details"],
@@ -66,18 +59,12 @@ def _outcome(decline: Decline | None) -> Object:
 
 
 def retrieve_balance(call: Call) -> Object:
-    """Handle ``GET /v1/balance``: charges minus refunds. The emulator has no fees or payouts, so all stays pending."""
-    pending: Counter[str] = Counter(usd=0)
-    for charge in call.account.tables["charge"].values():
-        pending[charge["currency"]] += charge["amount_captured"] - charge["amount_refunded"]
+    """Handle ``GET /v1/balance``. The emulator keeps no accounts, so the balance is 0."""
+    funds = [{"amount": 0, "currency": "usd", "source_types": {"card": 0}}]
     return {
         **dict.fromkeys(("connect_reserved", "instant_available", "issuing", "refund_and_dispute_prefunding")),
         "object": "balance",
-        "available": [_funds(currency, 0) for currency in pending],
+        "available": funds,
         "livemode": call.account.livemode,
-        "pending": [_funds(currency, amount) for currency, amount in pending.items()],
+        "pending": funds,
     }
-
-
-def _funds(currency: str, amount: int) -> Object:
-    return {"amount": amount, "currency": currency, "source_types": {"card": amount}}

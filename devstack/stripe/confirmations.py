@@ -3,7 +3,7 @@
 import copy
 from typing import Literal
 
-from devstack.stripe import cards, charges, errors, payment_methods
+from devstack.stripe import cards, charges, errors
 from devstack.stripe.account import Object, new_id
 from devstack.stripe.calls import Call
 from devstack.stripe.cards import Decline
@@ -11,83 +11,25 @@ from devstack.stripe.errors import StripeError
 
 Outcome = Literal["succeed", "fail"]
 
-_CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
-
-_RETURN_URL_MISSING = (
-    "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these "
-    "payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want "
-    "to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and "
-    "`automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents."
-)
-_ALREADY_SUCCEEDED = (
-    "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed."
-)
-_METHOD_MISSING = (
-    "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the "
-    "PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a payment method "
-    "or ConfirmationToken."
-)
+UNEXPECTED_STATE = "payment_intent_unexpected_state"
 _AUTHENTICATION_FAILED = (
     "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new PaymentMethod "
     "to attempt to fulfill this PaymentIntent again."
 )
 
 
-def confirm(call: Call) -> Object:
-    """Handle ``POST /v1/payment_intents/{id}/confirm``."""
-    intent = call.account.find("payment_intent", call.id)
-    status = intent["status"]
-    if status not in _CONFIRMABLE:
-        message = (
-            f"You cannot confirm this PaymentIntent because it has a status of {status}. Only a PaymentIntent with one "
-            f"of the following statuses may be confirmed: {', '.join(_CONFIRMABLE)}."
-        )
-        raise unexpected_state(_ALREADY_SUCCEEDED if status == "succeeded" else message, intent)
-    method = payment_methods.choose(call)
-    validate(call, intent, method)
-    for name in ("receipt_email", "setup_future_usage", "shipping"):
-        if name in call.params:
-            intent[name] = call.params[name] or None
-    attempt(call, intent, method)
-    return intent
-
-
 def unexpected_state(message: str, intent: Object) -> StripeError:
     """Create the error for a call that a PaymentIntent's status does not allow."""
-    code = "payment_intent_unexpected_state"
-    return errors.invalid_request(message, code=code, payment_intent=copy.deepcopy(intent))
+    return errors.invalid_request(message, code=UNEXPECTED_STATE, payment_intent=copy.deepcopy(intent))
 
 
-def validate(call: Call, intent: Object, method: Object | None) -> None:
-    """Validate a confirmation before anything changes; see :func:`attempt`."""
-    if method is None and intent["payment_method"] is None:
-        raise unexpected_state(_METHOD_MISSING, intent)
-    automatic = intent["automatic_payment_methods"]
-    if automatic["enabled"] and automatic["allow_redirects"] != "never" and "return_url" not in call.params:
-        raise errors.invalid_request(_RETURN_URL_MISSING, "return_url")
-
-
-def attempt(call: Call, intent: Object, method: Object | None) -> None:
-    """Attempt a payment, and update its PaymentIntent.
-
-    :param method: the call's PaymentMethod; None for the PaymentIntent's own.
-    :raises StripeError: 402, the card is declined.
-    """
-    if method is None:
-        method = call.account.find("payment_method", intent["payment_method"])
-    intent.update(payment_method=method["id"], last_payment_error=None, next_action=None)
+def attempt(call: Call, intent: Object, method: Object) -> None:
+    """Attempt a payment, and update its PaymentIntent; StripeError 402 if the card is declined."""
     card = call.account.cards[method["id"]]
-    if not (card.authentication or _requests_authentication(call)):
-        error = _charge(call, intent, method, card.decline)
-    elif call.params.get("off_session", False) not in (False, ""):
-        error = _charge(call, intent, method, cards.AUTHENTICATION_REQUIRED)
-    elif call.params.get("error_on_requires_action"):
-        error = _fail(call, intent, _card_error(cards.AUTHENTICATION_NOT_HANDLED, method))
-    else:
-        intent.update(status="requires_action", next_action=_next_action(call))
+    if card.authentication:
+        intent.update(status="requires_action", next_action=_next_action())
         call.emit("payment_intent.requires_action", intent)
-        return
-    if error is not None:
+    elif error := _charge(call, intent, method, card.decline):
         error.error["payment_intent"] = copy.deepcopy(intent)
         raise error
 
@@ -122,7 +64,6 @@ def _find_with_status(call: Call, status: str, otherwise: str, outcome: Outcome)
 
 def _charge(call: Call, intent: Object, method: Object, decline: Decline | None) -> StripeError | None:
     """Charge the card, and update the PaymentIntent. Return the error if the card is declined."""
-    call.account.used.add(method["id"])
     if decline is None and call.account.declining:
         decline = cards.GENERIC
     if call.account.cards[method["id"]].processing and decline is None and intent["status"] != "processing":
@@ -153,16 +94,8 @@ def _card_error(decline: Decline, method: Object, charge_id: str | None = None) 
     return StripeError(402, "card_error", decline.message, None, **members, payment_method=copy.deepcopy(method))
 
 
-def _requests_authentication(call: Call) -> bool:
-    options = call.params.get("payment_method_options", {}).get("card", {})
-    return isinstance(options, dict) and options.get("request_three_d_secure") in ("any", "challenge")
-
-
-def _next_action(call: Call) -> Object:
+def _next_action() -> Object:
     source = new_id("payatt", 20)
     url = f"https://hooks.stripe.com/3d_secure_2/hosted?payment_attempt={source}"
-    if "return_url" in call.params and not call.params.get("use_stripe_sdk"):
-        redirect = {"return_url": call.params["return_url"], "url": url}
-        return {"type": "redirect_to_url", "redirect_to_url": redirect}
     sdk = {"type": "three_d_secure_redirect", "source": source, "stripe_js": url}
     return {"type": "use_stripe_sdk", "use_stripe_sdk": sdk}

@@ -19,11 +19,11 @@ class Listener(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, address: tuple[str, int], respond: Callable[[Request, int], Response | None], stopping: threading.Event
+        self, address: tuple[str, int], respond: Callable[[Request], Response | None], stopping: threading.Event
     ) -> None:
         """Bind the address; OSError if the port is taken.
 
-        :param respond: receives each request and the number of its connection; None cuts the connection.
+        :param respond: receives each request; None cuts the connection.
         :param stopping: once set, new connections are cut.
         """
         self.respond = respond
@@ -34,16 +34,15 @@ class Listener(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     @contextlib.contextmanager
-    def registered(self, connection: socket.socket) -> Iterator[int]:
-        """Register a connection while it is open, and yield its number; the first is 1."""
+    def registered(self, connection: socket.socket) -> Iterator[None]:
+        """Register a connection while it is open."""
         with self._lock:
             self._open[connection] = threading.current_thread()
             self.accepted += 1
-            number = self.accepted
             if self.stopping.is_set():
                 _cut(connection)
         try:
-            yield number
+            yield
         finally:
             with self._lock:
                 del self._open[connection]
@@ -72,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Listener
 
     def handle(self) -> None:
-        with self.server.registered(self.connection) as self._number:
+        with self.server.registered(self.connection):
             super().handle()
 
     def do_GET(self) -> None:
@@ -81,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         path, _, query = self.path.partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
-        response = self.server.respond(Request(self.command, path, query, body, headers), self._number)
+        response = self.server.respond(Request(self.command, path, query, body, headers))
         if response is None:
             self.close_connection = True
             _cut(self.connection)

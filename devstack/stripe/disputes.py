@@ -7,12 +7,12 @@ from devstack.stripe.account import Object
 from devstack.stripe.calls import Call
 
 _RESPONSE_SECONDS = 7 * 86400  # the card networks allow 7 to 21 days
-_FRAUD = {"visa": "10.4", "mastercard": "4837"}  # the networks' reason codes for fraud
+_FRAUD = "10.4"  # Visa's reason code
 _EVIDENCE = dict.fromkeys(stripe.Dispute.Evidence.__annotations__)
 
 
 def create(call: Call) -> Object:
-    """Dispute a payment as the bank, and emit the event. The balance does not change."""
+    """Dispute a payment as the bank, and emit the event."""
     intent = call.account.find("payment_intent", call.id)
     if intent["status"] != "succeeded":
         message = f"This PaymentIntent has the status {intent['status']}, so there is no payment to dispute."
@@ -27,9 +27,7 @@ def create(call: Call) -> Object:
 
 
 def _new(call: Call, charge: Object) -> Object:
-    brand = charge["payment_method_details"]["card"]["brand"]
-    code = _FRAUD.get(brand)
-    card = {"brand": brand, "case_type": "chargeback", "network": brand, "network_reason_code": code}
+    card = {"brand": "visa", "case_type": "chargeback", "network": "visa", "network_reason_code": _FRAUD}
     return call.new(
         "dispute",
         amount=charge["amount"],
@@ -48,7 +46,7 @@ def _new(call: Call, charge: Object) -> Object:
         },
         is_charge_refundable=False,
         metadata={},
-        network_reason_code=code,
+        network_reason_code=_FRAUD,
         payment_intent=charge["payment_intent"],
         payment_method_details={"card": card, "type": "card"},
         reason="fraudulent",

@@ -11,7 +11,6 @@ from devstack.stripe import confirmations, disputes, errors
 from devstack.stripe.account import find_account
 from devstack.stripe.api import Api, error_response, response_headers
 from devstack.stripe.confirmations import Outcome
-from devstack.stripe.errors import StripeError
 from devstack.stripe.faults import Fault, Faults
 from devstack.stripe.messages import Request, RequestRecord, Response
 
@@ -74,13 +73,16 @@ class Emulator:
         """
         return self._act(payment_intent, disputes.create)
 
-    def respond(self, request: Request, connection: int) -> Response | None:
-        """Respond to a call with the fault that matches it; return None if the numbered connection must be cut."""
+    def respond(self, request: Request) -> Response | None:
+        """Respond to a call with the fault that matches it; return None if its connection must be cut."""
         fault = self.faults.next(request.method, request.path)
         response = self._respond_with_fault(request, fault)
         if self.faults.hold(fault.delay_after, self.stopping) or fault.cut is not None:
             response = None
-        self.requests.append(self._record(request, connection, response.status if response else None))
+        key_last4 = request.key[-4:] if request.key else None
+        status = response.status if response else None
+        record = RequestRecord(request.method, request.path, request.idempotency_key, key_last4, status)
+        self.requests.append(record)
         return response
 
     def _act(self, payment_intent: str, act: Callable[..., dict[str, Any]], *outcome: Outcome) -> dict[str, Any]:
@@ -100,30 +102,11 @@ class Emulator:
         response = None
         try:
             if fault.executes:
-                failure = errors.from_status(fault.status) if fault.saved and fault.status else None
-                response = self._api.respond(request, pause, failure)
+                response = self._api.respond(request, pause)
             pause()
         except ConnectionAbortedError:
             return None
-        return _fault_response(fault, request) if fault.replaces_response and not fault.saved else response
-
-    def _record(self, request: Request, connection: int, status: int | None) -> RequestRecord:
-        try:
-            params = request.params
-        except StripeError:
-            params = {}
-        key = self.keys.find(request.key)
-        return RequestRecord(
-            request.method,
-            request.path,
-            params,
-            request.idempotency_key,
-            request.key[-4:] if request.key else None,
-            key.livemode if key else None,
-            connection,
-            status,
-            request.headers.get("stripe-version"),
-        )
+        return _fault_response(fault, request) if fault.replaces_response else response
 
     def _objects(self, kind: str) -> list[dict[str, Any]]:
         objects = []

@@ -20,8 +20,6 @@ class Fault:
     :param match: the calls with the fault, by the beginning of their path or of method and path:
         ``/v1/payment_intents``, ``POST /v1/refunds``.
     :param executed: with a ``status`` or ``body``, execute the call nevertheless, and store the true result.
-    :param saved: let the execution itself end with ``status`` and charge nothing. The idempotency key stores the error,
-        as Stripe stores a 500.
     """
 
     status: int | None = None
@@ -31,7 +29,6 @@ class Fault:
     body: bytes | None = None
     match: str = "/v1/"
     executed: bool = False
-    saved: bool = False
 
     @property
     def replaces_response(self) -> bool:
@@ -41,7 +38,7 @@ class Fault:
     @property
     def executes(self) -> bool:
         """Whether the call is executed."""
-        return self.cut != "before" and (self.executed or self.saved or not self.replaces_response)
+        return self.cut != "before" and (self.executed or not self.replaces_response)
 
     def matches(self, method: str, path: str) -> bool:
         """Return whether a call has the fault."""
@@ -59,8 +56,6 @@ class Fault:
             raise ValueError(f"cut is {self.cut!r}: it must be 'before' or 'after'.")
         if self.executed and not self.replaces_response:
             raise ValueError("executed needs a status or a body.")
-        if self.saved and (status is None or status < 400 or self.body is not None or self.executed):
-            raise ValueError("saved needs a status of 400 or more, and excludes body and executed.")
 
 
 NONE = Fault()

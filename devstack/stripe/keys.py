@@ -25,10 +25,6 @@ _NO_KEY = (
     "auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication for "
     "details, or we can help at https://support.stripe.com/."
 )
-_PUBLISHABLE_KEY = (
-    "This API call cannot be made with a publishable API key. Please use a secret API key. You can find a list of "
-    "your API keys at https://dashboard.stripe.com/account/apikeys."
-)
 
 
 @dataclass(frozen=True)
@@ -85,15 +81,13 @@ class Keys:
         return self._keys.get(value) if value else None
 
     def authenticate(self, value: str | None) -> Key:
-        """Return the valid key of a request; StripeError 401 if it is missing, unknown, revoked or publishable."""
+        """Return the valid key of a request; StripeError 401 if it is missing, unknown or revoked."""
         if not value:
             raise errors.unauthenticated(_NO_KEY)
         if key := self.find(value):
             return key
         if value in self._keys:
             raise errors.unauthenticated(f"Expired API Key provided: {masked(value)}", "api_key_expired")
-        if value.startswith("pk_"):
-            raise errors.unauthenticated(_PUBLISHABLE_KEY, "secret_key_required")
         raise errors.unauthenticated(f"Invalid API Key provided: {masked(value)}")
 
 

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,6 @@ from werkzeug.datastructures import Authorization
 from devstack.stripe import errors, forms
 
 _FORM = "application/x-www-form-urlencoded"
-_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(;.*)?")
 
 
 @dataclass(frozen=True)
@@ -50,12 +48,6 @@ class Request:
             )
         return forms.decode("&".join(part for part in (self.query, self.body.decode(errors="replace")) if part))
 
-    def validate_version(self) -> None:
-        """Raise StripeError 400 if the request names a malformed API version."""
-        version = self.headers.get("stripe-version")
-        if version is not None and not _VERSION.fullmatch(version):
-            raise errors.invalid_request(f"Invalid Stripe API version: {version}")
-
 
 @dataclass(frozen=True)
 class Response:
@@ -70,20 +62,15 @@ class Response:
 class RequestRecord:
     """The record of an API call.
 
-    ``params`` are as sent: nested, with strings for values. ``key_last4`` are the last four characters of the key in
-    the request, valid or not. ``livemode`` is None if the key is not valid. ``connection`` is the number of the
-    connection, from 1. ``status`` is None if the connection was cut.
+    ``key_last4`` are the last four characters of the key in the request, valid or not. ``status`` is None if the
+    connection was cut.
     """
 
     method: str
     path: str
-    params: Mapping[str, Any]
     idempotency_key: str | None
     key_last4: str | None
-    livemode: bool | None
-    connection: int
     status: int | None
-    stripe_version: str | None
 
 
 def encode(value: object) -> bytes:

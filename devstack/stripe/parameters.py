@@ -27,8 +27,7 @@ class _CardByToken(TypedDict):
 # Stripe's API accepts a card's token in payment_method_data. The published specification lacks it, and so do the
 # TypedDicts, which are generated from the specification.
 _ADDITIONAL: dict[str, dict[str, Any]] = {
-    f"PaymentIntent{call}ParamsPaymentMethodData": {"card": NotRequired[_CardByToken], "type": Literal["card"]}
-    for call in ("Create", "Confirm")
+    "PaymentIntentCreateParamsPaymentMethodData": {"card": NotRequired[_CardByToken], "type": Literal["card"]}
 }
 
 

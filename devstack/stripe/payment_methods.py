@@ -1,7 +1,5 @@
 """PaymentMethods, created from the test name in a call."""
 
-from typing import Any
-
 from devstack.stripe import cards, errors
 from devstack.stripe.account import Object
 from devstack.stripe.calls import Call
@@ -17,9 +15,13 @@ _USED_UP = (
 )
 
 
+WAYS = {"payment_method", "payment_method_data", "confirmation_token"}
+_ADDRESS = ("city", "country", "line1", "line2", "postal_code", "state")
+
+
 def validate(params: Object) -> None:
     """Validate that a call has at most one way to pay, and that it is a card."""
-    errors.reject_exclusive(params, "payment_method", "payment_method_data", "confirmation_token")
+    errors.reject_exclusive(params, *WAYS)
     if data := params.get("payment_method_data"):
         if data["type"] != "card":
             raise errors.invalid_request(
@@ -30,27 +32,27 @@ def validate(params: Object) -> None:
             )
         if "card" not in data:
             raise errors.missing_parameter("payment_method_data[card]")
+        if unsupported := sorted(data.keys() - {"type", "card"}):
+            raise errors.invalid_request(
+                "This emulator supports only type and card.", f"payment_method_data[{unsupported[0]}]"
+            )
 
 
-def choose(call: Call) -> Object | None:
-    """Return the PaymentMethod of a call: a new one for a test name, an existing one, or None."""
+def choose(call: Call) -> Object:
+    """Return the PaymentMethod of a call: a new one for a test name. One that exists has been used."""
     params = call.params
     if data := params.get("payment_method_data"):
-        return _new(call, "tok", data["card"]["token"], data)
+        return _new(call, "tok", data["card"]["token"])
     if name := params.get("confirmation_token"):
-        return _new(call, "ctoken", name, {})
-    name = params.get("payment_method")
-    if name is None:
-        return None
+        return _new(call, "ctoken", name)
+    name = params["payment_method"]
     if any(cards.find_card(name, "pm", livemode) for livemode in (False, True)):
-        return _new(call, "pm", name, {})
-    method = call.account.find("payment_method", name, "payment_method")
-    if name in call.account.used:
-        raise errors.invalid_request(_USED_UP, "payment_method")
-    return method
+        return _new(call, "pm", name)
+    call.account.find("payment_method", name, "payment_method")
+    raise errors.invalid_request(_USED_UP, "payment_method")
 
 
-def _new(call: Call, kind: str, name: str, data: Object) -> Object:
+def _new(call: Call, kind: str, name: str) -> Object:
     livemode = call.account.livemode
     card = cards.find_card(name, kind, livemode)
     if card is None:
@@ -58,29 +60,22 @@ def _new(call: Call, kind: str, name: str, data: Object) -> Object:
         raise errors.no_such(_LABELS[kind], name, _PARAMS[kind], exists_in_live=exists_in_live)
     details = {
         **_details(card),
-        "display_brand": card.brand,
+        "display_brand": "visa",
         "generated_from": None,
-        "networks": {"available": [card.brand], "preferred": None},
+        "networks": {"available": ["visa"], "preferred": None},
         "three_d_secure_usage": {"supported": True},
     }
     method = call.new(
         "payment_method",
-        allow_redisplay=data.get("allow_redisplay", "unspecified"),
-        billing_details=_billing_details(data.get("billing_details") or {}),
+        allow_redisplay="unspecified",
+        billing_details={"address": dict.fromkeys(_ADDRESS), **dict.fromkeys(("email", "name", "phone", "tax_id"))},
         card=details,
-        metadata=data.get("metadata") or {},
+        metadata={},
         radar_options={},
         type="card",
     )
     call.account.cards[method["id"]] = card
     return call.account.add(method)
-
-
-def _billing_details(params: Object) -> Object:
-    """Return billing details with every member, None by default."""
-    empty: dict[str, Any] = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
-    members = {name: params.get(name) for name in ("email", "name", "phone", "tax_id")}
-    return {"address": {**empty, **(params.get("address") or {})}, **members}
 
 
 def card_details(card: Card, amount: int) -> Object:
@@ -91,7 +86,7 @@ def card_details(card: Card, amount: int) -> Object:
         **_details(card),
         **dict.fromkeys(unused),
         "amount_authorized": amount,
-        "network": card.brand,
+        "network": "visa",
         "network_token": {"used": False},
         "overcapture": {"maximum_amount_capturable": amount, "status": "unavailable"},
         **{name: {"status": "unavailable"} for name in unavailable},
@@ -100,13 +95,13 @@ def card_details(card: Card, amount: int) -> Object:
 
 def _details(card: Card) -> Object:
     return {
-        "brand": card.brand,
+        "brand": "visa",
         "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
         "country": "US",
         "exp_month": 12,
         "exp_year": 2034,
         "fingerprint": f"fingerprint{card.last4}",
-        "funding": card.funding,
+        "funding": "credit",
         "last4": card.last4,
         "regulated_status": "unregulated",
         "wallet": None,

@@ -8,12 +8,9 @@ from stripe import params as shapes
 
 from devstack.stripe import (
     charges,
-    confirmations,
     errors,
     expansions,
-    lists,
     payment_intents,
-    payment_methods,
     refunds,
     webhook_endpoints,
 )
@@ -43,22 +40,12 @@ class Route:
 
     def validate_params(self, params: Object) -> None:
         """Validate a call's parameters beyond their types."""
-        kind = self.pattern.split("/")[2].removesuffix("s")
-        is_list = self.method == "GET" and "{id}" not in self.pattern
-        expansions.validate(params.get("expand", []), kind, is_list)
+        expansions.validate(params.get("expand", []), self.pattern.split("/")[2].removesuffix("s"))
         self.validate(params)
 
 
 def _retrieve(kind: str) -> Callable[[Call], Object]:
     return lambda call: call.account.find(kind, call.id)
-
-
-def _list(kind: str, *filters: str) -> Callable[[Call], Object]:
-    def handle(call: Call) -> Object:
-        wanted = {name: call.params[name] for name in filters if name in call.params}
-        return lists.page(call, kind, lambda item: wanted.items() <= item.items())
-
-    return handle
 
 
 _INTENTS, _REFUNDS, _ENDPOINTS = "/v1/payment_intents", "/v1/refunds", "/v1/webhook_endpoints"
@@ -67,23 +54,17 @@ _INTENT, _ENDPOINT = _INTENTS + "/{id}", _ENDPOINTS + "/{id}"
 ROUTES = (
     Route("POST", _INTENTS, "payment_intent", shapes.PaymentIntentCreateParams, payment_intents.create,
           payment_intents.validate_create),
-    Route("GET", _INTENTS, "payment_intent", shapes.PaymentIntentListParams, _list("payment_intent", "customer")),
     Route("GET", _INTENT, "payment_intent", shapes.PaymentIntentRetrieveParams, _retrieve("payment_intent")),
-    Route("POST", _INTENT + "/confirm", "payment_intent", shapes.PaymentIntentConfirmParams, confirmations.confirm,
-          payment_methods.validate),
     Route("POST", _INTENT + "/cancel", "payment_intent", shapes.PaymentIntentCancelParams, payment_intents.cancel),
     Route("GET", "/v1/charges/{id}", "charge", shapes.ChargeRetrieveParams, _retrieve("charge")),
     Route("POST", _REFUNDS, "charge", shapes.RefundCreateParams, refunds.create, refunds.validate_create),
-    Route("GET", _REFUNDS, "charge", shapes.RefundListParams, _list("refund", "charge", "payment_intent")),
     Route("GET", _REFUNDS + "/{id}", "charge", shapes.RefundRetrieveParams, _retrieve("refund")),
     Route("GET", "/v1/disputes/{id}", "dispute", shapes.DisputeRetrieveParams, _retrieve("dispute")),
     Route("GET", "/v1/balance", "balance", shapes.BalanceRetrieveParams, charges.retrieve_balance),
-    Route("GET", "/v1/events", "event", shapes.EventListParams, lists.events,
-          lambda params: errors.reject_exclusive(params, "type", "types")),
     Route("GET", "/v1/events/{id}", "event", shapes.EventRetrieveParams, _retrieve("event")),
     Route("POST", _ENDPOINTS, "webhook", shapes.WebhookEndpointCreateParams, webhook_endpoints.create,
           webhook_endpoints.validate),
-    Route("GET", _ENDPOINTS, "webhook", shapes.WebhookEndpointListParams, _list("webhook_endpoint")),
+    Route("GET", _ENDPOINTS, "webhook", shapes.WebhookEndpointListParams, webhook_endpoints.page),
     Route("GET", _ENDPOINT, "webhook", shapes.WebhookEndpointRetrieveParams, _retrieve("webhook_endpoint")),
     Route("POST", _ENDPOINT, "webhook", shapes.WebhookEndpointUpdateParams, webhook_endpoints.update,
           webhook_endpoints.validate),

@@ -81,10 +81,10 @@ class StripeServer(Emulator):
         """The number of connections accepted so far."""
         return self._listener.accepted
 
-    def respond(self, request: Request, connection: int) -> Response | None:
+    def respond(self, request: Request) -> Response | None:
         """Respond to a call of the API or of the emulator's own addresses; see :meth:`Emulator.respond`."""
         if rejection := self._only.check(request.headers):
             return Response(403, rejection.body(), {"Content-Type": CONTENT_TYPE})
         if request.path.startswith(admin.PREFIX):
             return admin.respond(self, self.connections, request)
-        return super().respond(request, connection)
+        return super().respond(request)

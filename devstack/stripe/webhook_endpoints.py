@@ -36,6 +36,21 @@ def create(call: Call) -> Object:
     return {**call.account.add(endpoint), "secret": secret}
 
 
+def page(call: Call) -> Object:
+    """Handle ``GET /v1/webhook_endpoints``: newest first (https://docs.stripe.com/api/pagination)."""
+    params = call.params
+    limit = params.get("limit", 10)
+    if not 1 <= limit <= 100:
+        raise errors.invalid_request("This value must be 1 to 100.", "limit", "parameter_invalid_integer")
+    if "ending_before" in params:
+        raise errors.invalid_request("This emulator does not support `ending_before`.", "ending_before")
+    items = list(call.account.tables["webhook_endpoint"].values())[::-1]
+    if "starting_after" in params:
+        items = items[items.index(call.account.find("webhook_endpoint", params["starting_after"])) + 1 :]
+    has_more = len(items) > limit
+    return {"object": "list", "data": items[:limit], "has_more": has_more, "url": "/v1/webhook_endpoints"}
+
+
 def update(call: Call) -> Object:
     """Handle ``POST /v1/webhook_endpoints/{id}``."""
     endpoint = call.account.find("webhook_endpoint", call.id)

@@ -80,23 +80,14 @@ class Webhooks:
         """Begin to deliver a new event, and set its ``pending_webhooks``. The account's lock must be held."""
         endpoint_ids = _subscribers(account, event["type"])
         event["pending_webhooks"] = len(endpoint_ids)
-        self._unaccepted.update((event["id"], endpoint_id) for endpoint_id in endpoint_ids)
-        self._deliver(account, event, endpoint_ids)
-
-    def resend(self, event_id: str) -> int:
-        """Deliver an event again, as Stripe's dashboard does, to each endpoint that receives its type now.
-
-        Pending deliveries continue.
-
-        :return: the number of endpoints.
-        :raises StripeError: there is no such event.
-        """
-        account = find_account(self._accounts, "event", event_id)
-        with account.lock:
-            event = account.find("event", event_id)
-            endpoint_ids = _subscribers(account, event["type"])
-            self._deliver(account, event, endpoint_ids)
-        return len(endpoint_ids)
+        for endpoint_id in endpoint_ids:
+            self._unaccepted.add((event["id"], endpoint_id))
+            number = next(self._numbers)
+            delivery = Delivery(account, event["id"], endpoint_id, self._clock())
+            if self.duplicate_every and number % self.duplicate_every == 0:
+                self._schedule.add(dataclasses.replace(delivery), self.random.uniform(0, self.shuffle))
+            delivery.lose_first = self.fail_every > 0 and number % self.fail_every == 0
+            self._schedule.add(delivery, self.random.uniform(0, self.shuffle))
 
     def roll(self, endpoint_id: str, keep_old_for: float = 0.0) -> str:
         """Replace an endpoint's signing secret. Stripe's dashboard does this; its API has no call for it.
@@ -120,15 +111,6 @@ class Webhooks:
     def stop(self) -> None:
         """Give up every delivery, and end every thread."""
         self._schedule.stop(self._sender.stop)
-
-    def _deliver(self, account: Account, event: Object, endpoint_ids: list[str]) -> None:
-        for endpoint_id in endpoint_ids:
-            number = next(self._numbers)
-            delivery = Delivery(account, event["id"], endpoint_id, self._clock())
-            if self.duplicate_every and number % self.duplicate_every == 0:
-                self._schedule.add(dataclasses.replace(delivery), self.random.uniform(0, self.shuffle))
-            delivery.lose_first = self.fail_every > 0 and number % self.fail_every == 0
-            self._schedule.add(delivery, self.random.uniform(0, self.shuffle))
 
     def _attempt(self, delivery: Delivery) -> bool:
         """Make one attempt, and return whether to retry."""

@@ -7,19 +7,7 @@ import pytest
 import stripe
 
 from devstack.stripe.keys import masked
-from devstack.stripe.server import StripeServer
-from tests.support.stripe_client import DECLINED, HERE, PAY, VISA, client, refused, send
-
-
-@pytest.fixture(scope="module")
-def server():
-    with StripeServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def v1(server):
-    return client(server)
+from tests.support.stripe_client import DECLINED, PAY, VISA, client, refused, send
 
 
 def card(token):
@@ -54,44 +42,36 @@ def test_a_valid_card_pays(v1, way):
     refused(v1.payment_intents.create, again, param="payment_method")  # a payment method pays once
 
 
-DECLINES = [
-    ("chargeDeclined", "card_declined", "generic_decline"),
-    ("chargeDeclinedInsufficientFunds", "card_declined", "insufficient_funds"),
-    ("chargeDeclinedExpiredCard", "expired_card", None),
-    ("chargeDeclinedIncorrectCvc", "incorrect_cvc", None),
-    ("chargeDeclinedProcessingError", "processing_error", None),
-]
-
-
-@pytest.mark.parametrize(("name", "code", "decline_code"), DECLINES)
-def test_a_declined_card_is_a_card_error_with_all_its_details(v1, name, code, decline_code):
-    ways = [{"payment_method": f"pm_card_{brand}{name}"} for brand in ("", "visa_")]
-    ways += [card(f"tok_{brand}{name}") for brand in ("", "visa_")]
-    for way in [*ways, {"confirmation_token": f"ctoken_{name}"}]:
-        expected = {"type": "card_error", "code": code, "decline_code": decline_code}
-        error = refused(v1.payment_intents.create, {**PAY, **way}, status=402, **expected)
-        assert isinstance(error, stripe.CardError)
-        assert "card" in error.user_message
-        intent = error.error.payment_intent
-        assert (intent.status, intent.amount_received, intent.payment_method) == ("requires_payment_method", 0, None)
-        assert (intent.last_payment_error.code, error.error.payment_method.type) == (code, "card")
-        assert v1.charges.retrieve(error.error.charge).failure_code == code
-        assert v1.payment_intents.retrieve(intent.id).status == "requires_payment_method"
+@pytest.mark.parametrize(
+    ("way", "code", "decline_code"),
+    [
+        ({"payment_method": "pm_card_visa_chargeDeclinedInsufficientFunds"}, "card_declined", "insufficient_funds"),
+        ({"confirmation_token": "ctoken_chargeDeclined"}, "card_declined", "generic_decline"),
+        (card("tok_chargeDeclinedExpiredCard"), "expired_card", None),
+    ],
+)
+def test_a_declined_card_is_a_card_error_with_all_its_details(v1, way, code, decline_code):
+    expected = {"type": "card_error", "code": code, "decline_code": decline_code}
+    error = refused(v1.payment_intents.create, {**PAY, **way}, status=402, **expected)
+    assert isinstance(error, stripe.CardError)
+    assert "card" in error.user_message
+    intent = error.error.payment_intent
+    assert (intent.status, intent.amount_received, intent.payment_method) == ("requires_payment_method", 0, None)
+    assert (intent.last_payment_error.code, error.error.payment_method.type) == (code, "card")
+    assert v1.charges.retrieve(error.error.charge).failure_code == code
+    assert v1.payment_intents.retrieve(intent.id) == intent
 
 
 @pytest.mark.parametrize(
     ("name", "outcome", "code"),
     [
-        ("pm_card_authenticationRequired", "succeed", None),
-        ("pm_card_threeDSecure2Required", "succeed", None),
-        ("tok_threeDSecure2Required", "succeed", None),
-        ("tok_threeDSecureRequired", "fail", "payment_intent_authentication_failure"),
-        ("pm_card_authenticationRequiredChargeDeclinedInsufficientFunds", "succeed", "card_declined"),
+        ("threeDSecure2Required", "succeed", None),
+        ("authenticationRequired", "fail", "payment_intent_authentication_failure"),
+        ("authenticationRequiredChargeDeclinedInsufficientFunds", "succeed", "card_declined"),
     ],
 )
 def test_a_payment_waits_for_its_customer_to_authenticate(server, v1, name, outcome, code):
-    way = card(name) if name.startswith("tok_") else {"payment_method": name}
-    intent = v1.payment_intents.create({**PAY, **way, "use_stripe_sdk": True})
+    intent = v1.payment_intents.create({**PAY, **card(f"tok_{name}"), "use_stripe_sdk": True})
     assert (intent.status, intent.amount_received, intent.latest_charge) == ("requires_action", 0, None)
     assert intent.client_secret.startswith(intent.id + "_secret_")
     assert intent.next_action.type == "use_stripe_sdk"
@@ -121,16 +101,9 @@ def test_a_payment_is_disputed_once(server, v1):
     assert (dispute.payment_intent, dispute.charge, dispute.amount) == (intent.id, intent.latest_charge, 2200)
     assert v1.charges.retrieve(intent.latest_charge).disputed is True
     refused(v1.refunds.create, {"payment_intent": intent.id}, code="charge_disputed")
-    unpaid = v1.payment_intents.create({"amount": 100, "currency": "usd"})
+    unpaid = v1.payment_intents.create({**PAY, "payment_method": "pm_card_processing"})
     for other, status in ((path, 400), (path.replace(intent.id, unpaid.id), 400), (path.replace(intent.id, "x"), 404)):
         assert send(server, "POST", other)[0] == status
-
-
-def test_redirects_need_a_return_url(v1):
-    for automatic in ({"automatic_payment_methods": {"enabled": True}}, {}):
-        params = {"amount": 2200, "currency": "usd", "confirm": True, "payment_method": "pm_card_visa", **automatic}
-        assert "return_url" in refused(v1.payment_intents.create, params).user_message
-    assert v1.payment_intents.create({**params, "automatic_payment_methods": HERE}).status == "succeeded"
 
 
 def test_an_unknown_name_id_or_address_is_an_error(v1):
@@ -156,92 +129,74 @@ def test_a_charge_is_refunded_in_parts_up_to_its_amount(v1):
 
 
 def test_a_webhook_endpoint_is_managed_and_its_secret_returned_once(v1):
-    ids = []
-    for path in ("a", "b", "c"):
-        endpoint = v1.webhook_endpoints.create({"url": f"http://127.0.0.1:1/{path}", "enabled_events": ["*"]})
-        ids.append(endpoint.id)
+    anywhere = {"url": "http://127.0.0.1:1/", "enabled_events": ["*"]}
+    endpoint, *others = [v1.webhook_endpoints.create(anywhere) for _ in range(3)]
     assert_whole(endpoint)
     assert endpoint.secret.startswith("whsec_")
     assert "secret" not in v1.webhook_endpoints.retrieve(endpoint.id)
     changed = v1.webhook_endpoints.update(endpoint.id, {"disabled": True, "enabled_events": ["charge.refunded"]})
     assert (changed.status, changed.enabled_events) == ("disabled", ["charge.refunded"])
     pages = v1.webhook_endpoints.list({"limit": 1}).auto_paging_iter()  # newest first
-    assert [each.id for each in pages] == ids[::-1]
-    for each in ids:
-        assert v1.webhook_endpoints.delete(each).deleted is True
+    assert [each.id for each in pages] == [others[1].id, others[0].id, endpoint.id]
+    assert v1.webhook_endpoints.delete(endpoint.id).deleted is True
     refused(v1.webhook_endpoints.retrieve, endpoint.id, status=404)
     for url in ("hook", "http://[::1", "http://127.0.0.1:99999", "http://127.0.0.1:0"):
         refused(v1.webhook_endpoints.create, {"url": url, "enabled_events": ["*"]}, code="url_invalid", param="url")
     refused(v1.webhook_endpoints.create, {"url": "http://x.test", "enabled_events": ["charge.eaten"]})
 
 
-def test_every_object_has_the_fields_that_stripe_python_requires(v1):
-    intent = v1.payment_intents.create({**VISA, "expand": ["payment_method", "latest_charge.payment_intent"]})
-    assert intent.latest_charge.payment_intent.id == intent.id
+def test_every_object_has_the_fields_that_stripe_python_requires(server, v1):
+    intent = v1.payment_intents.create({**VISA, "expand": ["payment_method", "latest_charge"]})
     assert (intent.payment_method.card.last4, intent.payment_method.card.brand) == ("4242", "visa")
     charge = v1.charges.retrieve(intent.latest_charge.id)
     refund = v1.refunds.create({"payment_intent": intent.id})
     processing = v1.payment_intents.create({**PAY, "payment_method": "pm_card_processing"})
     declined = refused(v1.payment_intents.create, DECLINED, status=402).error.payment_intent
-    event = v1.events.retrieve(v1.events.list().data[0].id)
+    event = v1.events.retrieve(server.events[-1]["id"])
     for item in (intent, charge, refund, processing, declined, event, v1.balance.retrieve()):
         assert_whole(item)
 
 
-def test_a_request_is_a_form_with_a_known_version(server):
-    form = {"Authorization": f"Bearer {server.keys.issue('test')}", "Content-Type": "application/x-www-form-urlencoded"}
-    path, body = "/v1/payment_intents", "amount=100&currency=usd"
-    assert send(server, "POST", path, body, **form, Stripe_Version="2026-10-28.endive")[0] == 200
-    assert send(server, "POST", f"{path}?{body}", **form)[0] == 200
-    assert send(server, "POST", path, body, **form, Stripe_Version="latest")[0] == 400
-    assert send(server, "POST", path, body, **{**form, "Content-Type": "application/json"})[0] == 400
-
-
-@pytest.mark.parametrize("mode", ["test", "live"])
-@pytest.mark.parametrize("restricted_to", [None, ["rak_payment_intent_write", "rak_charge_read"]])
-def test_livemode_follows_the_key(server, mode, restricted_to):
-    key = server.keys.issue(mode, restricted_to)
-    assert key.startswith(f"{'rk' if restricted_to else 'sk'}_{mode}_")
-    name = {"test": "pm_card_visa", "live": "pm_live_visa"}[mode]
-    intent = client(server, key).payment_intents.create({**PAY, "payment_method": name})
+@pytest.mark.parametrize(("mode", "name"), [("test", "pm_card_visa"), ("live", "pm_live_visa")])
+def test_a_restricted_key_has_its_mode_and_its_permissions(server, mode, name):
+    key = server.keys.issue(mode, ["rak_payment_intent_write", "rak_charge_read"])
+    assert key.startswith(f"rk_{mode}_")
+    restricted = client(server, key)
+    intent = restricted.payment_intents.create({**PAY, "payment_method": name})
     assert intent.livemode is (mode == "live")
-    another = client(server, mode=mode)
-    assert another.charges.retrieve(intent.latest_charge).livemode is (mode == "live")
-    if restricted_to:
-        error = refused(client(server, key).refunds.create, {"payment_intent": intent.id}, status=403)
-        assert isinstance(error, stripe.PermissionError)
-        assert masked(key) in error.user_message
-        assert "'rak_charge_write'" in error.user_message
+    assert restricted.charges.retrieve(intent.latest_charge).livemode is (mode == "live")
+    error = refused(restricted.refunds.create, {"payment_intent": intent.id}, status=403)
+    assert isinstance(error, stripe.PermissionError)
+    assert masked(key) in error.user_message
+    assert "rak_charge_write" in error.user_message
 
 
 def test_each_mode_has_its_own_objects_and_test_names(server, v1):
     live, intent = client(server, mode="live"), v1.payment_intents.create(VISA)
-    error = refused(live.payment_intents.retrieve, intent.id, status=404)
-    assert "exists in test mode, but a live mode key was used" in error.user_message
+    assert "test mode" in refused(live.payment_intents.retrieve, intent.id, status=404).user_message
     for mode, name in ((live, "pm_card_visa"), (v1, "pm_live_visa")):
         refused(mode.payment_intents.create, {**PAY, "payment_method": name}, code="resource_missing")
-    for way in ({"payment_method": "pm_live_chargeDeclined"}, card("tok_live_chargeDeclined")):
-        refused(live.payment_intents.create, {**PAY, **way}, status=402)
+    refused(live.payment_intents.create, {**PAY, **card("tok_live_chargeDeclined")}, status=402)
 
 
-def test_a_key_that_is_not_valid_is_named_but_not_shown(server):
-    error = refused(client(server, "sk_test_abcdefghijklmnop").balance.retrieve, status=401)
-    assert error.user_message == "Invalid API Key provided: sk_test_************mnop"
+def test_a_key_is_issued_and_revoked_over_http(server):
     key = send(server, "POST", "/_devstack/keys", {"mode": "live"})[1]["key"]
     v1 = client(server, key)
     v1.balance.retrieve()
     assert send(server, "POST", "/_devstack/keys/revoke", {"key": key})[0] == 200
-    error = refused(v1.balance.retrieve, status=401, code="api_key_expired")
-    assert masked(key) in error.user_message
-    assert key not in str(error.json_body)
+    refused(v1.balance.retrieve, status=401, code="api_key_expired")
     assert send(server, "POST", "/_devstack/keys/revoke", {"key": key})[0] == 400
 
 
-def test_the_key_comes_as_stripe_python_or_as_curl_sends_it(server):
+def test_key_and_form_come_as_stripe_python_or_as_curl_sends_them(server):
     user = base64.b64encode(server.keys.issue("test").encode() + b":").decode()
     assert send(server, "GET", "/v1/balance", Authorization=f"Basic {user}")[0] == 200
     for header in ("", "Bearer ", "Basic !", "Digest x", "Bearer pk_test_abcdefgh"):
         assert send(server, "GET", "/v1/balance", Authorization=header)[0] == 401
+    status, response = send(
+        server, "POST", "/v1/refunds", "{}", Authorization=f"Basic {user}", Content_Type="application/json"
+    )
+    assert (status, "content type" in response["error"]["message"]) == (400, True)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +204,6 @@ def test_the_key_comes_as_stripe_python_or_as_curl_sends_it(server):
     [
         ("/faults", "{"),
         ("/faults", {"statsu": 500}),
-        ("/faults", {"status": "500"}),
         ("/faults", {"count": True, "status": 500}),
         ("/keys", {}),
         ("/webhooks", {"shuffle": -1}),

@@ -4,7 +4,6 @@ import json
 import random
 import socket
 import threading
-import time
 from collections import Counter
 
 import pytest
@@ -13,6 +12,7 @@ from werkzeug.wrappers import Request, Response
 
 from devstack.loopback_server import LoopbackServer
 from devstack.stripe.server import StripeServer
+from tests.support.stack import eventually
 from tests.support.stripe_client import PAY, VISA, client, send
 
 SUCCEEDED = "payment_intent.succeeded"
@@ -51,17 +51,6 @@ def receiver():
     receiver.stop()
 
 
-@pytest.fixture
-def server():
-    with StripeServer(webhook_pause=PAUSE) as running:
-        yield running
-
-
-@pytest.fixture
-def v1(server):
-    return client(server)
-
-
 def listen(v1, url, *types, **params):
     return v1.webhook_endpoints.create({"url": url, "enabled_events": list(types or [SUCCEEDED]), **params})
 
@@ -70,8 +59,8 @@ def pay(v1, times=1):
     return [v1.payment_intents.create(VISA) for _ in range(times)][-1]
 
 
-def construct(delivery, secret):
-    return stripe.Webhook.construct_event(delivery.data, delivery.headers["Stripe-Signature"], secret)
+def construct(delivery, endpoint):
+    return stripe.Webhook.construct_event(delivery.data, delivery.headers["Stripe-Signature"], endpoint.secret)
 
 
 def wait_for_deliveries(server):
@@ -84,7 +73,7 @@ def test_an_event_is_delivered_signed_and_as_stripe_formats_it(server, v1, recei
     intent = v1.payment_intents.create({**VISA, "description": "Zwölf Notizen ✓"})
     wait_for_deliveries(server)
     (delivery,) = receiver.deliveries
-    event = construct(delivery, endpoint.secret)
+    event = construct(delivery, endpoint)
     assert (event.type, event.data.object.id, event.pending_webhooks) == (SUCCEEDED, intent.id, 1)
     assert event.api_version == stripe.api_version
     assert delivery.data == json.dumps(delivery.json, indent=2, ensure_ascii=False).encode()
@@ -92,28 +81,25 @@ def test_an_event_is_delivered_signed_and_as_stripe_formats_it(server, v1, recei
     assert delivery.headers["Content-Type"] == "application/json; charset=utf-8"
     assert delivery.headers["User-Agent"] == "Stripe/1.0 (+https://stripe.com/docs/webhooks)"
     assert v1.events.retrieve(event.id).pending_webhooks == 0
-    with pytest.raises(stripe.SignatureVerificationError):
-        construct(delivery, "whsec_another")
 
 
 def test_an_endpoint_receives_its_types_of_its_mode_in_its_version(server, v1, receiver):
-    listen(v1, receiver.url + "/one", SUCCEEDED, api_version="2024-06-20")
+    listen(v1, receiver.url + "/one", api_version="2024-06-20")
     listen(v1, receiver.url + "/all", "*")
     listen(v1, receiver.url + "/none", "charge.refunded")
-    live = client(server, mode="live")
-    listen(live, receiver.url + "/live")
+    listen(client(server, mode="live"), receiver.url + "/live")
+    client(server, mode="live").payment_intents.create({**PAY, "payment_method": "pm_live_visa"})
     pay(v1)
-    live.payment_intents.create({**PAY, "payment_method": "pm_live_visa"})
     wait_for_deliveries(server)
-    events = [(delivery.path, delivery.json) for delivery in receiver.deliveries]
-    assert sorted((path, event["type"], event["livemode"]) for path, event in events) == [
-        ("/all", "charge.succeeded", False),
-        ("/all", "payment_intent.created", False),
-        ("/all", SUCCEEDED, False),
-        ("/live", SUCCEEDED, True),
-        ("/one", SUCCEEDED, False),
+    own = stripe.api_version
+    events = ((delivery.path, delivery.json) for delivery in receiver.deliveries)
+    assert sorted((path, event["type"], event["livemode"], event["api_version"]) for path, event in events) == [
+        ("/all", "charge.succeeded", False, own),
+        ("/all", "payment_intent.created", False, own),
+        ("/all", SUCCEEDED, False, own),
+        ("/live", SUCCEEDED, True, own),
+        ("/one", SUCCEEDED, False, "2024-06-20"),
     ]
-    assert [event["api_version"] for path, event in events if path == "/one"] == ["2024-06-20"]
 
 
 @pytest.mark.parametrize("status", [None, 302, 400, 500])
@@ -123,30 +109,15 @@ def test_a_delivery_is_retried_unless_the_status_is_2xx(server, v1, receiver, st
     pay(v1)
     wait_for_deliveries(server)
     attempts = server.webhooks.attempts
-    assert [(a.number, a.status, a.error is None, a.succeeded) for a in attempts] == [
-        (1, status, status is not None, False),
-        (2, status, status is not None, False),
-        (3, 204, True, True),
+    assert [(a.number, a.status, a.error is None) for a in attempts] == [
+        (1, status, status is not None),
+        (2, status, status is not None),
+        (3, 204, True),
     ]
-    event = server.events[-1]
     targets = {(a.event_id, a.event_type, a.endpoint_id, a.url) for a in attempts}
-    assert targets == {(event["id"], SUCCEEDED, endpoint.id, receiver.url)}
-    assert [delivery.path for delivery in receiver.deliveries] == ["/"] * 3
-    assert all(construct(delivery, endpoint.secret) for delivery in receiver.deliveries)
+    assert targets == {(server.events[-1]["id"], SUCCEEDED, endpoint.id, receiver.url)}
+    assert {construct(delivery, endpoint).id for delivery in receiver.deliveries} == {server.events[-1]["id"]}
     assert endpoint.secret not in f"{attempts} {server.requests} {server.events} {vars(server.webhooks)}"
-
-
-def test_an_endpoint_that_is_down_or_malformed_is_a_failed_attempt_until_it_is_corrected(server, v1, receiver):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    endpoints = [listen(v1, url) for url in (nowhere, "http://127.0.0.1:1/a b", "https://a..b")]
-    pay(v1)
-    for endpoint in endpoints:
-        v1.webhook_endpoints.update(endpoint.id, {"url": receiver.url})
-    wait_for_deliveries(server)
-    failed = [attempt for attempt in server.webhooks.attempts if attempt.url != receiver.url]
-    assert {(attempt.status, bool(attempt.error)) for attempt in failed} <= {(None, True)}
-    assert len(receiver.deliveries) == 3
 
 
 def test_each_attempt_has_its_own_timestamp_and_after_three_days_there_is_none(receiver):
@@ -163,20 +134,25 @@ def test_each_attempt_has_its_own_timestamp_and_after_three_days_there_is_none(r
     assert timestamps == ["t=1700000000", "t=1700086400", "t=1700172800"]
 
 
+@pytest.mark.parametrize("moment", ["during an attempt", "after it"])
 @pytest.mark.parametrize("end", ["delete", "disable"])
-def test_deleting_or_disabling_an_endpoint_ends_its_deliveries(receiver, end):
+def test_deleting_or_disabling_an_endpoint_ends_its_deliveries(receiver, end, moment):
     with StripeServer(webhook_pause=NEVER) as server:
         v1 = client(server)
         receiver.statuses = [500]
+        receiver.open.clear()
         endpoint = listen(v1, receiver.url)
         pay(v1)
         assert receiver.arrived.acquire(timeout=LONG)
-        assert server.webhooks.pending == 1
         assert not server.webhooks.wait(0)
+        if moment == "after it":
+            receiver.open.set()
+            assert eventually(lambda: server.webhooks.attempts)
         if end == "delete":
             v1.webhook_endpoints.delete(endpoint.id)
         else:
             v1.webhook_endpoints.update(endpoint.id, {"disabled": True})
+        receiver.open.set()
         wait_for_deliveries(server)
         pay(v1)
         assert server.webhooks.pending == 0
@@ -197,7 +173,7 @@ def test_faults_duplicate_lose_and_shuffle_deliveries(server, v1, receiver):
     assert sorted(received.values()) == [1] * 18 + [2] * 2
     lost = [attempt for attempt in server.webhooks.attempts if not attempt.succeeded]
     assert [(a.number, a.status, "fail_every" in a.error) for a in lost] == [(1, None, True)] * 4
-    assert all(event["pending_webhooks"] == 0 for event in server.events)
+    assert {event["pending_webhooks"] for event in server.events} == {0}
 
 
 def test_a_call_does_not_wait_for_its_deliveries_and_stopping_ends_them(receiver, capfd):
@@ -211,18 +187,11 @@ def test_a_call_does_not_wait_for_its_deliveries_and_stopping_ends_them(receiver
     assert pay(v1, 12).status == "succeeded"
     assert server.webhooks.pending == 12
     assert receiver.arrived.acquire(timeout=LONG)
-    workers = [thread for thread in set(threading.enumerate()) - before if "webhooks" in thread.name]
-    assert 1 <= len(workers) <= 8
     server.stop()
-    assert not any(thread.is_alive() for thread in workers)
+    assert not [thread for thread in set(threading.enumerate()) - before if "webhooks" in thread.name]
     wait_for_deliveries(server)
     assert server.webhooks.attempts == []
     assert capfd.readouterr() == ("", "")
-    receiver.open.set()
-    receiver.stop()
-    deadline = time.monotonic() + LONG
-    while not set(threading.enumerate()) < before:
-        assert time.monotonic() < deadline
 
 
 def test_the_event_of_a_refund_has_the_charge_and_its_previous_attributes(server, v1, receiver):
@@ -231,12 +200,11 @@ def test_the_event_of_a_refund_has_the_charge_and_its_previous_attributes(server
     for amount in (200, 2000):
         v1.refunds.create({"payment_intent": intent.id, "amount": amount})
         wait_for_deliveries(server)
-    events = [construct(delivery, endpoint.secret) for delivery in receiver.deliveries]
-    for event, refunded, previous in (
-        (events[0], (200, False), {"amount_refunded": 0}),
-        (events[1], (2200, True), {"amount_refunded": 200, "refunded": False}),
-    ):
-        charge = event.data.object
-        assert (charge.payment_intent, charge.metadata.to_dict()) == (intent.id, {"storage": "11"})
-        assert (charge.amount_refunded, charge.refunded) == refunded
-        assert event.data.previous_attributes.to_dict() == previous
+    events = [construct(delivery, endpoint) for delivery in receiver.deliveries]
+    charges = [event.data.object for event in events]
+    assert [(it.payment_intent, it.metadata.to_dict()) for it in charges] == [(intent.id, {"storage": "11"})] * 2
+    assert [(it.amount_refunded, it.refunded) for it in charges] == [(200, False), (2200, True)]
+    assert [event.data.previous_attributes.to_dict() for event in events] == [
+        {"amount_refunded": 0},
+        {"amount_refunded": 200, "refunded": False},
+    ]

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import stripe
 
 from tests import PROJECT
 from tests.support.operator_session import Operator
 from tests.support.stack import PURCHASE, Api, Stack
+from tests.support.stripe_client import client
 
 
 def blocks_of(page: str) -> list[str]:
@@ -93,15 +93,14 @@ def test_a_stage_for_a_branch_serves_beside_dev_and_is_taken_down_without_a_trac
 
 def _deployed(operator: Operator) -> set[str]:
     """Return the product's resources in the development account, and its webhook endpoints at Stripe."""
-    clients = {name: operator.dev.client(name) for name in ("lambda", "apigateway", "iam", "ssm", "sns")}
-    client = stripe.StripeClient(operator.test_key, base_addresses={"api": operator.stack.stripe.url})
+    of = operator.dev.client
     return {
-        *(it["FunctionName"] for it in clients["lambda"].list_functions()["Functions"]),
-        *(it["id"] for it in clients["apigateway"].get_rest_apis()["items"]),
-        *(it["RoleName"] for it in clients["iam"].list_roles()["Roles"]),
-        *(it["Name"] for it in clients["ssm"].describe_parameters()["Parameters"]),
-        *(it["SubscriptionArn"] for it in clients["sns"].list_subscriptions()["Subscriptions"]),
-        *(it.url for it in client.v1.webhook_endpoints.list().data),
+        *(it["FunctionName"] for it in of("lambda").list_functions()["Functions"]),
+        *(it["id"] for it in of("apigateway").get_rest_apis()["items"]),
+        *(it["RoleName"] for it in of("iam").list_roles()["Roles"]),
+        *(it["Name"] for it in of("ssm").describe_parameters()["Parameters"]),
+        *(it["SubscriptionArn"] for it in of("sns").list_subscriptions()["Subscriptions"]),
+        *(it.url for it in client(operator.stack.stripe, operator.test_key).webhook_endpoints.list().data),
     }
 
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route
@@ -26,6 +25,7 @@ PAGES = "".join(file.read_text() for file in sorted((PROJECT / "docs").glob("int
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```", PAGES, re.DOTALL | re.MULTILINE)
 SHOP = "http://127.0.0.1:8765"  # the test responds inside the browser
 NPM = shutil.which("npm")
+NPM_MODULES = {"aws4fetch": "aws4fetch.esm.mjs", "openapi-fetch": "index.mjs"}
 
 
 def in_a_browser(test: Callable[..., None]) -> Callable[..., None]:
@@ -99,9 +99,6 @@ class Shop:
         """Return the status of each payment that was made in this shop."""
         return [intent["status"] for intent in self._stack.stripe.payment_intents[self._before :]]
 
-    def runs(self, program: str, *arguments: Any) -> Any:
-        return self.page.evaluate(program, list(arguments))
-
     def _at_stripe(self, act: str, client_secret: str) -> str:
         if act == "create":
             return self.card
@@ -116,10 +113,7 @@ class Shop:
         if name == "config.json":
             route.fulfill(json={"api": self._api, "publishableKey": "pk_test_shop"})
         elif name == "empty":
-            modules = {
-                "aws4fetch": "/aws4fetch/dist/aws4fetch.esm.mjs",
-                "openapi-fetch": "/openapi-fetch/dist/index.mjs",
-            }
+            modules = {name: f"/{name}/dist/{main}" for name, main in NPM_MODULES.items()}
             self._send(route, f'<script type="importmap">{json.dumps({"imports": modules})}</script>', "text/html")
         elif name == "":
             self._send(route, "<!DOCTYPE html><html lang=en><title>Notes</title>" + blocks("html")[0], "text/html")
@@ -206,7 +200,7 @@ def test_another_try_without_any_response_pays_once(shop: Shop, api: Api):
 def test_each_way_to_pay(shop: Shop, api: Api, call: str):
     names = "{ stripe: Stripe('pk_test_shop'), elements: {}, card: {}, storage: '21' }"
     program = f"async ({{ stripe, elements, card, storage }}) => {{ {fragment(call)} return {{ error, purchase }}; }}"
-    made = shop.runs(f"() => ({program})({names})")
+    made = shop.page.evaluate(f"() => ({program})({names})")
     assert made["error"] is None
     assert api.post(made["purchase"]).json()["status"] == "succeeded"
 
@@ -216,24 +210,23 @@ def deployed(cloud: Cloud, _deployments: Deployments) -> Deployment:
     return _deployments.of("dev")
 
 
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the page's npm packages, the contract, and the client that the page generates from it."""
-    folder = tmp_path_factory.mktemp("web client")
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder with the page's npm packages, the contract, and the client that the page generates from it."""
     if NPM is None:
         pytest.skip("npm is not installed")
-    shutil.copy(PROJECT / "openapi.yaml", folder)
-    (folder / "client.ts").write_text(file("client.ts"))
+    shutil.copy(PROJECT / "openapi.yaml", tmp_path)
+    (tmp_path / "client.ts").write_text(file("client.ts"))
     install, generate = blocks("sh")[0].splitlines()
     (more,) = re.findall(r"`npm install ([^`]+)`", PAGES)
     modules = "--module esnext --moduleResolution bundler --target es2022 --lib es2022,dom"
     try:
-        run_in(folder, f"{install} {more} --no-audit --no-fund --prefer-offline")
+        run_in(tmp_path, f"{install} {more} --no-audit --no-fund --prefer-offline")
     except subprocess.CalledProcessError as error:
         pytest.skip(f"npm could not install: {error.stderr[-300:]}")
-    run_in(folder, generate)
-    run_in(folder, f"npx tsc --strict --skipLibCheck {modules} client.ts")
-    return folder
+    run_in(tmp_path, generate)
+    run_in(tmp_path, f"npx tsc --strict --skipLibCheck {modules} client.ts")
+    return tmp_path
 
 
 def run_in(folder: Path, command: str) -> None:
@@ -243,12 +236,11 @@ def run_in(folder: Path, command: str) -> None:
 def of_a_user(account: Account) -> dict[str, str]:
     """Return credentials like a Cognito identity's: a role's session that may call only the routes on the page."""
     iam = account.client("iam")
-    if "Users" not in {role["RoleName"] for role in iam.list_roles()["Roles"]}:
-        iam.create_role(RoleName="Users", AssumeRolePolicyDocument="{}")
-        allowed = [f"arn:aws:execute-api:*:*:*/*/{route}" for route in ("POST/billing", "GET/billing/*")]
-        statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": allowed}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        iam.put_role_policy(RoleName="Users", PolicyName="billing", PolicyDocument=policy)
+    iam.create_role(RoleName="Users", AssumeRolePolicyDocument="{}")
+    allowed = [f"arn:aws:execute-api:*:*:*/*/{route}" for route in ("POST/billing", "GET/billing/*")]
+    statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": allowed}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName="Users", PolicyName="billing", PolicyDocument=policy)
     session = assume(f"arn:aws:iam::{account.id}:role/Users", "alice", REGION)
     return {
         "accessKeyId": session.access_key_id,
@@ -257,38 +249,26 @@ def of_a_user(account: Account) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def signed_shop(deployed: Deployment, chromium: Browser, installed: Path) -> Iterator[Callable[[str], Any]]:
-    """A page that runs a program with a deployed API's address, its region and a user's credentials."""
+@in_a_browser
+def test_javascript_that_signs_and_a_generated_client_charge_at_a_deployed_api(
+    deployed: Deployment, chromium: Browser, installed: Path
+):
     with page(chromium, deployed.cloud.internet.environment()["HTTPS_PROXY"]) as opened:
-        shop = Shop(opened, deployed.cloud.stack, deployed.url, installed).open("empty")
-        yield lambda program: shop.runs(program, deployed.url, REGION, of_a_user(deployed.account))
-
-
-@in_a_browser
-def test_javascript_that_signs_charges_at_a_deployed_api(signed_shop: Callable[[str], Any]):
-    payment, retrieved = signed_shop("""async ([api, region, credentials]) => {
-      const { charge, lookUp } = await import("/billing.js");
-      const { signed } = await import("/signed.js");
-      const send = signed(async () => credentials, region);
-      const purchase = { storage: 21, payment_method: "pm_card_visa" };
-      const payment = await charge(api, { key: crypto.randomUUID(), purchase }, send);
-      return [payment, await lookUp(api, payment.id, send)];
-    }""")
-    assert payment["status"] == "succeeded"
+        Shop(opened, deployed.cloud.stack, deployed.url, installed).open("empty")
+        program = """async ([api, region, credentials]) => {
+          const { charge, lookUp } = await import("/billing.js");
+          const { buy } = await import("/client.js");
+          const { signed } = await import("/signed.js");
+          const send = signed(async () => credentials, region);
+          const purchase = { storage: 21, payment_method: "pm_card_visa" };
+          const payment = await charge(api, { key: crypto.randomUUID(), purchase }, send);
+          return [payment, await lookUp(api, payment.id, send), await buy(api, 21, "pm_card_visa", send),
+                  await buy(api, 21, "pm_card_visa_chargeDeclined", send).catch((error) => error.message)];
+        }"""
+        arguments = [deployed.url, REGION, of_a_user(deployed.account)]
+        payment, retrieved, bought, declined = opened.evaluate(program, arguments)
     assert retrieved == payment
-
-
-@in_a_browser
-def test_a_generated_client_charges_at_a_deployed_api(signed_shop: Callable[[str], Any]):
-    paid, declined = signed_shop("""async ([api, region, credentials]) => {
-      const { buy } = await import("/client.js");
-      const { signed } = await import("/signed.js");
-      const send = signed(async () => credentials, region);
-      return [await buy(api, 21, "pm_card_visa", send),
-              await buy(api, 21, "pm_card_visa_chargeDeclined", send).catch((error) => error.message)];
-    }""")
-    assert (paid["status"], paid["amount"]) == ("succeeded", 4200)
+    assert [(it["status"], it["amount"]) for it in (payment, bought)] == [("succeeded", 4200)] * 2
     assert declined == "Your card was declined."
 
 

@@ -5,6 +5,7 @@ allows no second one at a time.
 import contextlib
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -31,15 +32,17 @@ def browser() -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def page(of: Browser, https_proxy: str = "http://127.0.0.1:9") -> Iterator[Page]:
+def page(of: Browser, https_proxy: str = "http://127.0.0.1:9", **options: Any) -> Iterator[Page]:
     """Open an empty page. On exit, assert that no script failed and no error was logged.
 
     :param https_proxy: the proxy for other hosts than this one; by default they can't be reached.
+    :param options: of the browser's context.
     """
     with of.new_context(
         ignore_https_errors=True,
         proxy={"server": https_proxy, "bypass": "127.0.0.1"},
         permissions=["local-network-access"],  # a response that a test fulfils comes from no network
+        **options,
     ) as context:
         opened = context.new_page()
         opened.set_default_timeout(30_000)  # milliseconds: enough for a slow machine

@@ -4,7 +4,7 @@ import itertools
 from urllib.parse import urlsplit
 
 import requests
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.support.make_run import Run
 
@@ -23,36 +23,16 @@ CARDS = {
 class Console:
     """The page in a tab of its own, on a devstack without faults."""
 
-    def __init__(self, run: Run, browser: Browser, **options: object) -> None:
-        self.run = run
-        self.url, self.api = run.url("CONSOLE_PORT"), run.url("API_PORT")
+    def __init__(self, run: Run, page: Page) -> None:
+        self.run, self.page = run, page
+        self.url = run.url("CONSOLE_PORT")
         self.hosts: set[str] = set()
-        self.errors: list[str] = []
-        # Without animations: a half-faded text has no contrast to check, and the CPU paints every frame.
-        self.context = browser.new_context(locale="en-US", reduced_motion="reduce", **options)  # type: ignore[arg-type]
-        self.context.set_default_timeout(20_000)
-        self.context.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname or request.url))
-        self.page: Page = self.context.new_page()
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", self._check_message)
+        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname or request.url))
         self.post("/clear-faults")
-        self.page.goto(self.url)
+        page.goto(self.url)
         # Not `expect`, whose polling pauses grow: `wait_for` waits in the page.
-        self.page.locator("#live", has_text="live").wait_for()
-        self.page.locator("#pay", has_text="Pay $42.00").wait_for()
-
-    def _check_message(self, message: object) -> None:
-        kind, text, url = message.type, message.text, message.location["url"]  # type: ignore[attr-defined]
-        # Chromium logs this for every response that is not 2xx, which these tests cause on purpose.
-        is_response = text.startswith("Failed to load resource: the server responded") and url.startswith(self.api)
-        if kind in ("error", "warning") and not is_response:
-            self.errors.append(f"{text} ({url})")
-
-    def close(self) -> None:
-        self.context.close()
-        self.post("/clear-faults")
-        assert self.hosts == {"127.0.0.1"}
-        assert self.errors == []
+        page.locator("#live", has_text="live").wait_for()
+        page.locator("#pay", has_text="Pay $42.00").wait_for()
 
     def post(self, path: str, **body: object) -> None:
         assert requests.post(self.url + path, json=body, timeout=30).status_code == 200

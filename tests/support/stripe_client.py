@@ -1,13 +1,15 @@
 """What the tests of the Stripe emulator share: a payment, a stripe-python client, and rejected and raw calls."""
 
-import http.client
-import json
-
 import pytest
+import requests
 import stripe
 
-HERE = {"enabled": True, "allow_redirects": "never"}
-PAY = {"amount": 2200, "currency": "usd", "confirm": True, "automatic_payment_methods": HERE}
+PAY = {
+    "amount": 2200,
+    "currency": "usd",
+    "confirm": True,
+    "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+}
 VISA = {**PAY, "payment_method": "pm_card_visa"}
 DECLINED = {**PAY, "payment_method": "pm_card_chargeDeclined"}
 
@@ -30,10 +32,7 @@ def refused(call, *args, status=400, **expected):
 
 def send(server, method, path, body="", **headers):
     """Send a body unchanged, or an object as JSON, and return status and JSON."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port)
-    content = body if isinstance(body, str) else json.dumps(body)
-    connection.request(method, path, content, {name.replace("_", "-"): value for name, value in headers.items()})
-    response = connection.getresponse()
-    value = json.loads(response.read())
-    connection.close()
-    return response.status, value
+    content = {"data" if isinstance(body, str) else "json": body}
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    response = requests.request(method, server.url + path, headers=headers, timeout=10, **content)
+    return response.status_code, response.json()

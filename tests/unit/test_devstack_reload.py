@@ -51,24 +51,27 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def replace_atomically(file: Path) -> None:
-    shutil.copy2(file, file.with_suffix(".new"))  # the same content, size and time
-    file.with_suffix(".new").rename(file)
-
-
 @pytest.mark.parametrize(
     ("edit", "names"),
     [
         (lambda project: (project / "app.py").write_text("12"), ["app.py"]),
         (lambda project: os.utime(project / "chalicelib/aws/ssm.py", (1, 1)), ["ssm.py"]),
-        (lambda project: replace_atomically(project / ".chalice/config.json"), ["config.json"]),
+        # Replaced by a file with the same content, size and time.
+        (
+            lambda project: Path(shutil.copy2(project / "app.py", project / "new")).rename(project / "app.py"),
+            ["app.py"],
+        ),
         (lambda project: (project / "chalicelib/aws/ssm.py").unlink(), ["ssm.py"]),
         (lambda project: (project / "chalicelib/new.py").write_text(""), ["new.py"]),
-        (lambda project: (project / "chalicelib/.#new.py").write_text(""), []),
-        (lambda project: (project / "chalicelib/aws/ssm.py~").write_text(""), []),
-        (lambda project: (project / "chalicelib/ssm.cpython-311.pyc").write_text(""), []),
-        (lambda project: (project / ".chalice/policy-dev.json").write_text(""), []),
-        (lambda project: (project / ".chalice/deployments").mkdir(), []),
+        *(
+            (lambda project, name=name: (project / name).write_text(""), [])
+            for name in (
+                "chalicelib/.#new.py",
+                "chalicelib/aws/ssm.py~",
+                "chalicelib/a.pyc",
+                ".chalice/policy-dev.json",
+            )
+        ),
     ],
 )
 def test_a_saved_source_is_a_change_and_other_files_are_not(project: Path, edit: Callable[[Path], Any], names):
@@ -81,17 +84,12 @@ def test_a_saved_source_is_a_change_and_other_files_are_not(project: Path, edit:
 def test_a_burst_of_saves_is_one_change_and_a_later_save_is_another(project: Path):
     clock = Clock()
     sources = SourceFiles(project, 0.2, clock)
-    for content in ("12", "123"):
+    for content, pauses in (("12", [0.15]), ("123", [0.15, 0.1]), ("1234", [0.2])):
         (project / "app.py").write_text(content)
-        assert sources.changed() == []
-        clock.now += 0.15
-        assert sources.changed() == []
-    clock.now += 0.1
-    assert len(sources.changed()) == 1
-    (project / "app.py").write_text("1234")
-    assert sources.changed() == []
-    clock.now += 0.2
-    assert len(sources.changed()) == 1
+        for pause in pauses:
+            assert sources.changed() == []
+            clock.now += pause
+        assert len(sources.changed()) == (content != "12")
 
 
 def test_of_two_saves_within_a_second_the_second_runs_and_tracebacks_quote_what_runs(project: Path, monkeypatch):
@@ -146,10 +144,8 @@ def test_the_old_process_works_until_the_new_one_is_ready_and_then_finishes():
 def test_a_new_process_that_fails_is_ended_and_the_old_one_works_on(outcome: Outcome):
     clock = Clock()
     child, (old, new) = replaced_child(clock)
-    if outcome is Outcome.ENDED:
-        new.has_ended = True
-    else:
-        clock.now += 31
+    new.has_ended = outcome is Outcome.ENDED
+    clock.now += 31 if outcome is Outcome.TIMED_OUT else 0
     assert child.step() is outcome
     assert new.has_ended
     assert (child.is_running, old.is_told_to_finish) == (True, False)
@@ -159,11 +155,6 @@ def test_a_change_while_a_process_starts_starts_another_instead():
     child, started = replaced_child(Clock())
     child.replace()
     assert [process.has_ended for process in started] == [False, True, False]
-
-
-@pytest.fixture
-def service() -> "Service":
-    return Service()
 
 
 class Service(ServiceProcesses):
@@ -189,6 +180,11 @@ class Service(ServiceProcesses):
         for process in processes:
             process.is_ready, process.is_finishing = process is processes[-1], process is not processes[-1]
         self.step()
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
 
 
 def test_notify_is_replaced_after_the_api_and_not_if_the_new_api_fails(service: Service):
