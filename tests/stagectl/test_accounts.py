@@ -1,13 +1,11 @@
 """Whose account and whose prompt it is: operators' credentials, terminals and pipes."""
 
 import json
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from moto.core.responses import BaseResponse
 
-from tests.support.cloud.replacements import Replacements
 from tests.support.operator_session import Operator
 from tests.support.stack import LIVE_PARAMETER, TEST_PARAMETER
 from tests.support.terminal import Terminal
@@ -33,22 +31,18 @@ def profile(operator: Operator) -> dict[str, str]:
 
 
 @pytest.fixture
-def requests(profile: dict[str, str]) -> Iterator[list[tuple[str, str]]]:
+def requests(profile: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """The requests that AWS receives: operation, and everything that was sent."""
     seen: list[tuple[str, str]] = []
+    call = BaseResponse.call_action
 
-    def record(call: Callable[[BaseResponse], Any]) -> Callable[[BaseResponse], Any]:
-        def call_action(request: BaseResponse) -> Any:
-            sent = f"{request.uri} {request.headers} {request.body} {request.querystring}"
-            seen.append((request._get_action(), sent))
-            return call(request)
+    def call_action(request: BaseResponse) -> Any:
+        sent = f"{request.uri} {request.headers} {request.body} {request.querystring}"
+        seen.append((request._get_action(), sent))
+        return call(request)
 
-        return call_action
-
-    replacements = Replacements()
-    replacements.wrap(BaseResponse, "call_action", record)
-    yield seen
-    replacements.undo()
+    monkeypatch.setattr(BaseResponse, "call_action", call_action)
+    return seen
 
 
 @pytest.mark.parametrize(

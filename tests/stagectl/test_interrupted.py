@@ -18,7 +18,6 @@ import stripe
 from moto.core.responses import BaseResponse
 
 from devstack.stripe.api import Api
-from tests.support.cloud.replacements import Replacements
 from tests.support.command_lines import check_output
 from tests.support.operator_session import Operator
 from tests.support.stack import TEST_PARAMETER, transcript
@@ -31,7 +30,7 @@ WEBHOOK_UP = ("webhook", "up", "--stage", "dev")
 
 def interrupted(operator: Operator, *command: str, at: str, stdin: str = "", by: signal.Signals = signal.SIGKILL):
     """Run a command, and end it just after AWS or Stripe made a change, such as ``ssm:PutParameter``."""
-    is_ended, replacements = threading.Event(), Replacements()
+    is_ended = threading.Event()
 
     def end_after(respond: Callable[..., Any], change_of: Callable[..., str]) -> Callable[..., Any]:
         def responded(*arguments: Any) -> Any:
@@ -52,10 +51,10 @@ def interrupted(operator: Operator, *command: str, at: str, stdin: str = "", by:
     def of_stripe(_: Api, request: Any, *__: Any) -> str:
         return f"stripe:{request.method} {request.path.split('/')[2]}"
 
-    replacements.wrap(BaseResponse, "call_action", lambda respond: end_after(respond, of_aws))
-    replacements.wrap(Api, "respond", lambda respond: end_after(respond, of_stripe))
-    try:
-        pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseResponse, "call_action", end_after(BaseResponse.call_action, of_aws))
+        patch.setattr(Api, "respond", end_after(Api.respond, of_stripe))
         process = subprocess.Popen(
             operator.command(*command),
             cwd=operator.folder,
@@ -66,8 +65,6 @@ def interrupted(operator: Operator, *command: str, at: str, stdin: str = "", by:
             **pipes,
         )
         said, _ = process.communicate(stdin, timeout=100)
-    finally:
-        replacements.undo()
     transcript.append(said)
     assert is_ended.is_set(), said
     assert "Traceback" not in said, said

@@ -16,15 +16,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
-from tests.support.cloud import gaps, invocations, rest_apis
+from tests.support.cloud import gaps
 from tests.support.cloud.accounts import Account
 from tests.support.cloud.functions import Functions
 from tests.support.cloud.gateway import HOSTS, Gateway
 from tests.support.cloud.internet import Internet
-from tests.support.cloud.replacements import Replacements
-from tests.support.cloud.signing import Signer
+from tests.support.cloud.signatures import Signer
 from tests.support.cloud.stacks import Stacks
 from tests.support.stack import Stack
 
@@ -48,17 +48,15 @@ class Cloud:
         stripe = "127.0.0.1", stack.stripe.port
         self.internet = Internet(folder, {r"api\.stripe\.com": stripe, HOSTS: self.gateway.address})
         self.stacks = Stacks(lambda account, region, service: self.account(account).client(service, region))
-        self._replacements = Replacements()
+        self._patch = pytest.MonkeyPatch()  # the whole process shares moto's classes
 
     def __enter__(self) -> "Cloud":
-        gaps.fill(self._replacements)
-        rest_apis.fill(self._replacements)
-        invocations.connect(self._replacements, self.functions)
-        self.stacks.connect(self._replacements)
-        self.gateway.start()
+        gaps.fill(self._patch)
+        self.functions.connect(self._patch)
+        self.stacks.connect(self._patch)
+        self.gateway.start(self._patch)
         self.internet.proxy.__enter__()
-        self._connect = self.stack.stripe.webhooks.connect
-        self.stack.stripe.webhooks.connect = self.internet.connection
+        self._patch.setattr(self.stack.stripe.webhooks, "connect", self.internet.connection)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -66,15 +64,13 @@ class Cloud:
         self.functions.stop()
         self.internet.proxy.__exit__()
         self.gateway.stop()
-        self.stack.stripe.webhooks.connect = self._connect
-        self._replacements.undo()
+        self._patch.undo()
         self._folder.cleanup()
 
     def reset(self) -> None:
         """Delete the records of earlier requests. Deployments and accounts stay."""
         self.stack.reset()
         self.stack.published.clear()
-        self.functions.invoked.clear()
         self.internet.refused.clear()
         self.stacks.pace = 0.0
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
-from moto.kms.models import kms_backends
 from moto.ssm.models import ssm_backends
 
 from tests.support import iam
@@ -110,12 +109,4 @@ def _may_decrypt(call: BaseResponse, principal: Principal, resource: str) -> boo
         "kms:EncryptionContext:PARAMETER_ARN": resource,
         "kms:ViaService": f"ssm.{call.region}.amazonaws.com",
     }
-    key = key_arn(call.current_account, call.region, parameter.keyid)
-    return iam.allows(principal.policies.values(), "kms:Decrypt", key or "none", context)
-
-
-def key_arn(account: str, region: str, key: str) -> str | None:
-    """Return the ARN of a KMS key from its ARN, id or alias; None if the key does not exist."""
-    kms = kms_backends[account][region]
-    key_id = kms.get_key_id(key) if not key.startswith("alias/") else kms.get_key_id_from_alias(key)
-    return kms.keys[key_id].arn if key_id in kms.keys else None
+    return iam.allows(principal.policies.values(), "kms:Decrypt", parameter.keyid, context)

@@ -1,11 +1,11 @@
 """Runs the Lambda functions deployed into moto, with AWS's runtime client, in containers that stay warm."""
 
+import base64
 import io
 import json
 import os
 import sysconfig
 import threading
-import time
 import uuid
 import zipfile
 from collections.abc import Callable
@@ -14,39 +14,70 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from moto.awslambda.models import LambdaFunction
 from moto.awslambda.utils import get_backend
+from moto.core.utils import utcnow
+from moto.sns.models import Subscription
 
 from devstack.runtime_api import FunctionError, LambdaContainer, RuntimeApiError
+from tests.support import iam
 from tests.support.cloud.principals import assume
 from tests.support.stack import logs, transcript
 
 _INIT = 10.0  # seconds that Lambda allows for an init
+_LOG_TAIL = 4096  # bytes, see https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 
 
 @dataclass(frozen=True)
 class Result:
-    """The result of an invocation: its payload, whether that is an error, and the function's log."""
+    """The result of an invocation, and the function's log."""
 
     payload: bytes
-    failed: bool
     log: str
 
 
 class Functions:
-    """Runs the functions of all accounts. ``invoked``: each invocation's function ARN and event."""
+    """Runs the functions of all accounts."""
 
     def __init__(self, folder: Path, environment: Callable[[], dict[str, str]]) -> None:
-        """Start no container.
-
-        :param folder: for the unpacked packages.
+        """:param folder: for the unpacked packages.
         :param environment: returns the variables of every container: the addresses of AWS and the internet.
         """
         self._folder, self._environment = folder, environment
         self._lock = threading.Lock()
         self._idle: dict[str, list[_Container]] = {}  # by ARN
         self._asynchronous = ThreadPoolExecutor(8, "lambda event")
-        self.invoked: list[tuple[str, Any]] = []
+
+    def connect(self, patch: pytest.MonkeyPatch) -> None:
+        """Make moto run functions, for Lambda's Invoke and for a message that SNS delivers."""
+        deliver, update_configuration = Subscription.publish, LambdaFunction.update_configuration
+        update_function_code = LambdaFunction.update_function_code
+
+        def invoke(function: LambdaFunction, body: Any, _request_headers: Any, response_headers: Any) -> bytes:
+            result = self.invoke(function, json.loads(body) if body else {})
+            response_headers["x-amz-log-result"] = base64.b64encode(result.log.encode()[-_LOG_TAIL:]).decode()
+            return result.payload
+
+        def publish(subscription: Subscription, message: str, message_id: str, **rest: Any) -> None:
+            if subscription.protocol != "lambda":
+                deliver(subscription, message, message_id, **rest)
+                return
+            function = find_function(subscription.endpoint)
+            if function and may_invoke("sns.amazonaws.com", function, subscription.topic.arn):
+                self._asynchronous.submit(self.invoke, function, _sns_event(subscription, message, message_id, **rest))
+
+        def configure(function: LambdaFunction, updates: dict[str, Any]) -> Any:
+            function.tracing_config = updates.get("TracingConfig", function.tracing_config)  # which moto ignores
+            return update_configuration(_counted(function), updates)
+
+        def update_code(function: LambdaFunction, spec: dict[str, Any]) -> Any:
+            return update_function_code(_counted(function), spec)
+
+        patch.setattr(LambdaFunction, "invoke", invoke)
+        patch.setattr(Subscription, "publish", publish)
+        patch.setattr(LambdaFunction, "update_configuration", configure)
+        patch.setattr(LambdaFunction, "update_function_code", update_code)
 
     def stop(self) -> None:
         """End all containers."""
@@ -63,7 +94,6 @@ class Functions:
 
     def invoke(self, function: LambdaFunction, event: Any) -> Result:
         """Invoke a function and wait for its result."""
-        self.invoked.append((function.function_arn, event))
         container = self._take(function)
         result = container.run(event)
         if container.serves(function):
@@ -73,10 +103,6 @@ class Functions:
             container.__exit__()
         logs.append(result.log)
         return result
-
-    def invoke_later(self, function: LambdaFunction, event: Any) -> None:
-        """Invoke a function asynchronously."""
-        self._asynchronous.submit(self.invoke, function, event)
 
     def _take(self, function: LambdaFunction) -> "_Container":
         """Return an idle container of a function's current revision, or else a new one."""
@@ -108,6 +134,38 @@ def find_function(arn: str) -> LambdaFunction | None:
     return next((f for f in get_backend(account, region).list_functions() if f.function_arn == arn), None)
 
 
+def may_invoke(service: str, function: LambdaFunction, source: str) -> bool:
+    """Tell whether a function's own policy lets a service invoke it on behalf of a source's ARN."""
+    policy = {"Statement": function.policy.statements}
+    return iam.is_allowed_for_service(policy, service, "lambda:InvokeFunction", function.function_arn, source)
+
+
+def _sns_event(
+    subscription: Subscription, message: str, message_id: str, message_attributes: Any = None, **_rest: Any
+) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html"""
+    notification = {
+        "Type": "Notification",
+        "MessageId": message_id,
+        "TopicArn": subscription.topic.arn,
+        "Subject": None,
+        "Message": message,
+        "Timestamp": utcnow().strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        "MessageAttributes": {
+            name: {"Type": attribute["Type"], "Value": attribute["Value"]}
+            for name, attribute in (message_attributes or {}).items()
+        },
+    }
+    record = {"EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": subscription.arn}
+    return {"Records": [{**record, "Sns": notification}]}
+
+
+def _counted(function: LambdaFunction) -> LambdaFunction:
+    """Count an update of a function."""
+    function.__dict__["updates"] = getattr(function, "updates", 0) + 1
+    return function
+
+
 def _revision(function: LambdaFunction) -> tuple[Any, ...]:
     """Identify a revision: every update of code or configuration, even of the description, makes a new one."""
     return id(function), function.code_sha_256, getattr(function, "updates", 0)
@@ -127,18 +185,16 @@ class _Container(LambdaContainer):
         return self._usable and self._revision == _revision(function)
 
     def run(self, event: Any) -> Result:
-        request_id, started = str(uuid.uuid4()), time.monotonic()
+        request_id = str(uuid.uuid4())
         try:
-            payload, failed = self.api.invoke(event, self._timeout + _INIT, request_id), False
+            payload = self.api.invoke(event, self._timeout + _INIT, request_id)
         except RuntimeApiError as error:
             self._usable = isinstance(error, FunctionError)  # otherwise it hangs or has ended
-            payload, failed = error.report or {"errorMessage": f"RequestId: {request_id} Error: {error}"}, True
+            payload = error.report or {"errorMessage": f"RequestId: {request_id} Error: {error}"}
         output = self.output()
         new, self._reported = output[self._reported :], len(output)
-        log = f"START RequestId: {request_id} Version: $LATEST\n{new}END RequestId: {request_id}\n"
-        duration = (time.monotonic() - started) * 1000
-        log += f"REPORT RequestId: {request_id}\tDuration: {duration:.2f} ms\n"
-        return Result(json.dumps(payload).encode(), failed, log)
+        log = f"START RequestId: {request_id}\n{new}END RequestId: {request_id}\nREPORT RequestId: {request_id}\n"
+        return Result(json.dumps(payload).encode(), log)
 
     def _variables(self) -> dict[str, str]:
         variables = super()._variables()
@@ -162,7 +218,6 @@ def _variables(function: LambdaFunction) -> dict[str, str]:
         "AWS_SESSION_TOKEN": credentials.session_token,
         "AWS_REGION": function.region,
         "AWS_DEFAULT_REGION": function.region,
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "LANG": "en_US.UTF-8",
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "TZ": ":UTC",

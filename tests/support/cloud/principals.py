@@ -50,14 +50,12 @@ def policies_of(identity: Any) -> dict[str, Any]:
     return inline | attached
 
 
-def find_identity(arn: str) -> Any:
-    """Return moto's user or role with an ARN.
+def policies_of_role(arn: str) -> dict[str, Any]:
+    """Return the policies of a role.
 
     :raises moto.iam.exceptions.NotFoundException: it does not exist.
     """
-    account, path = arn.split(":")[4], arn.split(":")[5]
-    iam, name = iam_backends[account][PARTITION], path.rpartition("/")[2]
-    return iam.get_role(name) if path.startswith("role/") else iam.get_user(name)
+    return policies_of(iam_backends[arn.split(":")[4]][PARTITION].get_role_by_arn(arn))
 
 
 def assume(role_arn: str, session_name: str, region: str) -> Any:

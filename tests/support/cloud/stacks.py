@@ -5,50 +5,36 @@ moto creates a stack within the call, without events of its resources, and lacks
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import pytest
 from moto.cloudformation.models import CloudFormationBackend, Event
 from moto.cloudformation.utils import generate_stack_id
-from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.utils import utcnow
-from moto.sns.models import sns_backends
 
-from tests.support.cloud.replacements import Replacements
-from tests.support.cloudformation_template import Template
+from tests.support.cloudformation_template import Resource, read_resources
 
-# Makes a client of a service in an account and region.
-MakeClient = Callable[[str, str, str], Any]
-# Resources by logical id, each with its type and its properties.
-Described = dict[str, tuple[str, dict[str, Any]]]
+
+class _Made(NamedTuple):
+    described: Resource
+    physical_id: str
 
 
 @dataclass
 class Stack:
-    """A stack as moto's responses read it. ``resources``: those made so far, by logical id."""
+    """A stack as moto's responses read it. ``made``: the resources so far, by logical id."""
 
     stack_id: str
     name: str
-    account: str
-    region: str
     template: str
-    parameters: dict[str, str]
+    stack_parameters: dict[str, str]
     tags: dict[str, str]
     status: str = ""
     events: list[Event] = field(default_factory=list)
-    resources: dict[str, "_Resource"] = field(default_factory=dict)
+    made: dict[str, _Made] = field(default_factory=dict)
     creation_time: Any = field(default_factory=utcnow)
-
-    @property
-    def stack_parameters(self) -> dict[str, str]:
-        return self.parameters
-
-    def described(self) -> "Described":
-        """Return the resources that the template describes."""
-        if not self.template:
-            return {}
-        return Template(self.template, self.parameters, self.account, self.region).resources()
 
     def set_status(self, status: str, reason: str | None = None) -> None:
         self.status = status
@@ -58,137 +44,122 @@ class Stack:
         self.events.append(Event(self.stack_id, self.name, logical_id, "", kind, status, reason, None))
 
 
-class _Resource(NamedTuple):
-    kind: str
-    properties: dict[str, Any]
-    physical_id: str
-
-
 class Stacks:
     """Changes stacks. ``pace``: the seconds that each resource takes.
 
     At 0, a stack is complete when the call returns; otherwise it changes in the background.
     """
 
-    def __init__(self, client: MakeClient) -> None:
+    def __init__(self, client: Callable[[str, str, str], Any]) -> None:
+        """:param client: makes the client of a service in an account and region."""
         self.pace = 0.0
         self._make_client = client
         self._threads: list[threading.Thread] = []
 
-    def connect(self, replacements: Replacements) -> None:
-        """Make moto's stacks change in this way until the replacements are undone."""
+    def connect(self, patch: pytest.MonkeyPatch) -> None:
+        """Make moto's stacks change in this way."""
 
         def create_stack(
             backend: Any, name: str, template: str, parameters: Any, tags: Any = None, **_rest: Any
         ) -> Stack:
-            account, region = backend.account_id, backend.region_name
-            identifier = generate_stack_id(name, region, account)
-            stack = Stack(identifier, name, account, region, template, parameters, tags or {})
+            identifier = generate_stack_id(name, backend.region_name, backend.account_id)
+            stack = Stack(identifier, name, template, parameters, tags or {})
             backend.stacks[identifier] = stack
             self._start(stack, "CREATE", lambda: self._change(stack, "CREATE", "ROLLBACK", before=("", {})))
             return stack
 
         def update_stack(backend: Any, name: str, template: str, parameters: Any, **_rest: Any) -> Stack:
             stack: Stack = backend.get_stack(name)
-            before = stack.template, stack.parameters
+            before = stack.template, stack.stack_parameters
             stack.template = template
-            stack.parameters = backend._resolve_update_parameters(stack, parameters)
+            stack.stack_parameters = backend._resolve_update_parameters(stack, parameters)
             self._start(stack, "UPDATE", lambda: self._change(stack, "UPDATE", "UPDATE_ROLLBACK", before))
             return stack
 
         def delete_stack(backend: Any, name_or_stack_id: str) -> None:
             stack: Stack = backend.get_stack(name_or_stack_id)
-            self._start(stack, "DELETE", lambda: self._delete(backend, stack))
+
+            def delete() -> None:
+                self._apply(stack, {})
+                stack.set_status("DELETE_COMPLETE")
+                backend.deleted_stacks[stack.stack_id] = backend.stacks.pop(stack.stack_id)
+
+            self._start(stack, "DELETE", delete)
 
         for operation in (create_stack, update_stack, delete_stack):
-            replacements.add(CloudFormationBackend, operation.__name__, operation)
+            patch.setattr(CloudFormationBackend, operation.__name__, operation)
 
     def wait(self) -> None:
         """Wait until no stack is changing."""
         for thread in self._threads:
             thread.join()
-        self._threads.clear()
 
     def _start(self, stack: Stack, kind: str, change: Callable[[], None]) -> None:
         stack.set_status(f"{kind}_IN_PROGRESS")
-        if not self.pace:
-            change()
-            return
         self._threads.append(threading.Thread(target=change, name="stack", daemon=True))
         self._threads[-1].start()
+        if not self.pace:
+            self.wait()
 
     def _change(self, stack: Stack, kind: str, rollback: str, before: tuple[str, dict[str, str]]) -> None:
         try:
-            self._apply(stack, stack.described())
+            self._apply(stack, self._described(stack))
             stack.set_status(f"{kind}_COMPLETE")
         except Exception as error:  # noqa: BLE001 - any error rolls the stack back
             stack.set_status(f"{rollback}_IN_PROGRESS", str(error))
-            stack.template, stack.parameters = before
-            self._apply(stack, stack.described())
+            stack.template, stack.stack_parameters = before
+            self._apply(stack, self._described(stack))
             stack.set_status(f"{rollback}_COMPLETE")
 
-    def _delete(self, backend: Any, stack: Stack) -> None:
-        self._apply(stack, {})
-        stack.set_status("DELETE_COMPLETE")
-        backend.deleted_stacks[stack.stack_id] = backend.stacks.pop(stack.stack_id)
+    def _described(self, stack: Stack) -> dict[str, Resource]:
+        region, account = stack.stack_id.split(":")[3:5]
+        return read_resources(stack.template, stack.stack_parameters, account, region) if stack.template else {}
 
-    def _apply(self, stack: Stack, wanted: Described) -> None:
+    def _apply(self, stack: Stack, wanted: dict[str, Resource]) -> None:
         """Create, change and delete resources until the stack is as described."""
-        for name, (kind, properties) in wanted.items():
-            made = stack.resources.get(name)
-            if made is None or made.properties != properties:
-                self._make(stack, name, kind, properties, made)
-        for name in [name for name in reversed(stack.resources) if name not in wanted]:
-            kind, _, physical_id = stack.resources[name]
-            stack.add_event(name, kind, "DELETE_IN_PROGRESS")
-            time.sleep(self.pace)
-            _KINDS[kind].delete(self._client(stack, kind), physical_id)
-            del stack.resources[name]
-            stack.add_event(name, kind, "DELETE_COMPLETE")
+        for name, resource in wanted.items():
+            if name not in stack.made or stack.made[name].described != resource:
+                self._make(stack, name, resource)
+        for name in [name for name in reversed(stack.made) if name not in wanted]:
+            self._delete(stack, name)
 
-    def _make(self, stack: Stack, name: str, kind: str, properties: dict[str, Any], before: _Resource | None) -> None:
-        change = "UPDATE" if before else "CREATE"
-        stack.add_event(name, kind, f"{change}_IN_PROGRESS")
+    def _make(self, stack: Stack, name: str, resource: Resource) -> None:
+        change = "UPDATE" if name in stack.made else "CREATE"
+        if name in stack.made:
+            self._delete(stack, name)
+        stack.add_event(name, resource.kind, f"{change}_IN_PROGRESS")
         time.sleep(self.pace)
-        about, client = _KINDS[kind], self._client(stack, kind)
+        make, _ = _KINDS[resource.kind]
         try:
-            name_in_aws = properties.get(f"{kind.rpartition('::')[2]}Name")
-            if before is None and name_in_aws in about.names(stack.account, stack.region):
-                raise ValueError(f"Resource of type '{kind}' with identifier '{name_in_aws}' already exists.")
-            physical_id = about.make(client, properties)
+            stack.made[name] = _Made(resource, make(self._client(stack, resource.kind), resource.properties))
         except Exception as error:
-            stack.add_event(name, kind, f"{change}_FAILED", str(error))
+            stack.add_event(name, resource.kind, f"{change}_FAILED", str(error))
             raise
-        if before and before.physical_id != physical_id:
-            about.delete(client, before.physical_id)
-        stack.resources[name] = _Resource(kind, properties, physical_id)
-        stack.add_event(name, kind, f"{change}_COMPLETE")
+        stack.add_event(name, resource.kind, f"{change}_COMPLETE")
+
+    def _delete(self, stack: Stack, name: str) -> None:
+        (kind, _), physical_id = stack.made.pop(name)
+        stack.add_event(name, kind, "DELETE_IN_PROGRESS")
+        time.sleep(self.pace)
+        _, delete = _KINDS[kind]
+        delete(self._client(stack, kind), physical_id)
+        stack.add_event(name, kind, "DELETE_COMPLETE")
 
     def _client(self, stack: Stack, kind: str) -> Any:
-        return self._make_client(stack.account, stack.region, kind.split("::")[1].lower())
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """A type of resources, made and deleted by the same calls that an operator would use.
-
-    ``make`` takes a client and the properties, and returns the physical id. ``names``: those in an account and region.
-    """
-
-    make: Callable[[Any, dict[str, Any]], str]
-    delete: Callable[[Any, str], object]
-    names: Callable[[str, str], Collection[str]]
+        region, account = stack.stack_id.split(":")[3:5]
+        return self._make_client(account, region, kind.split("::")[1].lower())
 
 
 def _make_topic(sns: Any, properties: dict[str, Any]) -> str:
-    arn = str(sns.create_topic(Name=properties["TopicName"])["TopicArn"])
-    key = properties.get("KmsMasterKeyId", "")
-    sns.set_topic_attributes(TopicArn=arn, AttributeName="KmsMasterKeyId", AttributeValue=key)
-    return arn
+    name = properties["TopicName"]
+    if any(topic["TopicArn"].endswith(f":{name}") for topic in sns.list_topics()["Topics"]):
+        raise ValueError(f"Resource of type 'AWS::SNS::Topic' with identifier '{name}' already exists.")
+    attributes = {"KmsMasterKeyId": properties.get("KmsMasterKeyId", "")}
+    return str(sns.create_topic(Name=name, Attributes=attributes)["TopicArn"])
 
 
 def _make_alarm(cloudwatch: Any, properties: dict[str, Any]) -> str:
-    cloudwatch.put_metric_alarm(ActionsEnabled=True, **properties)
+    cloudwatch.put_metric_alarm(**properties)
     return str(properties["AlarmName"])
 
 
@@ -197,25 +168,16 @@ def _make_dashboard(cloudwatch: Any, properties: dict[str, Any]) -> str:
     return str(properties["DashboardName"])
 
 
-_KINDS = {
-    "AWS::SNS::Topic": _Kind(
-        _make_topic,
-        lambda sns, arn: sns.delete_topic(TopicArn=arn),
-        lambda account, region: [topic.name for topic in sns_backends[account][region].topics.values()],
-    ),
-    "AWS::SNS::Subscription": _Kind(
+# How each type of resource is made, with its physical id as the result, and deleted by that id.
+_KINDS: dict[str, tuple[Callable[[Any, dict[str, Any]], str], Callable[[Any, str], object]]] = {
+    "AWS::SNS::Topic": (_make_topic, lambda sns, arn: sns.delete_topic(TopicArn=arn)),
+    "AWS::SNS::Subscription": (
         lambda sns, properties: str(sns.subscribe(**properties, ReturnSubscriptionArn=True)["SubscriptionArn"]),
         lambda sns, arn: sns.unsubscribe(SubscriptionArn=arn),
-        lambda account, region: (),
     ),
-    "AWS::CloudWatch::Alarm": _Kind(
-        _make_alarm,
-        lambda cloudwatch, name: cloudwatch.delete_alarms(AlarmNames=[name]),
-        lambda account, region: cloudwatch_backends[account][region].alarms,
-    ),
-    "AWS::CloudWatch::Dashboard": _Kind(
+    "AWS::CloudWatch::Alarm": (_make_alarm, lambda cloudwatch, name: cloudwatch.delete_alarms(AlarmNames=[name])),
+    "AWS::CloudWatch::Dashboard": (
         _make_dashboard,
         lambda cloudwatch, name: cloudwatch.delete_dashboards(DashboardNames=[name]),
-        lambda account, region: cloudwatch_backends[account][region].dashboards,
     ),
 }
