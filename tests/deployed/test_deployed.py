@@ -3,7 +3,6 @@
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +13,7 @@ from tests.support.cloud import Cloud
 from tests.support.cloud.deployments import Deployment, Deployments
 from tests.support.contract import check, example, without_values
 from tests.support.scenarios import REJECTED, SIGNED_PATHS, request_rejected
-from tests.support.stack import PROJECT, eventually, is_problem, logs
+from tests.support.stack import PROJECT, eventually, is_problem, logs, transcript
 
 # Each stage is deployed once, in the process that runs all tests of it. .chalice/config.json does not declare featureX.
 STAGES = [
@@ -129,32 +128,33 @@ def test_api_gateway_rejects_requests_as_openapi_yaml_describes(dev: Deployment,
     assert without_values(response.json()) == without_values(example(route, 403, name))
 
 
-@pytest.fixture
-def without_permission_to_read(dev: Deployment, cloud: Cloud) -> Iterator[None]:
-    """Move the statement about secrets from the role of the API to the role of notify."""
-    iam = dev.account.client("iam")
-    functions = ("api_handler", "notify")
-    (own,), (other,) = [dev.policies(name) for name in functions]
-    reading, rest = own["Statement"][:1], own["Statement"][1:]
-    assert reading[0]["Action"] == "ssm:GetParameter"
-
-    def put(*documents: dict[str, Any]) -> None:
-        for name, document in zip(functions, documents, strict=True):
-            role = dev.function(name)["Role"].rpartition("/")[2]
-            (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
-            iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document))
-        cloud.functions.forget()
-
-    put({**own, "Statement": rest}, {**other, "Statement": other["Statement"] + reading})
-    yield
-    put(own, other)
-
-
 @pytest.mark.xdist_group("dev")
-def test_a_function_whose_role_lost_a_statement_is_refused(
-    dev: Deployment, cloud: Cloud, without_permission_to_read: None
-):
-    response = cloud.request("POST", f"{dev.url}/billing", dev.account, json=dev.purchase)
+def test_a_function_whose_role_lost_a_statement_is_refused(dev: Deployment, cloud: Cloud):
+    iam, role = dev.account.client("iam"), dev.function()["Role"].rpartition("/")[2]
+    (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    (own,) = dev.policies("api_handler")
+    rest = [statement for statement in own["Statement"] if statement["Action"] != "ssm:GetParameter"]
+    assert len(rest) < len(own["Statement"])
+    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps({**own, "Statement": rest}))
+    cloud.functions.forget()
+    try:
+        response = cloud.request("POST", f"{dev.url}/billing", dev.account, json=dev.purchase)
+    finally:
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(own))
     assert is_problem(response, 503, "stripe_key_unavailable")
     assert "AccessDenied" in logs[-1]
     assert cloud.stack.stripe.requests == []
+
+
+@pytest.mark.xdist_group("dev")
+def test_a_container_stays_warm_until_its_function_is_updated(dev: Deployment, cloud: Cloud):
+    def cold_starts() -> int:
+        before = len(transcript)  # which gets the environment of each container that starts
+        assert cloud.request("GET", f"{dev.url}/health").status_code == 200
+        return len(transcript) - before
+
+    cold_starts()
+    assert cold_starts() == 0
+    function = dev.function()["FunctionName"]
+    dev.account.client("lambda").update_function_configuration(FunctionName=function, Description="Rotated.")
+    assert (cold_starts(), cold_starts()) == (1, 0)

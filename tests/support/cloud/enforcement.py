@@ -64,18 +64,12 @@ _REASONS = {
     iam.EXPLICIT_DENY: "with an explicit deny in an identity-based policy",
     iam.IMPLICIT_DENY: "because no identity-based policy allows the {} action",
 }
-_CODES = {
-    "sns": "AuthorizationError",
-    "iam": "AccessDenied",
-    "cloudformation": "AccessDenied",
-    "cloudwatch": "AccessDenied",
-}
 
 
 def _access_denied(service: str, principal: Principal, action: str, resource: str, decision: str) -> ServiceException:
     reason = _REASONS[decision].format(action)
     message = f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource} {reason}"
-    return AwsError(_CODES.get(service, "AccessDeniedException"), message)
+    return AwsError("AuthorizationError" if service == "sns" else "AccessDeniedException", message)
 
 
 def _resources(call: BaseResponse, service: str) -> list[str]:

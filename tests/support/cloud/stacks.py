@@ -6,48 +6,18 @@ moto creates a stack within the call, without events of its resources, and lacks
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from moto.cloudformation.models import CloudFormationBackend, Event
-from moto.cloudformation.utils import generate_stack_id
-from moto.core.utils import utcnow
+from moto.cloudformation.models import Event, Stack
 
 from tests.support.cloudformation_template import Resource, read_resources
-
-
-class _Made(NamedTuple):
-    described: Resource
-    physical_id: str
-
-
-@dataclass
-class Stack:
-    """A stack as moto's responses read it. ``made``: the resources so far, by logical id."""
-
-    stack_id: str
-    name: str
-    template: str
-    stack_parameters: dict[str, str]
-    tags: dict[str, str]
-    status: str = ""
-    events: list[Event] = field(default_factory=list)
-    made: dict[str, _Made] = field(default_factory=dict)
-    creation_time: Any = field(default_factory=utcnow)
-
-    def set_status(self, status: str, reason: str | None = None) -> None:
-        self.status = status
-        self.add_event(self.name, "AWS::CloudFormation::Stack", status, reason)
-
-    def add_event(self, logical_id: str, kind: str, status: str, reason: str | None = None) -> None:
-        self.events.append(Event(self.stack_id, self.name, logical_id, "", kind, status, reason, None))
 
 
 class Stacks:
     """Changes stacks. ``pace``: the seconds that each resource takes.
 
-    At 0, a stack is complete when the call returns; otherwise it changes in the background.
+    At 0, a stack is complete when the call returns; otherwise it is created and updated in the background.
     """
 
     def __init__(self, client: Callable[[str, str, str], Any]) -> None:
@@ -59,35 +29,22 @@ class Stacks:
     def connect(self, patch: pytest.MonkeyPatch) -> None:
         """Make moto's stacks change in this way."""
 
-        def create_stack(
-            backend: Any, name: str, template: str, parameters: Any, tags: Any = None, **_rest: Any
-        ) -> Stack:
-            identifier = generate_stack_id(name, backend.region_name, backend.account_id)
-            stack = Stack(identifier, name, template, parameters, tags or {})
-            backend.stacks[identifier] = stack
-            self._start(stack, "CREATE", lambda: self._change(stack, "CREATE", "ROLLBACK", before=("", {})))
-            return stack
+        def create(stack: Stack) -> None:
+            self._start(stack, "CREATE", lambda: self._change(stack, "CREATE", "ROLLBACK", before=None))
 
-        def update_stack(backend: Any, name: str, template: str, parameters: Any, **_rest: Any) -> Stack:
-            stack: Stack = backend.get_stack(name)
-            before = stack.template, stack.stack_parameters
-            stack.template = template
-            stack.stack_parameters = backend._resolve_update_parameters(stack, parameters)
+        def update(stack: Stack, template: str, _role: Any, parameters: dict[str, str], **_rest: Any) -> None:
+            before = stack.template, stack.parameters
+            _describe(stack, template, parameters)
             self._start(stack, "UPDATE", lambda: self._change(stack, "UPDATE", "UPDATE_ROLLBACK", before))
-            return stack
 
-        def delete_stack(backend: Any, name_or_stack_id: str) -> None:
-            stack: Stack = backend.get_stack(name_or_stack_id)
+        def delete(stack: Stack) -> None:
+            self._apply(stack, {})
+            _set_status(stack, "DELETE_COMPLETE")
 
-            def delete() -> None:
-                self._apply(stack, {})
-                stack.set_status("DELETE_COMPLETE")
-                backend.deleted_stacks[stack.stack_id] = backend.stacks.pop(stack.stack_id)
-
-            self._start(stack, "DELETE", delete)
-
-        for operation in (create_stack, update_stack, delete_stack):
-            patch.setattr(CloudFormationBackend, operation.__name__, operation)
+        patch.setattr(Stack, "create_resources", create)
+        patch.setattr(Stack, "update", update)
+        patch.setattr(Stack, "delete", delete)
+        patch.setattr(Stack, "outputs", None)  # moto would create the resources that an output names
 
     def wait(self) -> None:
         """Wait until no stack is changing."""
@@ -95,59 +52,78 @@ class Stacks:
             thread.join()
 
     def _start(self, stack: Stack, kind: str, change: Callable[[], None]) -> None:
-        stack.set_status(f"{kind}_IN_PROGRESS")
+        _set_status(stack, f"{kind}_IN_PROGRESS")
         self._threads.append(threading.Thread(target=change, name="stack", daemon=True))
         self._threads[-1].start()
         if not self.pace:
             self.wait()
 
-    def _change(self, stack: Stack, kind: str, rollback: str, before: tuple[str, dict[str, str]]) -> None:
+    def _change(self, stack: Stack, kind: str, rollback: str, before: tuple[Any, dict[str, str]] | None) -> None:
         try:
-            self._apply(stack, self._described(stack))
-            stack.set_status(f"{kind}_COMPLETE")
+            self._apply(stack, _described(stack))
+            _set_status(stack, f"{kind}_COMPLETE")
         except Exception as error:  # noqa: BLE001 - any error rolls the stack back
-            stack.set_status(f"{rollback}_IN_PROGRESS", str(error))
-            stack.template, stack.stack_parameters = before
-            self._apply(stack, self._described(stack))
-            stack.set_status(f"{rollback}_COMPLETE")
-
-    def _described(self, stack: Stack) -> dict[str, Resource]:
-        region, account = stack.stack_id.split(":")[3:5]
-        return read_resources(stack.template, stack.stack_parameters, account, region) if stack.template else {}
+            _set_status(stack, f"{rollback}_IN_PROGRESS", str(error))
+            if before:
+                _describe(stack, *before)
+            self._apply(stack, _described(stack) if before else {})
+            _set_status(stack, f"{rollback}_COMPLETE")
 
     def _apply(self, stack: Stack, wanted: dict[str, Resource]) -> None:
         """Create, change and delete resources until the stack is as described."""
+        made = _made(stack)
         for name, resource in wanted.items():
-            if name not in stack.made or stack.made[name].described != resource:
+            if name not in made or made[name][0] != resource:
                 self._make(stack, name, resource)
-        for name in [name for name in reversed(stack.made) if name not in wanted]:
+        for name in [name for name in reversed(made) if name not in wanted]:
             self._delete(stack, name)
 
     def _make(self, stack: Stack, name: str, resource: Resource) -> None:
-        change = "UPDATE" if name in stack.made else "CREATE"
-        if name in stack.made:
+        change = "UPDATE" if name in _made(stack) else "CREATE"
+        if change == "UPDATE":
             self._delete(stack, name)
-        stack.add_event(name, resource.kind, f"{change}_IN_PROGRESS")
+        _add_event(stack, name, resource.kind, f"{change}_IN_PROGRESS")
         time.sleep(self.pace)
         make, _ = _KINDS[resource.kind]
         try:
-            stack.made[name] = _Made(resource, make(self._client(stack, resource.kind), resource.properties))
+            _made(stack)[name] = resource, make(self._client(stack, resource.kind), resource.properties)
         except Exception as error:
-            stack.add_event(name, resource.kind, f"{change}_FAILED", str(error))
+            _add_event(stack, name, resource.kind, f"{change}_FAILED", str(error))
             raise
-        stack.add_event(name, resource.kind, f"{change}_COMPLETE")
+        _add_event(stack, name, resource.kind, f"{change}_COMPLETE")
 
     def _delete(self, stack: Stack, name: str) -> None:
-        (kind, _), physical_id = stack.made.pop(name)
-        stack.add_event(name, kind, "DELETE_IN_PROGRESS")
-        time.sleep(self.pace)
-        _, delete = _KINDS[kind]
-        delete(self._client(stack, kind), physical_id)
-        stack.add_event(name, kind, "DELETE_COMPLETE")
+        resource, physical_id = _made(stack).pop(name)
+        _, delete = _KINDS[resource.kind]
+        delete(self._client(stack, resource.kind), physical_id)
+        _add_event(stack, name, resource.kind, "DELETE_COMPLETE")
 
     def _client(self, stack: Stack, kind: str) -> Any:
-        region, account = stack.stack_id.split(":")[3:5]
-        return self._make_client(account, region, kind.split("::")[1].lower())
+        return self._make_client(stack.account_id, stack.region_name, kind.split("::")[1].lower())
+
+
+def _made(stack: Stack) -> dict[str, tuple[Resource, str]]:
+    """Return the resources of a stack so far, each with its physical id."""
+    return stack.__dict__.setdefault("made", {})
+
+
+def _describe(stack: Stack, template: Any, parameters: dict[str, str]) -> None:
+    stack.template, stack.parameters = template, parameters
+    stack._parse_template()
+    stack.resource_map = stack._create_resource_map()
+
+
+def _described(stack: Stack) -> dict[str, Resource]:
+    return read_resources(str(stack.template), stack.parameters, stack.account_id, stack.region_name)
+
+
+def _set_status(stack: Stack, status: str, reason: str | None = None) -> None:
+    stack.status = status
+    _add_event(stack, stack.name, "AWS::CloudFormation::Stack", status, reason)
+
+
+def _add_event(stack: Stack, logical_id: str, kind: str, status: str, reason: str | None = None) -> None:
+    stack.events.append(Event(stack.stack_id, stack.name, logical_id, "", kind, status, reason, None))
 
 
 def _make_topic(sns: Any, properties: dict[str, Any]) -> str:
