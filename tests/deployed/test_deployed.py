@@ -25,12 +25,12 @@ STAGES = [
 @pytest.fixture(params=STAGES)
 def deployed(request: pytest.FixtureRequest, cloud: Cloud, _deployments: Deployments) -> Deployment:
     """A stage deployed into a separate account."""
-    return _deployments.of(request.param)
+    return _deployments(request.param)
 
 
 @pytest.fixture
 def dev(cloud: Cloud, _deployments: Deployments) -> Deployment:
-    return _deployments.of("dev")
+    return _deployments("dev")
 
 
 def test_a_deployed_function_gets_the_settings_of_its_stage(deployed: Deployment):

@@ -46,13 +46,12 @@ class Functions:
         """
         self._folder, self._environment = folder, environment
         self._lock = threading.Lock()
-        self._idle: dict[str, list[_Container]] = {}  # by ARN
+        self._idle: dict[str, list[_Container]] = {}  # by revision
         self._asynchronous = ThreadPoolExecutor(8, "lambda event")
 
     def connect(self, patch: pytest.MonkeyPatch) -> None:
         """Make moto run functions, for Lambda's Invoke and for a message that SNS delivers."""
         deliver, update_configuration = Subscription.publish, LambdaFunction.update_configuration
-        update_function_code = LambdaFunction.update_function_code
 
         def invoke(function: LambdaFunction, body: Any, _request_headers: Any, response_headers: Any) -> bytes:
             result = self.invoke(function, json.loads(body) if body else {})
@@ -69,15 +68,11 @@ class Functions:
 
         def configure(function: LambdaFunction, updates: dict[str, Any]) -> Any:
             function.tracing_config = updates.get("TracingConfig", function.tracing_config)  # which moto ignores
-            return update_configuration(_counted(function), updates)
-
-        def update_code(function: LambdaFunction, spec: dict[str, Any]) -> Any:
-            return update_function_code(_counted(function), spec)
+            return update_configuration(function, updates)
 
         patch.setattr(LambdaFunction, "invoke", invoke)
         patch.setattr(Subscription, "publish", publish)
         patch.setattr(LambdaFunction, "update_configuration", configure)
-        patch.setattr(LambdaFunction, "update_function_code", update_code)
 
     def stop(self) -> None:
         """End all containers."""
@@ -93,31 +88,23 @@ class Functions:
                 container.__exit__()
 
     def invoke(self, function: LambdaFunction, event: Any) -> Result:
-        """Invoke a function and wait for its result."""
-        container = self._take(function)
+        """Invoke a function in an idle container of its current revision, or else in a new one."""
+        revision = _revision(function)
+        with self._lock:
+            idle = self._idle.setdefault(revision, [])
+            container = idle.pop() if idle else None
+        if container is None:
+            environment = {**self._environment(), **_variables(function), **(function.environment_vars or {})}
+            transcript.append(json.dumps(environment))
+            container = _Container(function, self._unpacked(function), environment)
         result = container.run(event)
-        if container.serves(function):
+        if container.is_usable:
             with self._lock:
-                self._idle.setdefault(function.function_arn, []).append(container)
+                self._idle.setdefault(revision, []).append(container)
         else:
             container.__exit__()
         logs.append(result.log)
         return result
-
-    def _take(self, function: LambdaFunction) -> "_Container":
-        """Return an idle container of a function's current revision, or else a new one."""
-        while True:
-            with self._lock:
-                idle = self._idle.get(function.function_arn)
-                container = idle.pop() if idle else None
-            if container is None:
-                break
-            if container.serves(function):
-                return container
-            container.__exit__()
-        environment = {**self._environment(), **_variables(function), **(function.environment_vars or {})}
-        transcript.append(json.dumps(environment))
-        return _Container(function, self._unpacked(function), environment)
 
     def _unpacked(self, function: LambdaFunction) -> Path:
         folder = self._folder / function.code_sha_256.replace("/", "_")
@@ -160,15 +147,9 @@ def _sns_event(
     return {"Records": [{**record, "Sns": notification}]}
 
 
-def _counted(function: LambdaFunction) -> LambdaFunction:
-    """Count an update of a function."""
-    function.__dict__["updates"] = getattr(function, "updates", 0) + 1
-    return function
-
-
-def _revision(function: LambdaFunction) -> tuple[Any, ...]:
-    """Identify a revision: every update of code or configuration, even of the description, makes a new one."""
-    return id(function), function.code_sha_256, getattr(function, "updates", 0)
+def _revision(function: LambdaFunction) -> str:
+    """Identify a function's code and configuration, whose description is a part of it too."""
+    return f"{id(function)} {function.get_configuration()}"
 
 
 class _Container(LambdaContainer):
@@ -177,19 +158,15 @@ class _Container(LambdaContainer):
     def __init__(self, function: LambdaFunction, folder: Path, environment: dict[str, str]) -> None:
         timeout, arn = function.timeout, function.function_arn
         super().__init__(folder, function.handler, environment, isolated=True, timeout=timeout, arn=arn)
-        self._revision, self._timeout, self._usable, self._reported = _revision(function), timeout, True, 0
+        self._timeout, self.is_usable, self._reported = timeout, True, 0
         self.__enter__()
-        threading.Thread(target=self._watch, name="lambda container", daemon=True).start()
-
-    def serves(self, function: LambdaFunction) -> bool:
-        return self._usable and self._revision == _revision(function)
 
     def run(self, event: Any) -> Result:
         request_id = str(uuid.uuid4())
         try:
             payload = self.api.invoke(event, self._timeout + _INIT, request_id)
         except RuntimeApiError as error:
-            self._usable = isinstance(error, FunctionError)  # otherwise it hangs or has ended
+            self.is_usable = isinstance(error, FunctionError)  # otherwise it hangs or has ended
             payload = error.report or {"errorMessage": f"RequestId: {request_id} Error: {error}"}
         output = self.output()
         new, self._reported = output[self._reported :], len(output)
@@ -202,11 +179,6 @@ class _Container(LambdaContainer):
             installed = {sysconfig.get_path("purelib"): None, sysconfig.get_path("platlib"): None}
             variables["PYTHONPATH"] = os.pathsep.join(installed)
         return variables
-
-    def _watch(self) -> None:
-        status = self.process.wait()
-        self._usable = False
-        self.api.container_ended(f"Runtime exited with error: exit status {status}")
 
 
 def _variables(function: LambdaFunction) -> dict[str, str]:

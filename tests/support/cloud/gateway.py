@@ -51,9 +51,7 @@ class Gateway:
 
     def start(self, patch: pytest.MonkeyPatch) -> None:
         """Serve what is deployed from now on."""
-        patch.setattr(APIGatewayBackend, "import_rest_api", _import_rest_api)
-        patch.setattr(APIGatewayBackend, "put_rest_api", _put_rest_api(APIGatewayBackend.put_rest_api))
-        patch.setattr(RestAPI, "create_deployment", _create_deployment(RestAPI.create_deployment))
+        _store_documents(patch)
         self._thread.start()
 
     def stop(self) -> None:
@@ -185,36 +183,29 @@ class _Handler(WSGIRequestHandler):
         """Print nothing."""
 
 
-def _import_rest_api(self: APIGatewayBackend, api_doc: dict[str, Any], fail_on_warnings: bool) -> RestAPI:
-    """Replaces moto's method, which requires a description."""
-    api: RestAPI = self.create_rest_api(name=api_doc["info"]["title"], description="")
-    return self.put_rest_api(api.id, api_doc, fail_on_warnings=fail_on_warnings)
+def _store_documents(patch: pytest.MonkeyPatch) -> None:
+    """Make moto accept Swagger 2.0, which Chalice sends, and store what each stage serves from a deployment on."""
+    put, create = APIGatewayBackend.put_rest_api, RestAPI.create_deployment
 
+    def import_rest_api(backend: Any, api_doc: dict[str, Any], fail_on_warnings: bool) -> RestAPI:
+        api = backend.create_rest_api(name=api_doc["info"]["title"], description="")  # moto requires a description
+        return put_rest_api(backend, api.id, api_doc, fail_on_warnings)
 
-def _put_rest_api(put: Any) -> Any:
-    """Convert Swagger 2.0, which Chalice sends, to what moto reads of OpenAPI 3, and store the document.
-
-    Operations OPTIONS are left out, because moto requires a URI of each integration.
-    """
-
-    def convert_and_put(self: Any, function_id: str, api_doc: dict[str, Any], *arguments: Any, **named: Any) -> RestAPI:
+    def put_rest_api(backend: Any, function_id: str, api_doc: dict[str, Any], *arguments: Any, **named: Any) -> RestAPI:
         document = {name: value for name, value in api_doc.items() if name != "swagger"} | {"openapi": "3.0.1"}
         document["paths"] = {
+            # moto requires a URI of each integration.
             path: {name: value for name, value in operations.items() if name != "options"}
             for path, operations in api_doc["paths"].items()
         }
-        api = put(self, function_id, document, *arguments, **named)
+        api = put(backend, function_id, document, *arguments, **named)
         api.__dict__["swagger"] = api_doc
         return api
 
-    return convert_and_put
+    def create_deployment(api: Any, name: str, *arguments: Any, **named: Any) -> Any:
+        api.__dict__.setdefault("served", {})[name] = api.swagger
+        return create(api, name, *arguments, **named)
 
-
-def _create_deployment(create: Any) -> Any:
-    """Store the document that a stage serves from now on."""
-
-    def create_and_store(self: Any, name: str, *arguments: Any, **named: Any) -> Any:
-        self.__dict__.setdefault("served", {})[name] = self.swagger
-        return create(self, name, *arguments, **named)
-
-    return create_and_store
+    patch.setattr(APIGatewayBackend, "import_rest_api", import_rest_api)
+    patch.setattr(APIGatewayBackend, "put_rest_api", put_rest_api)
+    patch.setattr(RestAPI, "create_deployment", create_deployment)
