@@ -21,6 +21,7 @@ import requests
 
 from tests.support.cloud import gaps
 from tests.support.cloud.accounts import Account
+from tests.support.cloud.enforcement import enforce
 from tests.support.cloud.functions import Functions
 from tests.support.cloud.gateway import HOSTS, Gateway
 from tests.support.cloud.internet import Internet
@@ -51,6 +52,7 @@ class Cloud:
         self._patch = pytest.MonkeyPatch()  # the whole process shares moto's classes
 
     def __enter__(self) -> "Cloud":
+        enforce(self._patch)
         gaps.fill(self._patch)
         self.functions.connect(self._patch)
         self.stacks.connect(self._patch)

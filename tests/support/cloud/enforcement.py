@@ -1,60 +1,12 @@
 """Denies calls that the caller's policies do not allow. moto's own enforcement ignores resources."""
 
-from typing import Any
-
+import pytest
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 from moto.ssm.models import ssm_backends
 
 from tests.support import iam
 from tests.support.cloud.principals import Principal, principal_of
-
-# IAM's name of an operation, where it differs from the operation's.
-_ACTIONS = {"Invoke": "InvokeFunction"}
-_ALWAYS_ALLOWED = {"sts:GetCallerIdentity"}
-# The parameter that names the resource of a call, and the pattern of the resource's ARN.
-_RESOURCES = {
-    "ssm": {"Name": "parameter/{}", "Names": "parameter/{}"},
-    "sns": {"TopicArn": "{}", "PhoneNumber": "{}"},
-    "lambda": {"FunctionName": "function:{}"},
-}
-
-
-class AwsError(ServiceException):
-    """An error with AWS's code and message. moto derives the service of its own exceptions from their module."""
-
-
-def call_action(call: Any) -> Any:
-    """Wrap moto's ``BaseResponse.call_action``: a call that is not allowed gets AWS's error."""
-
-    def call_if_allowed(self: BaseResponse) -> Any:
-        principal = principal_of(self.access_key)
-        error = _denial(self, principal) if principal else None
-        if error is None:
-            return call(self)
-        _, headers, body = self.serialized(ActionResult(error))
-        status = 400 if self.boto3_service_name == "ssm" else 403
-        return status, {**headers, "status": str(status)}, body
-
-    return call_if_allowed
-
-
-def _denial(call: BaseResponse, principal: Principal) -> ServiceException | None:
-    service = call.boto3_service_name
-    operation = call._get_action()
-    action = f"{service}:{_ACTIONS.get(operation, operation)}"
-    if service == "apigateway":
-        action = f"{service}:{call.method}"
-    if action in _ALWAYS_ALLOWED:
-        return None
-    for resource in _resources(call, service):
-        decision = iam.decision(principal.policies.values(), action, resource)
-        if decision != iam.ALLOWED:
-            return _access_denied(service, principal, action, resource, decision)
-        if service == "ssm" and not _may_decrypt(call, principal, resource):
-            return AwsError("AccessDeniedException", _NO_KEY)
-    return None
-
 
 _NO_KEY = (
     "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are "
@@ -66,25 +18,51 @@ _REASONS = {
 }
 
 
-def _access_denied(service: str, principal: Principal, action: str, resource: str, decision: str) -> ServiceException:
-    reason = _REASONS[decision].format(action)
-    message = f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource} {reason}"
-    return AwsError("AuthorizationError" if service == "sns" else "AccessDeniedException", message)
+class AwsError(ServiceException):
+    """An error with AWS's code and message. moto derives the service of its own exceptions from their module."""
 
 
-def _resources(call: BaseResponse, service: str) -> list[str]:
-    """Return the ARNs of the resources of a call; ``*`` if it has none that a role's policy names."""
-    for parameter, pattern in _RESOURCES.get(service, {}).items():
-        names = (call.uri_match or {}).get(parameter) or call._get_param(parameter)
-        if names:
-            return [_arn(call, service, pattern, str(name)) for name in iam.listed(names)]
-    return ["*"]
+def enforce(patch: pytest.MonkeyPatch) -> None:
+    """Make moto respond to a call that is not allowed with AWS's error."""
+    call = BaseResponse.call_action
+
+    def call_if_allowed(self: BaseResponse) -> object:
+        principal = principal_of(self.access_key)
+        error = _denial(self, principal) if principal else None
+        if error is None:
+            return call(self)
+        _, headers, body = self.serialized(ActionResult(error))
+        status = 400 if self.boto3_service_name == "ssm" else 403
+        return status, {**headers, "status": str(status)}, body
+
+    patch.setattr(BaseResponse, "call_action", call_if_allowed)
 
 
-def _arn(call: BaseResponse, service: str, pattern: str, name: str) -> str:
-    if name.startswith(("arn:", "+")):
-        return name
-    return f"arn:aws:{service}:{call.region}:{call.current_account}:{pattern.format(name.lstrip('/'))}"
+def _denial(call: BaseResponse, principal: Principal) -> ServiceException | None:
+    service, operation = call.boto3_service_name, call._get_action()
+    if service == "apigateway":
+        operation = call.method
+    elif service == "lambda" and operation == "Invoke":
+        operation = "InvokeFunction"
+    action, resource = f"{service}:{operation}", _resource(call, service)
+    if action == "sts:GetCallerIdentity":
+        return None
+    decision = iam.decision(principal.policies, action, resource)
+    if decision != iam.ALLOWED:
+        message = f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource} "
+        code = "AuthorizationError" if service == "sns" else "AccessDeniedException"
+        return AwsError(code, message + _REASONS[decision].format(action))
+    if service == "ssm" and not _may_decrypt(call, principal, resource):
+        return AwsError("AccessDeniedException", _NO_KEY)
+    return None
+
+
+def _resource(call: BaseResponse, service: str) -> str:
+    """Return the ARN of a call's resource; ``*`` if it has none that a role's policy names."""
+    if service == "ssm" and (name := call._get_param("Name")):
+        return f"arn:aws:ssm:{call.region}:{call.current_account}:parameter/{name.lstrip('/')}"
+    topic_or_phone = call._get_param("TopicArn") or call._get_param("PhoneNumber")
+    return str(topic_or_phone) if service == "sns" and topic_or_phone else "*"
 
 
 def _may_decrypt(call: BaseResponse, principal: Principal, resource: str) -> bool:
@@ -103,4 +81,4 @@ def _may_decrypt(call: BaseResponse, principal: Principal, resource: str) -> boo
         "kms:EncryptionContext:PARAMETER_ARN": resource,
         "kms:ViaService": f"ssm.{call.region}.amazonaws.com",
     }
-    return iam.allows(principal.policies.values(), "kms:Decrypt", parameter.keyid, context)
+    return iam.allows(principal.policies, "kms:Decrypt", parameter.keyid, context)

@@ -1,18 +1,16 @@
 """Features of IAM and Parameter Store that moto lacks, on moto's own state."""
 
 import pytest
-from moto.core.responses import ActionResult, BaseResponse
+from moto.core.responses import ActionResult
 from moto.iam.responses import IamResponse
 from moto.ssm.responses import SimpleSystemManagerResponse
 
 from tests.support import iam
-from tests.support.cloud import enforcement
 from tests.support.cloud.principals import policies_of_role
 
 
 def fill(patch: pytest.MonkeyPatch) -> None:
     """Add what moto lacks."""
-    patch.setattr(BaseResponse, "call_action", enforcement.call_action(BaseResponse.call_action))
     patch.setattr(IamResponse, "simulate_principal_policy", simulate_principal_policy, raising=False)
     patch.setattr(SimpleSystemManagerResponse, "get_service_setting", get_service_setting, raising=False)
 
@@ -27,7 +25,7 @@ def simulate_principal_policy(self: IamResponse) -> ActionResult:
         {
             "EvalActionName": action,
             "EvalResourceName": resource,
-            "EvalDecision": iam.decision(policies.values(), action, resource, context),
+            "EvalDecision": iam.decision(policies, action, resource, context),
         }
         for action in self._get_param("ActionNames")
         for resource in self._get_param("ResourceArns")

@@ -111,7 +111,7 @@ def _caller(api: _Api, operation: dict[str, Any], request: Request, path: str) -
     url = f"https://{request.host}{_target(request)}"
     caller = signer(request.method, url, headers, request.get_data(), "execute-api", api.region)
     invoked = api.arn(request.method, path)
-    if caller.account != api.account or not iam.allows(caller.policies.values(), "execute-api:Invoke", invoked):
+    if caller.account != api.account or not iam.allows(caller.policies, "execute-api:Invoke", invoked):
         raise _NotAllowedError(
             f"User: {caller.arn} is not authorized to perform: execute-api:Invoke on resource: {invoked}"
         )

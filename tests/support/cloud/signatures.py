@@ -3,6 +3,7 @@
 import hmac
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from botocore.auth import SIGV4_TIMESTAMP, SigV4Auth
@@ -67,6 +68,7 @@ def _signature(auth: SigV4Auth, request: AWSRequest) -> str:
     return str(auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request))
 
 
+@dataclass
 class Signer(AuthBase):
     """Signs with the key of an account's operator.
 
@@ -74,24 +76,21 @@ class Signer(AuthBase):
     the time of the signature, and ``service`` is its scope.
     """
 
-    def __init__(
-        self,
-        account: Account,
-        *,
-        key: str = "",
-        secret: str = "",
-        data: bytes | None = None,
-        late: timedelta = timedelta(),
-        service: str = "execute-api",
-    ) -> None:
-        credentials = Credentials(key or account.key.access_key_id, secret or account.key.secret_access_key)
-        self._auth, self._data, self._late = SigV4Auth(credentials, service, REGION), data, late
+    account: Account
+    key: str = ""
+    secret: str = ""
+    data: bytes | None = None
+    late: timedelta = timedelta()
+    service: str = "execute-api"
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        data = request.body or b"" if self._data is None else self._data
+        own = self.account.key
+        credentials = Credentials(self.key or own.access_key_id, self.secret or own.secret_access_key)
+        auth = SigV4Auth(credentials, self.service, REGION)
+        data = request.body or b"" if self.data is None else self.data
         signed = AWSRequest(str(request.method), str(request.url), data=data)
-        signed.context["timestamp"] = (datetime.now(timezone.utc) + self._late).strftime(SIGV4_TIMESTAMP)
-        self._auth._modify_request_before_signing(signed)
-        self._auth._inject_signature_to_request(signed, _signature(self._auth, signed))
+        signed.context["timestamp"] = (datetime.now(timezone.utc) + self.late).strftime(SIGV4_TIMESTAMP)
+        auth._modify_request_before_signing(signed)
+        auth._inject_signature_to_request(signed, _signature(auth, signed))
         request.headers.update(dict(signed.headers.items()))
         return request
