@@ -55,7 +55,7 @@ def test_a_purchase_is_charged_announced_and_texted(deployed: Deployment, cloud:
         assert response.status_code == 200, response.text
         payment = response.json()
         assert payment["status"] == "succeeded"
-        assert eventually(lambda: any(payment["id"] in text for text in deployed.account.texts()))
+        assert eventually(lambda: any(payment["id"] in text for text in cloud.stack.texts()))
     (payment_intent,) = [intent for intent in cloud.stack.stripe.payment_intents if intent["id"] == payment["id"]]
     assert payment_intent["livemode"] is (deployed.stage == "prod")
     topic = f"arn:aws:sns:us-east-1:{deployed.account.id}:NotePurchased-{deployed.resources_stage}"

@@ -1,7 +1,7 @@
 """An emulated cloud for the tests: AWS accounts, Lambda, API Gateway, Stripe, and an internet between them. ::
 
     with Cloud(stack) as cloud:
-        production = cloud.account("111111111111")
+        production = cloud.account()
         subprocess.run(["chalice", "deploy", "--stage", "prod"], env=production.environment())
         cloud.request("GET", f"{url}/health")
 
@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.cloud import gaps
 from tests.support.cloud.accounts import Account
 from tests.support.cloud.enforcement import enforce
 from tests.support.cloud.functions import Functions
@@ -48,12 +47,12 @@ class Cloud:
         self.gateway = Gateway(self.functions)
         stripe = "127.0.0.1", stack.stripe.port
         self.internet = Internet(folder, {r"api\.stripe\.com": stripe, HOSTS: self.gateway.address})
-        self.stacks = Stacks(lambda account, region, service: self.account(account).client(service, region))
+        self._accounts: dict[str, Account] = {}
+        self.stacks = Stacks(lambda account, region, service: self._accounts[account].client(service, region))
         self._patch = pytest.MonkeyPatch()  # the whole process shares moto's classes
 
     def __enter__(self) -> "Cloud":
         enforce(self._patch)
-        gaps.fill(self._patch)
         self.functions.connect(self._patch)
         self.stacks.connect(self._patch)
         self.gateway.start(self._patch)
@@ -76,8 +75,8 @@ class Cloud:
         self.internet.refused.clear()
         self.stacks.pace = 0.0
 
-    def account(self, account_id: str | None = None) -> Account:
-        """Return the AWS account of an id, twelve digits; a new account without one."""
+    def account(self) -> Account:
+        """Return a new AWS account."""
         environment = {
             **{name: value for name, value in os.environ.items() if not _NOT_INHERITED.match(name)},
             **self.internet.environment(),
@@ -85,7 +84,9 @@ class Cloud:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "PYTHONUNBUFFERED": "1",
         }
-        return Account(account_id or f"{secrets.randbelow(10**12):012}", self.stack.aws.url, environment)
+        account = Account(f"{secrets.randbelow(10**12):012}", self.stack.aws.url, environment)
+        self._accounts[account.id] = account
+        return account
 
     def request(
         self,

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ class Deployment:
         """A purchase that Stripe accepts in this stage's mode."""
         return {"source": "tok_live_visa" if self.stage == "prod" else "tok_visa", "storage": 21}
 
-    @cached_property
+    @property
     def url(self) -> str:
         """The API's URL, without a trailing slash."""
         return str(self._deployed("rest_api")["rest_api_url"]).rstrip("/")

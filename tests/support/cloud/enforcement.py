@@ -1,12 +1,17 @@
-"""Denies calls that the caller's policies do not allow. moto's own enforcement ignores resources."""
+"""Denies calls that the caller's policies do not allow, and simulates that. moto's own enforcement ignores resources.
+
+And a setting of Parameter Store, which moto lacks.
+"""
 
 import pytest
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
+from moto.iam.responses import IamResponse
 from moto.ssm.models import ssm_backends
+from moto.ssm.responses import SimpleSystemManagerResponse
 
 from tests.support import iam
-from tests.support.cloud.principals import Principal, principal_of
+from tests.support.cloud.principals import Principal, policies_of_role, principal_of
 
 _NO_KEY = (
     "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are "
@@ -36,6 +41,8 @@ def enforce(patch: pytest.MonkeyPatch) -> None:
         return status, {**headers, "status": str(status)}, body
 
     patch.setattr(BaseResponse, "call_action", call_if_allowed)
+    patch.setattr(IamResponse, "simulate_principal_policy", _simulate_principal_policy, raising=False)
+    patch.setattr(SimpleSystemManagerResponse, "get_service_setting", _get_service_setting, raising=False)
 
 
 def _denial(call: BaseResponse, principal: Principal) -> ServiceException | None:
@@ -82,3 +89,25 @@ def _may_decrypt(call: BaseResponse, principal: Principal, resource: str) -> boo
         "kms:ViaService": f"ssm.{call.region}.amazonaws.com",
     }
     return iam.allows(principal.policies, "kms:Decrypt", parameter.keyid, context)
+
+
+def _simulate_principal_policy(self: IamResponse) -> ActionResult:
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html"""
+    policies = policies_of_role(self._get_param("PolicySourceArn"))
+    context = {
+        entry["ContextKeyName"]: entry["ContextKeyValues"][0] for entry in self._get_param("ContextEntries") or []
+    }
+    results = [
+        {
+            "EvalActionName": action,
+            "EvalResourceName": resource,
+            "EvalDecision": iam.decision(policies, action, resource, context),
+        }
+        for action in self._get_param("ActionNames")
+        for resource in self._get_param("ResourceArns")
+    ]
+    return ActionResult({"EvaluationResults": results, "IsTruncated": False})
+
+
+def _get_service_setting(self: SimpleSystemManagerResponse) -> ActionResult:
+    return ActionResult({"ServiceSetting": {"SettingId": self._get_param("SettingId"), "SettingValue": "false"}})
