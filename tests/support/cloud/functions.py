@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from moto.awslambda.models import LambdaFunction
 from moto.awslambda.utils import get_backend
-from moto.core.utils import utcnow
 from moto.sns.models import Subscription
 
 from devstack.runtime_api import FunctionError, LambdaContainer, RuntimeApiError
@@ -64,7 +63,8 @@ class Functions:
                 return
             function = find_function(subscription.endpoint)
             if function and may_invoke("sns.amazonaws.com", function, subscription.topic.arn):
-                self._asynchronous.submit(self.invoke, function, _sns_event(subscription, message, message_id, **rest))
+                notification = {"Message": message, "Subject": None, "MessageAttributes": rest["message_attributes"]}
+                self._asynchronous.submit(self.invoke, function, {"Records": [{"Sns": notification}]})
 
         def configure(function: LambdaFunction, updates: dict[str, Any]) -> Any:
             function.tracing_config = updates.get("TracingConfig", function.tracing_config)  # which moto ignores
@@ -125,26 +125,6 @@ def may_invoke(service: str, function: LambdaFunction, source: str) -> bool:
     """Tell whether a function's own policy lets a service invoke it on behalf of a source's ARN."""
     policy = {"Statement": function.policy.statements}
     return iam.is_allowed_for_service(policy, service, "lambda:InvokeFunction", function.function_arn, source)
-
-
-def _sns_event(
-    subscription: Subscription, message: str, message_id: str, message_attributes: Any = None, **_rest: Any
-) -> dict[str, Any]:
-    """https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html"""
-    notification = {
-        "Type": "Notification",
-        "MessageId": message_id,
-        "TopicArn": subscription.topic.arn,
-        "Subject": None,
-        "Message": message,
-        "Timestamp": utcnow().strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-        "MessageAttributes": {
-            name: {"Type": attribute["Type"], "Value": attribute["Value"]}
-            for name, attribute in (message_attributes or {}).items()
-        },
-    }
-    record = {"EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": subscription.arn}
-    return {"Records": [{**record, "Sns": notification}]}
 
 
 def _revision(function: LambdaFunction) -> str:

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 import json
 import re
 import threading
-import uuid
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -128,10 +127,8 @@ def is_signed(swagger: dict[str, Any], operation: dict[str, Any]) -> bool:
 def _event(request: Request, resource: str, parameters: dict[str, str], caller: Principal | None) -> dict[str, Any]:
     """Return the event that a function receives, in payload format 1.0."""
     headers = {name: value for name, value in request.headers.items() if name.lower() != "connection"}
-    stage, _, path = request.path[1:].partition("/")
     return {
         "resource": resource,
-        "path": f"/{path}",
         "httpMethod": request.method,
         "headers": headers,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
@@ -141,10 +138,7 @@ def _event(request: Request, resource: str, parameters: dict[str, str], caller: 
         "requestContext": {
             "httpMethod": request.method,
             "identity": {"sourceIp": "127.0.0.1", "userArn": caller.arn if caller else None},
-            "path": request.path,
-            "requestId": str(uuid.uuid4()),
             "resourcePath": resource,
-            "stage": stage,
         },
         "body": request.get_data(as_text=True) or None,
         "isBase64Encoded": False,
