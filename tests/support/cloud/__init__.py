@@ -45,8 +45,8 @@ class Cloud:
         folder = Path(self._folder.name)
         self.functions = Functions(folder, self._container_environment)
         self.gateway = Gateway(self.functions)
-        stripe = "127.0.0.1", stack.stripe.port
-        self.internet = Internet(folder, {r"api\.stripe\.com": stripe, HOSTS: self.gateway.address})
+        hosts = {"api.stripe.com": ("127.0.0.1", stack.stripe.port), HOSTS: self.gateway.address}
+        self.internet = Internet(folder, hosts)
         self._accounts: dict[str, Account] = {}
         self.stacks = Stacks(lambda account, region, service: self._accounts[account].client(service, region))
         self._patch = pytest.MonkeyPatch()  # the whole process shares moto's classes

@@ -4,7 +4,6 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 """
 
 import json
-import re
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +16,12 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from tests.support import iam
+from tests.support.cloud.accounts import REGION
 from tests.support.cloud.functions import Functions, find_function, may_invoke
 from tests.support.cloud.principals import Principal
 from tests.support.cloud.signatures import MISSING, SignatureError, signer
 
-HOSTS = r"(?P<api>\w+)\.execute-api\.(?P<region>[a-z0-9-]+)\.amazonaws\.com"
+HOSTS = f"*.execute-api.{REGION}.amazonaws.com"
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,12 @@ class _Api:
     """An API with its account and the document that its stage serves."""
 
     account: str
-    region: str
     id: str
     stage: str
     document: dict[str, Any]
 
     def arn(self, method: str, path: str) -> str:
-        return f"arn:aws:execute-api:{self.region}:{self.account}:{self.id}/{self.stage}/{method}{path}"
+        return f"arn:aws:execute-api:{REGION}:{self.account}:{self.id}/{self.stage}/{method}{path}"
 
 
 class Gateway:
@@ -108,7 +107,7 @@ def _caller(api: _Api, operation: dict[str, Any], request: Request, path: str) -
         return None
     headers = {name.lower(): value for name, value in request.headers.items()}
     url = f"https://{request.host}{_target(request)}"
-    caller = signer(request.method, url, headers, request.get_data(), "execute-api", api.region)
+    caller = signer(request.method, url, headers, request.get_data(), "execute-api", REGION)
     invoked = api.arn(request.method, path)
     if caller.account != api.account or not iam.allows(caller.policies, "execute-api:Invoke", invoked):
         raise _NotAllowedError(
@@ -146,13 +145,12 @@ def _event(request: Request, resource: str, parameters: dict[str, str], caller: 
 
 
 def _find(request: Request) -> _Api | None:
-    host = re.fullmatch(HOSTS, request.host)
-    stage = request.path.split("/")[1]
-    for account, regions in list(apigateway_backends.items()) if host else []:
-        api = regions[host["region"]].apis.get(host["api"]) if host else None
+    api_id, stage = request.host.partition(".")[0], request.path.split("/")[1]
+    for account, regions in list(apigateway_backends.items()):
+        api = regions[REGION].apis.get(api_id)
         document = getattr(api, "served", {}).get(stage)
-        if api and host and document:
-            return _Api(account, host["region"], api.id, stage, document)
+        if document:
+            return _Api(account, api_id, stage, document)
     return None
 
 
