@@ -19,12 +19,11 @@ from moto.awslambda.models import LambdaFunction
 from moto.awslambda.utils import get_backend
 from moto.sns.models import Subscription
 
-from devstack.runtime_api import FunctionError, LambdaContainer, RuntimeApiError
+from devstack.runtime_api import LambdaContainer, RuntimeApiError
 from tests.support import iam
 from tests.support.cloud.principals import assume
 from tests.support.stack import logs, transcript
 
-_INIT = 10.0  # seconds that Lambda allows for an init
 _LOG_TAIL = 4096  # bytes, see https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 
 
@@ -136,17 +135,17 @@ class _Container(LambdaContainer):
     """A running container of one revision."""
 
     def __init__(self, function: LambdaFunction, folder: Path, environment: dict[str, str]) -> None:
-        timeout, arn = function.timeout, function.function_arn
-        super().__init__(folder, function.handler, environment, isolated=True, timeout=timeout, arn=arn)
-        self._timeout, self.is_usable, self._reported = timeout, True, 0
+        limits = {"timeout": function.timeout, "arn": function.function_arn}
+        super().__init__(folder, function.handler, environment, isolated=True, **limits)
+        self.is_usable, self._reported = True, 0
         self.__enter__()
 
     def run(self, event: Any) -> Result:
         request_id = str(uuid.uuid4())
         try:
-            payload = self.api.invoke(event, self._timeout + _INIT, request_id)
+            payload = self.invoke(event, request_id=request_id)
         except RuntimeApiError as error:
-            self.is_usable = isinstance(error, FunctionError)  # otherwise it hangs or has ended
+            self.is_usable = False
             payload = error.report or {"errorMessage": f"RequestId: {request_id} Error: {error}"}
         output = self.output()
         new, self._reported = output[self._reported :], len(output)
