@@ -57,12 +57,6 @@ def outcome(call: Any) -> Any:
         return f"{error.response['Error']['Code']}: {error.response['Error']['Message']}"
 
 
-def test_accounts_are_separate(cloud: Cloud, account: Account):
-    other = cloud.account()
-    assert account.client("sts").get_caller_identity()["Arn"] == f"arn:aws:iam::{account.id}:user/operator"
-    assert outcome(lambda: other.client("ssm").get_parameter(Name="/p")).startswith("ParameterNotFound")
-
-
 def test_a_command_gets_its_account_and_no_settings_of_the_shell(account: Account, monkeypatch: pytest.MonkeyPatch):
     for name in ("STRIPE_API_BASE", "AWS_PROFILE", "STAGE", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "of the shell")

@@ -79,10 +79,8 @@ def _may_decrypt(call: BaseResponse, principal: Principal, resource: str) -> boo
     """
     name = "/" + resource.partition("parameter/")[2]
     parameter = ssm_backends[call.current_account][call.region].get_parameter(name)
-    decrypts = (
-        call._get_param("WithDecryption") and parameter is not None and parameter.parameter_type == "SecureString"
-    )
-    if not decrypts or parameter.keyid == "alias/aws/ssm":
+    is_encrypted = parameter is not None and parameter.parameter_type == "SecureString"
+    if not is_encrypted or parameter.keyid == "alias/aws/ssm" or not call._get_param("WithDecryption"):
         return True
     context = {
         "kms:EncryptionContext:PARAMETER_ARN": resource,
