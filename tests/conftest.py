@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Collection, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,9 +130,9 @@ def cloud(_running_cloud: Cloud) -> Cloud:
 @pytest.fixture(scope="session")
 def _deployments(_running_cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Deployments:
     """Stages that `chalice deploy` deployed, each once in a process."""
-    from tests.support.cloud.deployments import Deployments
+    from tests.support.cloud.deployments import deploy
 
-    return Deployments(_running_cloud, tmp_path_factory.mktemp("deployed"))
+    return cache(lambda stage: deploy(_running_cloud, tmp_path_factory.mktemp("deployed") / stage, stage))
 
 
 @pytest.fixture(scope="session")

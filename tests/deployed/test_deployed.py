@@ -1,20 +1,16 @@
 """`chalice deploy` on the emulated cloud: each stage's functions and roles, and the requests that they serve."""
 
-import io
 import json
-import zipfile
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from moto.awslambda.utils import get_backend
 
 from tests.support.cloud import Cloud
 from tests.support.cloud.deployments import Deployment, Deployments
 from tests.support.contract import check, example, without_values
 from tests.support.scenarios import REJECTED, SIGNED_PATHS, request_rejected
-from tests.support.stack import PROJECT, eventually, is_problem, logs
+from tests.support.stack import PROJECT, eventually, is_problem, logs, transcript
 
 # Each stage is deployed once, in the process that runs all tests of it. .chalice/config.json does not declare featureX.
 STAGES = [
@@ -26,12 +22,12 @@ STAGES = [
 @pytest.fixture(params=STAGES)
 def deployed(request: pytest.FixtureRequest, cloud: Cloud, _deployments: Deployments) -> Deployment:
     """A stage deployed into a separate account."""
-    return _deployments.of(request.param)
+    return _deployments(request.param)
 
 
 @pytest.fixture
 def dev(cloud: Cloud, _deployments: Deployments) -> Deployment:
-    return _deployments.of("dev")
+    return _deployments("dev")
 
 
 def test_a_deployed_function_gets_the_settings_of_its_stage(deployed: Deployment):
@@ -59,7 +55,7 @@ def test_a_purchase_is_charged_announced_and_texted(deployed: Deployment, cloud:
         assert response.status_code == 200, response.text
         payment = response.json()
         assert payment["status"] == "succeeded"
-        assert eventually(lambda: any(payment["id"] in text for text in deployed.account.texts()))
+        assert eventually(lambda: any(payment["id"] in text for text in cloud.stack.texts()))
     (payment_intent,) = [intent for intent in cloud.stack.stripe.payment_intents if intent["id"] == payment["id"]]
     assert payment_intent["livemode"] is (deployed.stage == "prod")
     topic = f"arn:aws:sns:us-east-1:{deployed.account.id}:NotePurchased-{deployed.resources_stage}"
@@ -81,18 +77,6 @@ def test_price_health_and_preflights_are_public(deployed: Deployment, cloud: Clo
 
 
 @pytest.mark.xdist_group("dev")
-def test_the_package_contains_only_the_app(dev: Deployment):
-    function = get_backend(dev.account.id, "us-east-1").get_function(dev.function()["FunctionName"])
-    package = zipfile.ZipFile(io.BytesIO(function.code_bytes))
-    names = {name for name in package.namelist() if not name.startswith("chalice/")}
-    source = {
-        file.relative_to(PROJECT).as_posix() for file in (PROJECT / "chalicelib").rglob("*.*") if file.suffix != ".pyc"
-    }
-    assert names == {"app.py", *source}
-    assert package.read("app.py") == (PROJECT / "app.py").read_bytes()
-
-
-@pytest.mark.xdist_group("dev")
 @pytest.mark.parametrize(
     ("signed_by", "spoiled", "message"),
     [
@@ -103,7 +87,6 @@ def test_the_package_contains_only_the_app(dev: Deployment):
         ("operator", {"late": timedelta(minutes=-6)}, "Signature expired"),
         ("operator", {"late": timedelta(minutes=6)}, "Signature expired"),
         ("operator", {"service": "sns"}, "scoped to a valid region and correct service"),
-        ("operator", {"key": "of another account"}, "signature we calculated does not match"),
         ("operator", {"key": "AKIAUNKNOWN"}, "security token included in the request is invalid"),
     ],
 )
@@ -111,8 +94,6 @@ def test_a_forged_request_is_rejected_and_charges_nothing(
     dev: Deployment, cloud: Cloud, signed_by: str, spoiled: dict[str, Any], message: str
 ):
     accounts: dict[str, Any] = {"nobody": None, "another account": cloud.account(), "operator": dev.account}
-    if spoiled.get("key") == "of another account":
-        spoiled = {"key": accounts["another account"].key.access_key_id}
     requests = len(cloud.stack.stripe.requests)
     response = cloud.request("POST", f"{dev.url}/billing", accounts[signed_by], spoiled, json=dev.purchase)
     assert response.status_code == 403
@@ -129,32 +110,33 @@ def test_api_gateway_rejects_requests_as_openapi_yaml_describes(dev: Deployment,
     assert without_values(response.json()) == without_values(example(route, 403, name))
 
 
-@pytest.fixture
-def without_permission_to_read(dev: Deployment, cloud: Cloud) -> Iterator[None]:
-    """Move the statement about secrets from the role of the API to the role of notify."""
-    iam = dev.account.client("iam")
-    functions = ("api_handler", "notify")
-    (own,), (other,) = [dev.policies(name) for name in functions]
-    reading, rest = own["Statement"][:1], own["Statement"][1:]
-    assert reading[0]["Action"] == "ssm:GetParameter"
-
-    def put(*documents: dict[str, Any]) -> None:
-        for name, document in zip(functions, documents, strict=True):
-            role = dev.function(name)["Role"].rpartition("/")[2]
-            (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
-            iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document))
-        cloud.functions.forget()
-
-    put({**own, "Statement": rest}, {**other, "Statement": other["Statement"] + reading})
-    yield
-    put(own, other)
-
-
 @pytest.mark.xdist_group("dev")
-def test_a_function_whose_role_lost_a_statement_is_refused(
-    dev: Deployment, cloud: Cloud, without_permission_to_read: None
-):
-    response = cloud.request("POST", f"{dev.url}/billing", dev.account, json=dev.purchase)
+def test_a_function_whose_role_lost_a_statement_is_refused(dev: Deployment, cloud: Cloud):
+    iam, role = dev.account.client("iam"), dev.function()["Role"].rpartition("/")[2]
+    (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    (own,) = dev.policies("api_handler")
+    rest = [statement for statement in own["Statement"] if statement["Action"] != "ssm:GetParameter"]
+    assert len(rest) < len(own["Statement"])
+    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps({**own, "Statement": rest}))
+    cloud.functions.forget()
+    try:
+        response = cloud.request("POST", f"{dev.url}/billing", dev.account, json=dev.purchase)
+    finally:
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(own))
     assert is_problem(response, 503, "stripe_key_unavailable")
     assert "AccessDenied" in logs[-1]
     assert cloud.stack.stripe.requests == []
+
+
+@pytest.mark.xdist_group("dev")
+def test_a_container_stays_warm_until_its_function_is_updated(dev: Deployment, cloud: Cloud):
+    def cold_starts() -> int:
+        before = len(transcript)  # which gets the environment of each container that starts
+        assert cloud.request("GET", f"{dev.url}/health").status_code == 200
+        return len(transcript) - before
+
+    cold_starts()
+    assert cold_starts() == 0
+    function = dev.function()["FunctionName"]
+    dev.account.client("lambda").update_function_configuration(FunctionName=function, Description="Rotated.")
+    assert (cold_starts(), cold_starts()) == (1, 0)

@@ -207,7 +207,7 @@ def test_each_way_to_pay(shop: Shop, api: Api, call: str):
 
 @pytest.fixture
 def deployed(cloud: Cloud, _deployments: Deployments) -> Deployment:
-    return _deployments.of("dev")
+    return _deployments("dev")
 
 
 @pytest.fixture

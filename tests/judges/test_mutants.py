@@ -18,7 +18,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("by", "noticed"), [("return 3 * x", True), ("return x + x", False), ("return x * x", False)])
+@pytest.mark.parametrize(("by", "noticed"), [("return 3 * x", True), ("return x * x", False)])
 def test_a_mutant_is_noticed_if_a_test_fails(project: Path, by: str, noticed: bool):
     assert is_noticed(Mutant("source.py", "return 2 * x", by, "test_source.py"), project) is noticed
     assert (project / "source.py").read_text() == SOURCE

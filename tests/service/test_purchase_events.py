@@ -123,5 +123,5 @@ def test_an_outage_of_sns_loses_no_event_and_no_text(service: RunningService):
     service.stack.aws.clear_faults()
     assert service.processes(payment)
     service.stack.aws.fail(AwsFault("Publish", 2, cut=True))
-    service.stack.notify_of(service.stack.announced()[0] | {"payment_id": "pi_again"})
+    service.notify_of(service.stack.announced()[0] | {"payment_id": "pi_again"})
     assert eventually(lambda: service.was_texted("pi_again"))

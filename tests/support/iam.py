@@ -10,7 +10,7 @@ from typing import Any
 Context = Mapping[str, str]
 
 ALLOWED, EXPLICIT_DENY, IMPLICIT_DENY = "allowed", "explicitDeny", "implicitDeny"
-_ELEMENTS = {"Sid", "Effect", "Principal", "Action", "NotAction", "Resource", "NotResource", "Condition"}
+_ELEMENTS = {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}
 
 
 class UnsupportedPolicyError(Exception):
@@ -35,8 +35,8 @@ def matching(policies: Iterable[Any], action: str, resource: str, context: Conte
     return [
         statement
         for statement in statements(policies)
-        if _matches(statement, "Action", lambda pattern: _like(action.lower(), pattern.lower()))
-        and _matches(statement, "Resource", lambda pattern: _is_named(resource, pattern))
+        if any(_like(action.lower(), pattern.lower()) for pattern in listed(statement["Action"]))
+        and any(_is_named(resource, pattern) for pattern in listed(statement["Resource"]))
         and _is_condition_met(statement.get("Condition", {}), context)
     ]
 
@@ -67,13 +67,6 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _matches(statement: Any, element: str, is_like: Any) -> bool:
-    """Tell whether a value matches an element, or does not match its opposite."""
-    if f"Not{element}" in statement:
-        return not any(is_like(pattern) for pattern in listed(statement[f"Not{element}"]))
-    return any(is_like(pattern) for pattern in listed(statement[element]))
-
-
 def _is_named(resource: str, pattern: str) -> bool:
     """Match a Resource: a `*` that ends a part of an ARN may match beyond the colon, and other wildcards do not.
 
@@ -86,7 +79,7 @@ def _is_named(resource: str, pattern: str) -> bool:
 
 
 def _is_arn_like(value: str, pattern: str) -> bool:
-    """Match each of the six parts of an ARN, as the operators for ARNs do."""
+    """Match each of the six parts of an ARN, as ArnLike does."""
     patterns, parts = pattern.split(":", 5), value.split(":", 5)
     return len(patterns) == len(parts) and all(map(_like, parts, patterns))
 
@@ -98,8 +91,6 @@ def _like(value: str, pattern: str) -> bool:
 
 _OPERATORS = {
     "StringEquals": lambda value, wanted: value == wanted,
-    "StringLike": _like,
-    "ArnEquals": _is_arn_like,
     "ArnLike": _is_arn_like,
 }
 

@@ -23,7 +23,6 @@ class ImportsOnly(Contract):
     any_external = fields.BooleanField(required=False, default=True)
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
-        """Collect the imports that are not allowed."""
         names: list[Any] = [*self.modules]  # type: ignore[misc]
         broken = [line for name in names for line in self._broken(graph, name)]
         return ContractCheck(kept=not broken, metadata={"broken": broken})
@@ -46,6 +45,5 @@ class ImportsOnly(Contract):
         return is_external and (bool(self.any_external) or imported in sys.stdlib_module_names)
 
     def render_broken_contract(self, check: ContractCheck) -> None:
-        """Print one line per import that is not allowed."""
         for line in check.metadata["broken"]:
             output.print_error(line)

@@ -84,22 +84,6 @@ class Stack:
         """A stripe-python client with the stack's key."""
         return stripe.StripeClient(self.key, base_addresses={"api": self.stripe.url})
 
-    def notify_of(self, message: object) -> None:
-        """Invoke notify with a message, as the topic does, without the API."""
-        text = message if isinstance(message, str) else json.dumps(message)
-        sqs = self.aws.client("sqs")
-        url = sqs.get_queue_url(QueueName="devstack-notify")["QueueUrl"]
-        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Message": text, "MessageAttributes": {}}))
-
-    def queue_is_empty(self) -> bool:
-        """Wait until notify has processed every message."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        sqs = self.aws.client("sqs")
-        url = sqs.get_queue_url(QueueName="devstack-notify")["QueueUrl"]
-        return eventually(
-            lambda: set(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()) == {"0"}
-        )
-
     def texts(self) -> list[str]:
         """The text messages that were sent."""
         return [publish["Message"] for publish in self.published if "PhoneNumber" in publish]
@@ -204,9 +188,17 @@ class RunningService:
         self.stack.aws.clear_faults()
         webhooks.inject_faults(duplicate_every=0, fail_every=0, shuffle=0.0)
         assert webhooks.wait(60)
-        assert self.stack.queue_is_empty()
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        wanted = {"QueueUrl": self.queue, "AttributeNames": names}
+        sqs = self.stack.aws.client("sqs")
+        assert eventually(lambda: set(sqs.get_queue_attributes(**wanted)["Attributes"].values()) == {"0"})
         for log in (self.stack.published, self.stack.aws.calls, webhooks.attempts):
             log.clear()
+
+    def notify_of(self, message: dict[str, Any]) -> None:
+        """Invoke notify with a message, as the topic does, without the API."""
+        body = json.dumps({"Message": json.dumps(message), "MessageAttributes": {}})
+        self.stack.aws.client("sqs").send_message(QueueUrl=self.queue, MessageBody=body)
 
     def restart_api(self, number: int) -> None:
         """End the API with a signal, and start it on the same port."""
@@ -218,12 +210,12 @@ class RunningService:
 
     def processes(self, payment_id: str, event: str = "note_purchased") -> bool:
         """Wait until a payment's event was published and its text was sent."""
-
-        def is_processed() -> bool:
-            on_topic = {(message["payment_id"], message["event"]) for message in self.stack.announced()}
-            return (payment_id, event) in on_topic and self.was_texted(payment_id)
-
-        return eventually(is_processed)
+        return eventually(
+            lambda: (
+                any((it["payment_id"], it["event"]) == (payment_id, event) for it in self.stack.announced())
+                and self.was_texted(payment_id)
+            )
+        )
 
     def was_texted(self, payment_id: str) -> bool:
         return any(payment_id in text for text in self.stack.texts())

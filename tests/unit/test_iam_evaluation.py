@@ -38,50 +38,35 @@ def test_the_statements_of_all_policies_count():
     assert iam.decision([{"Statement": []}, {"Statement": PUBLISH}], "sns:Publish", TOPIC) == ALLOWED
 
 
-@pytest.mark.parametrize(
-    ("element", "action", "resource"),
-    [
-        ({"Action": "sns:Publish"}, "sns:publish", TOPIC),
-        ({"Action": "SNS:*"}, "sns:Publish", TOPIC),
-        ({"Action": ["sns:Subscribe", "sns:Publish"]}, "sns:Publish", TOPIC),
-        ({"Action": "sns:P?blish"}, "sns:Publish", TOPIC),
-        ({"NotAction": "iam:*"}, "sns:Publish", TOPIC),
-        ({"Resource": "arn:aws:sns:*:*:T"}, "sns:Publish", TOPIC),
-        ({"Resource": "arn:aws:sns:us-*t-1:?:T"}, "sns:Publish", TOPIC),
-        ({"Resource": "arn:aws:sns:*:T"}, "sns:Publish", TOPIC),  # a `*` before a colon may match one
-        ({"Resource": "arn:aws:ssm:*:*:parameter/*"}, "ssm:GetParameter", "arn:aws:ssm:us-east-1:1:parameter/a/b"),
-        ({"Resource": "arn:aws:logs:*:*:g:*"}, "logs:PutLogEvents", "arn:aws:logs:us-east-1:1:g:s:x"),
-        ({"Resource": ["arn:aws:s3:::a", "arn:aws:s3:::b"]}, "s3:GetObject", "arn:aws:s3:::b"),
-        ({"NotResource": "arn:aws:s3:::b"}, "s3:GetObject", "arn:aws:s3:::c"),
-    ],
-)
-def test_what_matches_is_allowed(element: dict[str, Any], action: str, resource: str):
-    assert decided(statement_with(element), action=action, resource=resource) == ALLOWED
+LOGS, SECRETS = "arn:aws:logs:us-east-1:1:g:s:x", "arn:aws:ssm:us-east-1:1:parameter/a/b"
 
 
 @pytest.mark.parametrize(
-    ("element", "action", "resource"),
+    ("element", "action", "resource", "matches"),
     [
-        ({"Action": "sns:Publish"}, "sns:PublishBatch", TOPIC),
-        ({"Action": "sns:P?blish"}, "sns:Pblish", TOPIC),
-        ({"Action": "sns.*"}, "sns:Publish", TOPIC),
-        ({"NotAction": ["iam:*", "sns:publish"]}, "sns:Publish", TOPIC),
-        ({"Resource": "arn:aws:sns:*:*:t"}, "sns:Publish", TOPIC),  # only actions have no case
-        ({"Resource": "arn:aws:sns:*:1:T"}, "sns:Publish", "arn:aws:sns:us-east-1:12:T"),
-        ({"Resource": "arn:aws:sns:us*1:T"}, "sns:Publish", TOPIC),
-        ({"Resource": "arn:aws:sns:us-east-1?1:T"}, "sns:Publish", TOPIC),
-        ({"Resource": "arn:aws:s3:::[b]"}, "s3:GetObject", "arn:aws:s3:::b"),
-        ({"NotResource": "arn:aws:s3:::b"}, "s3:GetObject", "arn:aws:s3:::b"),
+        ({"Action": "sns:Publish"}, "sns:publish", TOPIC, True),
+        ({"Action": "SNS:*"}, "sns:Publish", TOPIC, True),
+        ({"Action": ["sns:Subscribe", "sns:Publish"]}, "sns:Publish", TOPIC, True),
+        ({"Action": "sns:P?blish"}, "sns:Publish", TOPIC, True),
+        ({"Resource": "arn:aws:sns:*:*:T"}, "sns:Publish", TOPIC, True),
+        ({"Resource": "arn:aws:sns:us-*t-1:?:T"}, "sns:Publish", TOPIC, True),
+        ({"Resource": "arn:aws:sns:*:T"}, "sns:Publish", TOPIC, True),  # a `*` before a colon may match one
+        ({"Resource": "arn:aws:ssm:*:*:parameter/*"}, "ssm:GetParameter", SECRETS, True),
+        ({"Resource": "arn:aws:logs:*:*:g:*"}, "logs:PutLogEvents", LOGS, True),
+        ({"Resource": ["arn:aws:s3:::a", "arn:aws:s3:::b"]}, "s3:GetObject", "arn:aws:s3:::b", True),
+        ({"Action": "sns:Publish"}, "sns:PublishBatch", TOPIC, False),
+        ({"Action": "sns:P?blish"}, "sns:Pblish", TOPIC, False),
+        ({"Action": "sns.*"}, "sns:Publish", TOPIC, False),
+        ({"Resource": "arn:aws:sns:*:*:t"}, "sns:Publish", TOPIC, False),  # only actions have no case
+        ({"Resource": "arn:aws:sns:*:1:T"}, "sns:Publish", "arn:aws:sns:us-east-1:12:T", False),
+        ({"Resource": "arn:aws:sns:us*1:T"}, "sns:Publish", TOPIC, False),
+        ({"Resource": "arn:aws:sns:us-east-1?1:T"}, "sns:Publish", TOPIC, False),
+        ({"Resource": "arn:aws:s3:::[b]"}, "s3:GetObject", "arn:aws:s3:::b", False),
     ],
 )
-def test_what_does_not_match_is_not(element: dict[str, Any], action: str, resource: str):
-    assert decided(statement_with(element), action=action, resource=resource) == IMPLICIT_DENY
-
-
-def statement_with(element: dict[str, Any]) -> dict[str, Any]:
-    """Return a statement that allows everything apart from an element."""
-    about = next(iter(element)).removeprefix("Not")
-    return {"Effect": "Allow", **{key: "*" for key in ("Action", "Resource") if key != about}, **element}
+def test_a_statement_allows_what_its_patterns_match(element: dict[str, Any], action: str, resource: str, matches: bool):
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*", **element}
+    assert decided(statement, action=action, resource=resource) == (ALLOWED if matches else IMPLICIT_DENY)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +78,8 @@ def statement_with(element: dict[str, Any]) -> dict[str, Any]:
         ({"StringEquals": {"aws:x": "*"}}, {"aws:x": "a"}, False),
         ({"StringEquals": {"aws:x": "a"}}, {}, False),
         ({"StringEquals": {"aws:x": "a", "aws:y": "b"}}, {"aws:x": "a"}, False),
-        ({"StringLike": {"aws:x": "a*"}}, {"aws:x": "ab"}, True),
-        ({"StringEquals": {"aws:x": "a"}, "StringLike": {"aws:x": "b*"}}, {"aws:x": "a"}, False),
-        ({"ArnEquals": {"aws:SourceArn": "arn:aws:sns:*:1:T"}}, {"AWS:SourceArn": TOPIC}, True),
+        ({"StringEquals": {"aws:x": "a"}, "ArnLike": {"aws:x": "b*"}}, {"aws:x": "a"}, False),
+        ({"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:1:T"}}, {"AWS:SourceArn": TOPIC}, True),
         ({"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:2:T"}}, {"AWS:SourceArn": TOPIC}, False),
         ({"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:T"}}, {"AWS:SourceArn": TOPIC}, False),
     ],
@@ -111,9 +95,8 @@ def test_every_condition_must_be_met(condition: Any, context: dict[str, str], is
     "statement",
     [
         {**NO_PUBLISH, "Condition": {"StringNotEquals": {"aws:x": "a"}}},
-        {**NO_PUBLISH, "Condition": {"ForAllValues:StringLike": {"aws:x": "a"}}},
         {**NO_PUBLISH, "Condition": {"Null": {"aws:x": "true"}}, "Action": "s3:*"},  # even in a statement of others
-        {**NO_PUBLISH, "Resources": "*"},
+        {"Effect": "Deny", "NotAction": "iam:*", "Resource": "*"},
         {**NO_PUBLISH, "Effect": "deny"},
         {**PUBLISH, "Resource": "arn:aws:sns:*:*:${aws:username}"},
     ],
@@ -128,12 +111,9 @@ def test_what_the_evaluator_does_not_know_is_an_error(statement: Any):
     [
         ({}, True),
         ({"Principal": {"Service": "apigateway.amazonaws.com"}}, False),
-        ({"Principal": {"Service": ["apigateway.amazonaws.com", "sns.amazonaws.com"]}}, True),
         ({"Effect": "Deny"}, False),
-        ({"Action": "lambda:GetFunction"}, False),
         ({"Resource": "arn:aws:lambda:us-east-1:1:function:g"}, False),
         ({"Condition": {"ArnLike": {"AWS:SourceArn": "arn:aws:sns:*:*:other"}}}, False),
-        ({"Condition": {"StringEquals": {"AWS:SourceAccount": "1"}}}, True),
         ({"Condition": {"StringEquals": {"AWS:SourceAccount": "2"}}}, False),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests import PROJECT
-from tests.support.cloudformation_template import Template
+from tests.support.cloudformation_template import Resource, read_resources
 
 TEXT = (PROJECT / "infrastructure" / "notes-billing.yaml").read_text()
 OWN, LAMBDA = ("notes-billing", "stage", "prod"), ("AWS/Lambda", "FunctionName", "notes-billing-prod-notify")
@@ -26,8 +26,8 @@ RINGS = [
 
 
 @cache
-def described(**parameters: str) -> dict[str, tuple[str, Any]]:
-    return Template(TEXT, {"Stage": "prod", **parameters}, "1", "us-east-1").resources()
+def described(**parameters: str) -> dict[str, Resource]:
+    return read_resources(TEXT, {"Stage": "prod", **parameters}, "1", "us-east-1")
 
 
 def alarms() -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """An emulated cloud for the tests: AWS accounts, Lambda, API Gateway, Stripe, and an internet between them. ::
 
     with Cloud(stack) as cloud:
-        production = cloud.account("111111111111")
+        production = cloud.account()
         subprocess.run(["chalice", "deploy", "--stage", "prod"], env=production.environment())
         cloud.request("GET", f"{url}/health")
 
@@ -16,15 +16,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
-from tests.support.cloud import gaps, invocations, rest_apis
 from tests.support.cloud.accounts import Account
+from tests.support.cloud.enforcement import enforce
 from tests.support.cloud.functions import Functions
 from tests.support.cloud.gateway import HOSTS, Gateway
 from tests.support.cloud.internet import Internet
-from tests.support.cloud.replacements import Replacements
-from tests.support.cloud.signing import Signer
+from tests.support.cloud.signatures import Signer
 from tests.support.cloud.stacks import Stacks
 from tests.support.stack import Stack
 
@@ -45,20 +45,19 @@ class Cloud:
         folder = Path(self._folder.name)
         self.functions = Functions(folder, self._container_environment)
         self.gateway = Gateway(self.functions)
-        stripe = "127.0.0.1", stack.stripe.port
-        self.internet = Internet(folder, {r"api\.stripe\.com": stripe, HOSTS: self.gateway.address})
-        self.stacks = Stacks(lambda account, region, service: self.account(account).client(service, region))
-        self._replacements = Replacements()
+        hosts = {"api.stripe.com": ("127.0.0.1", stack.stripe.port), HOSTS: self.gateway.address}
+        self.internet = Internet(folder, hosts)
+        self._accounts: dict[str, Account] = {}
+        self.stacks = Stacks(lambda account, region, service: self._accounts[account].client(service, region))
+        self._patch = pytest.MonkeyPatch()  # the whole process shares moto's classes
 
     def __enter__(self) -> "Cloud":
-        gaps.fill(self._replacements)
-        rest_apis.fill(self._replacements)
-        invocations.connect(self._replacements, self.functions)
-        self.stacks.connect(self._replacements)
-        self.gateway.start()
+        enforce(self._patch)
+        self.functions.connect(self._patch)
+        self.stacks.connect(self._patch)
+        self.gateway.start(self._patch)
         self.internet.proxy.__enter__()
-        self._connect = self.stack.stripe.webhooks.connect
-        self.stack.stripe.webhooks.connect = self.internet.connection
+        self._patch.setattr(self.stack.stripe.webhooks, "connect", self.internet.connection)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -66,21 +65,19 @@ class Cloud:
         self.functions.stop()
         self.internet.proxy.__exit__()
         self.gateway.stop()
-        self.stack.stripe.webhooks.connect = self._connect
-        self._replacements.undo()
+        self._patch.undo()
         self._folder.cleanup()
 
     def reset(self) -> None:
         """Delete the records of earlier requests. Deployments and accounts stay."""
         self.stack.reset()
         self.stack.published.clear()
-        self.functions.invoked.clear()
         self.internet.refused.clear()
         self.stacks.pace = 0.0
         self.stacks.wait()
 
-    def account(self, account_id: str | None = None) -> Account:
-        """Return the AWS account of an id, twelve digits; a new account without one."""
+    def account(self) -> Account:
+        """Return a new AWS account."""
         environment = {
             **{name: value for name, value in os.environ.items() if not _NOT_INHERITED.match(name)},
             **self.internet.environment(),
@@ -88,7 +85,9 @@ class Cloud:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "PYTHONUNBUFFERED": "1",
         }
-        return Account(account_id or f"{secrets.randbelow(10**12):012}", self.stack.aws.url, environment)
+        account = Account(f"{secrets.randbelow(10**12):012}", self.stack.aws.url, environment)
+        self._accounts[account.id] = account
+        return account
 
     def request(
         self,

@@ -1,12 +1,12 @@
 """AWS accounts of the emulated cloud, and their operators."""
 
 import json
+from functools import cache
 from typing import Any
 
 import boto3
 from botocore.config import Config
 from moto.iam.models import iam_backends
-from moto.sns.models import sns_backends
 
 from tests.support.cloud.principals import PARTITION
 
@@ -25,13 +25,10 @@ class Account:
         """
         self.id = account_id
         self._url, self._environment = url, environment
-        self._clients: dict[tuple[str, str], Any] = {}
         self._iam = iam_backends[account_id][PARTITION]
-        if "operator" not in self._iam.users:
-            self._iam.create_user(REGION, "operator")
-            self.deny()
-        keys = self._iam.list_access_keys("operator")
-        self.key = keys[0] if keys else self._iam.create_access_key("operator")
+        self._iam.create_user(REGION, "operator")
+        self.key = self._iam.create_access_key("operator")
+        self.deny()
 
     def environment(self) -> dict[str, str]:
         """Return the environment of a command that the operator runs."""
@@ -43,22 +40,17 @@ class Account:
             "AWS_ENDPOINT_URL": self._url,
         }
 
+    @cache  # noqa: B019 - accounts live as long as the run
     def client(self, service: str, region: str = REGION) -> Any:
         """Return boto3's client of a service, as the operator."""
-        if (service, region) not in self._clients:
-            self._clients[service, region] = boto3.client(
-                service,
-                region_name=region,
-                endpoint_url=self._url,
-                aws_access_key_id=self.key.access_key_id,
-                aws_secret_access_key=self.key.secret_access_key,
-                config=Config(proxies={}),
-            )
-        return self._clients[service, region]
-
-    def texts(self) -> list[str]:
-        """Return the text messages that this account sent."""
-        return [text for _, text in list(sns_backends[self.id][REGION].sms_messages.values())]
+        return boto3.client(
+            service,
+            region_name=region,
+            endpoint_url=self._url,
+            aws_access_key_id=self.key.access_key_id,
+            aws_secret_access_key=self.key.secret_access_key,
+            config=Config(proxies={}),
+        )
 
     def deny(self, *actions: str) -> None:
         """Deny the operator actions, such as ``ssm:PutParameter`` or ``cloudformation:*``, and allow all others."""

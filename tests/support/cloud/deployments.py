@@ -5,9 +5,8 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ class Deployment:
         """A purchase that Stripe accepts in this stage's mode."""
         return {"source": "tok_live_visa" if self.stage == "prod" else "tok_visa", "storage": 21}
 
-    @cached_property
+    @property
     def url(self) -> str:
         """The API's URL, without a trailing slash."""
         return str(self._deployed("rest_api")["rest_api_url"]).rstrip("/")
@@ -74,40 +73,32 @@ class Deployment:
         return next(resource for resource in record["resources"] if resource["name"] == name)
 
 
-class Deployments:
-    """One deployment per stage, made at its first use."""
-
-    def __init__(self, cloud: Cloud, folder: Path) -> None:
-        self._cloud, self._folder = cloud, folder
-        self._made: dict[str, Deployment] = {}
-
-    def of(self, stage: str) -> Deployment:
-        if stage not in self._made:
-            self._made[stage] = self._make(stage)
-        return self._made[stage]
-
-    def _make(self, stage: str) -> Deployment:
-        account, stack = self._cloud.account(), self._cloud.stack
-        folder = _copy_project(self._folder / stage)
-        resources_stage, mode = ("prod", "live") if stage == "prod" else ("dev", "test")
-        account.client("sns").create_topic(Name=f"NotePurchased-{resources_stage}")
-        key = stack.issue_key(mode=mode)
-        account.client("ssm").put_parameter(Name=f"/stripeSecretKey/{mode}", Value=key, Type="SecureString")
-        before = stack.reads()
-        command = [Path(sys.executable).with_name("chalice"), "deploy", "--stage", stage]
-        done = subprocess.run(
-            command, cwd=folder, env=account.environment(), capture_output=True, text=True, check=False, timeout=120
-        )
-        assert done.returncode == 0, done.stderr
-        assert stack.reads() == before  # the deploy imports app.py, which must read no secret
-        return Deployment(self._cloud, account, folder, stage, key, done.stdout + done.stderr)
+# Deploys a stage at its first use.
+Deployments = Callable[[str], Deployment]
 
 
-def _copy_project(folder: Path) -> Path:
+def deploy(cloud: Cloud, folder: Path, stage: str) -> Deployment:
+    """Deploy a stage from a new folder into a new account."""
+    account, stack = cloud.account(), cloud.stack
+    _copy_project(folder)
+    resources_stage, mode = ("prod", "live") if stage == "prod" else ("dev", "test")
+    account.client("sns").create_topic(Name=f"NotePurchased-{resources_stage}")
+    key = stack.issue_key(mode=mode)
+    account.client("ssm").put_parameter(Name=f"/stripeSecretKey/{mode}", Value=key, Type="SecureString")
+    before = stack.reads()
+    command = [Path(sys.executable).with_name("chalice"), "deploy", "--stage", stage]
+    done = subprocess.run(
+        command, cwd=folder, env=account.environment(), capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert stack.reads() == before  # the deploy imports app.py, which must read no secret
+    return Deployment(cloud, account, folder, stage, key, done.stdout + done.stderr)
+
+
+def _copy_project(folder: Path) -> None:
     """Copy what is deployed, without requirements.txt, so that deploying downloads nothing."""
     folder.mkdir()
     shutil.copy(PROJECT / "app.py", folder)
     for name in ("chalicelib", "stagectl", ".chalice"):
         ignored = shutil.ignore_patterns("__pycache__", "deployed", "deployments", "accounts.json")
         shutil.copytree(PROJECT / name, folder / name, ignore=ignored)
-    return folder

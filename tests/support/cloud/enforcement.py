@@ -1,61 +1,17 @@
-"""Denies calls that the caller's policies do not allow. moto's own enforcement ignores resources."""
+"""Denies calls that the caller's policies do not allow, and simulates that. moto's own enforcement ignores resources.
 
-from typing import Any
+And a setting of Parameter Store, which moto lacks.
+"""
 
+import pytest
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
-from moto.kms.models import kms_backends
+from moto.iam.responses import IamResponse
 from moto.ssm.models import ssm_backends
+from moto.ssm.responses import SimpleSystemManagerResponse
 
 from tests.support import iam
-from tests.support.cloud.principals import Principal, principal_of
-
-# IAM's name of an operation, where it differs from the operation's.
-_ACTIONS = {"Invoke": "InvokeFunction"}
-_ALWAYS_ALLOWED = {"sts:GetCallerIdentity"}
-# The parameter that names the resource of a call, and the pattern of the resource's ARN.
-_RESOURCES = {
-    "ssm": {"Name": "parameter/{}", "Names": "parameter/{}"},
-    "sns": {"TopicArn": "{}", "PhoneNumber": "{}"},
-    "lambda": {"FunctionName": "function:{}"},
-}
-
-
-class AwsError(ServiceException):
-    """An error with AWS's code and message. moto derives the service of its own exceptions from their module."""
-
-
-def call_action(call: Any) -> Any:
-    """Wrap moto's ``BaseResponse.call_action``: a call that is not allowed gets AWS's error."""
-
-    def call_if_allowed(self: BaseResponse) -> Any:
-        principal = principal_of(self.access_key)
-        error = _denial(self, principal) if principal else None
-        if error is None:
-            return call(self)
-        _, headers, body = self.serialized(ActionResult(error))
-        status = 400 if self.boto3_service_name == "ssm" else 403
-        return status, {**headers, "status": str(status)}, body
-
-    return call_if_allowed
-
-
-def _denial(call: BaseResponse, principal: Principal) -> ServiceException | None:
-    service = call.boto3_service_name
-    operation = call._get_action()
-    action = f"{service}:{_ACTIONS.get(operation, operation)}"
-    if service == "apigateway":
-        action = f"{service}:{call.method}"
-    if action in _ALWAYS_ALLOWED:
-        return None
-    for resource in _resources(call, service):
-        decision = iam.decision(principal.policies.values(), action, resource)
-        if decision != iam.ALLOWED:
-            return _access_denied(service, principal, action, resource, decision)
-        if service == "ssm" and not _may_decrypt(call, principal, resource):
-            return AwsError("AccessDeniedException", _NO_KEY)
-    return None
-
+from tests.support.cloud.principals import Principal, policies_of_role, principal_of
 
 _NO_KEY = (
     "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are "
@@ -65,33 +21,55 @@ _REASONS = {
     iam.EXPLICIT_DENY: "with an explicit deny in an identity-based policy",
     iam.IMPLICIT_DENY: "because no identity-based policy allows the {} action",
 }
-_CODES = {
-    "sns": "AuthorizationError",
-    "iam": "AccessDenied",
-    "cloudformation": "AccessDenied",
-    "cloudwatch": "AccessDenied",
-}
 
 
-def _access_denied(service: str, principal: Principal, action: str, resource: str, decision: str) -> ServiceException:
-    reason = _REASONS[decision].format(action)
-    message = f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource} {reason}"
-    return AwsError(_CODES.get(service, "AccessDeniedException"), message)
+class AwsError(ServiceException):
+    """An error with AWS's code and message. moto derives the service of its own exceptions from their module."""
 
 
-def _resources(call: BaseResponse, service: str) -> list[str]:
-    """Return the ARNs of the resources of a call; ``*`` if it has none that a role's policy names."""
-    for parameter, pattern in _RESOURCES.get(service, {}).items():
-        names = (call.uri_match or {}).get(parameter) or call._get_param(parameter)
-        if names:
-            return [_arn(call, service, pattern, str(name)) for name in iam.listed(names)]
-    return ["*"]
+def enforce(patch: pytest.MonkeyPatch) -> None:
+    """Make moto respond to a call that is not allowed with AWS's error."""
+    call = BaseResponse.call_action
+
+    def call_if_allowed(self: BaseResponse) -> object:
+        principal = principal_of(self.access_key)
+        error = _denial(self, principal) if principal else None
+        if error is None:
+            return call(self)
+        _, headers, body = self.serialized(ActionResult(error))
+        status = 400 if self.boto3_service_name == "ssm" else 403
+        return status, {**headers, "status": str(status)}, body
+
+    patch.setattr(BaseResponse, "call_action", call_if_allowed)
+    patch.setattr(IamResponse, "simulate_principal_policy", _simulate_principal_policy, raising=False)
+    patch.setattr(SimpleSystemManagerResponse, "get_service_setting", _get_service_setting, raising=False)
 
 
-def _arn(call: BaseResponse, service: str, pattern: str, name: str) -> str:
-    if name.startswith(("arn:", "+")):
-        return name
-    return f"arn:aws:{service}:{call.region}:{call.current_account}:{pattern.format(name.lstrip('/'))}"
+def _denial(call: BaseResponse, principal: Principal) -> ServiceException | None:
+    service, operation = call.boto3_service_name, call._get_action()
+    if service == "apigateway":
+        operation = call.method
+    elif service == "lambda" and operation == "Invoke":
+        operation = "InvokeFunction"
+    action, resource = f"{service}:{operation}", _resource(call, service)
+    if action == "sts:GetCallerIdentity":
+        return None
+    decision = iam.decision(principal.policies, action, resource)
+    if decision != iam.ALLOWED:
+        message = f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource} "
+        code = "AuthorizationError" if service == "sns" else "AccessDeniedException"
+        return AwsError(code, message + _REASONS[decision].format(action))
+    if service == "ssm" and not _may_decrypt(call, principal, resource):
+        return AwsError("AccessDeniedException", _NO_KEY)
+    return None
+
+
+def _resource(call: BaseResponse, service: str) -> str:
+    """Return the ARN of a call's resource; ``*`` if it has none that a role's policy names."""
+    if service == "ssm" and (name := call._get_param("Name")):
+        return f"arn:aws:ssm:{call.region}:{call.current_account}:parameter/{name.lstrip('/')}"
+    topic_or_phone = call._get_param("TopicArn") or call._get_param("PhoneNumber")
+    return str(topic_or_phone) if service == "sns" and topic_or_phone else "*"
 
 
 def _may_decrypt(call: BaseResponse, principal: Principal, resource: str) -> bool:
@@ -101,21 +79,33 @@ def _may_decrypt(call: BaseResponse, principal: Principal, resource: str) -> boo
     """
     name = "/" + resource.partition("parameter/")[2]
     parameter = ssm_backends[call.current_account][call.region].get_parameter(name)
-    decrypts = (
-        call._get_param("WithDecryption") and parameter is not None and parameter.parameter_type == "SecureString"
-    )
-    if not decrypts or parameter.keyid == "alias/aws/ssm":
+    is_encrypted = parameter is not None and parameter.parameter_type == "SecureString"
+    if not is_encrypted or parameter.keyid == "alias/aws/ssm" or not call._get_param("WithDecryption"):
         return True
     context = {
         "kms:EncryptionContext:PARAMETER_ARN": resource,
         "kms:ViaService": f"ssm.{call.region}.amazonaws.com",
     }
-    key = key_arn(call.current_account, call.region, parameter.keyid)
-    return iam.allows(principal.policies.values(), "kms:Decrypt", key or "none", context)
+    return iam.allows(principal.policies, "kms:Decrypt", parameter.keyid, context)
 
 
-def key_arn(account: str, region: str, key: str) -> str | None:
-    """Return the ARN of a KMS key from its ARN, id or alias; None if the key does not exist."""
-    kms = kms_backends[account][region]
-    key_id = kms.get_key_id(key) if not key.startswith("alias/") else kms.get_key_id_from_alias(key)
-    return kms.keys[key_id].arn if key_id in kms.keys else None
+def _simulate_principal_policy(self: IamResponse) -> ActionResult:
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html"""
+    policies = policies_of_role(self._get_param("PolicySourceArn"))
+    context = {
+        entry["ContextKeyName"]: entry["ContextKeyValues"][0] for entry in self._get_param("ContextEntries") or []
+    }
+    results = [
+        {
+            "EvalActionName": action,
+            "EvalResourceName": resource,
+            "EvalDecision": iam.decision(policies, action, resource, context),
+        }
+        for action in self._get_param("ActionNames")
+        for resource in self._get_param("ResourceArns")
+    ]
+    return ActionResult({"EvaluationResults": results, "IsTruncated": False})
+
+
+def _get_service_setting(self: SimpleSystemManagerResponse) -> ActionResult:
+    return ActionResult({"ServiceSetting": {"SettingId": self._get_param("SettingId"), "SettingValue": "false"}})

@@ -1,11 +1,11 @@
 """Runs the Lambda functions deployed into moto, with AWS's runtime client, in containers that stay warm."""
 
+import base64
 import io
 import json
 import os
 import sysconfig
 import threading
-import time
 import uuid
 import zipfile
 from collections.abc import Callable
@@ -14,39 +14,64 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from moto.awslambda.models import LambdaFunction
 from moto.awslambda.utils import get_backend
+from moto.sns.models import Subscription
 
-from devstack.runtime_api import FunctionError, LambdaContainer, RuntimeApiError
+from devstack.runtime_api import LambdaContainer, RuntimeApiError
+from tests.support import iam
 from tests.support.cloud.principals import assume
 from tests.support.stack import logs, transcript
 
-_INIT = 10.0  # seconds that Lambda allows for an init
+_LOG_TAIL = 4096  # bytes, see https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 
 
 @dataclass(frozen=True)
 class Result:
-    """The result of an invocation: its payload, whether that is an error, and the function's log."""
+    """The result of an invocation, and the function's log."""
 
     payload: bytes
-    failed: bool
     log: str
 
 
 class Functions:
-    """Runs the functions of all accounts. ``invoked``: each invocation's function ARN and event."""
+    """Runs the functions of all accounts."""
 
     def __init__(self, folder: Path, environment: Callable[[], dict[str, str]]) -> None:
-        """Start no container.
-
-        :param folder: for the unpacked packages.
+        """:param folder: for the unpacked packages.
         :param environment: returns the variables of every container: the addresses of AWS and the internet.
         """
         self._folder, self._environment = folder, environment
         self._lock = threading.Lock()
-        self._idle: dict[str, list[_Container]] = {}  # by ARN
+        self._idle: dict[str, list[_Container]] = {}  # by revision
         self._asynchronous = ThreadPoolExecutor(8, "lambda event")
-        self.invoked: list[tuple[str, Any]] = []
+
+    def connect(self, patch: pytest.MonkeyPatch) -> None:
+        """Make moto run functions, for Lambda's Invoke and for a message that SNS delivers."""
+        deliver, update_configuration = Subscription.publish, LambdaFunction.update_configuration
+
+        def invoke(function: LambdaFunction, body: Any, _request_headers: Any, response_headers: Any) -> bytes:
+            result = self.invoke(function, json.loads(body) if body else {})
+            response_headers["x-amz-log-result"] = base64.b64encode(result.log.encode()[-_LOG_TAIL:]).decode()
+            return result.payload
+
+        def publish(subscription: Subscription, message: str, message_id: str, **rest: Any) -> None:
+            if subscription.protocol != "lambda":
+                deliver(subscription, message, message_id, **rest)
+                return
+            function = find_function(subscription.endpoint)
+            if function and may_invoke("sns.amazonaws.com", function, subscription.topic.arn):
+                notification = {"Message": message, "Subject": None, "MessageAttributes": rest["message_attributes"]}
+                self._asynchronous.submit(self.invoke, function, {"Records": [{"Sns": notification}]})
+
+        def configure(function: LambdaFunction, updates: dict[str, Any]) -> Any:
+            function.tracing_config = updates.get("TracingConfig", function.tracing_config)  # which moto ignores
+            return update_configuration(function, updates)
+
+        patch.setattr(LambdaFunction, "invoke", invoke)
+        patch.setattr(Subscription, "publish", publish)
+        patch.setattr(LambdaFunction, "update_configuration", configure)
 
     def stop(self) -> None:
         """End all containers."""
@@ -62,36 +87,23 @@ class Functions:
                 container.__exit__()
 
     def invoke(self, function: LambdaFunction, event: Any) -> Result:
-        """Invoke a function and wait for its result."""
-        self.invoked.append((function.function_arn, event))
-        container = self._take(function)
+        """Invoke a function in an idle container of its current revision, or else in a new one."""
+        revision = _revision(function)
+        with self._lock:
+            idle = self._idle.setdefault(revision, [])
+            container = idle.pop() if idle else None
+        if container is None:
+            environment = {**self._environment(), **_variables(function), **(function.environment_vars or {})}
+            transcript.append(json.dumps(environment))
+            container = _Container(function, self._unpacked(function), environment)
         result = container.run(event)
-        if container.serves(function):
+        if container.is_usable:
             with self._lock:
-                self._idle.setdefault(function.function_arn, []).append(container)
+                self._idle.setdefault(revision, []).append(container)
         else:
             container.__exit__()
         logs.append(result.log)
         return result
-
-    def invoke_later(self, function: LambdaFunction, event: Any) -> None:
-        """Invoke a function asynchronously."""
-        self._asynchronous.submit(self.invoke, function, event)
-
-    def _take(self, function: LambdaFunction) -> "_Container":
-        """Return an idle container of a function's current revision, or else a new one."""
-        while True:
-            with self._lock:
-                idle = self._idle.get(function.function_arn)
-                container = idle.pop() if idle else None
-            if container is None:
-                break
-            if container.serves(function):
-                return container
-            container.__exit__()
-        environment = {**self._environment(), **_variables(function), **(function.environment_vars or {})}
-        transcript.append(json.dumps(environment))
-        return _Container(function, self._unpacked(function), environment)
 
     def _unpacked(self, function: LambdaFunction) -> Path:
         folder = self._folder / function.code_sha_256.replace("/", "_")
@@ -108,37 +120,37 @@ def find_function(arn: str) -> LambdaFunction | None:
     return next((f for f in get_backend(account, region).list_functions() if f.function_arn == arn), None)
 
 
-def _revision(function: LambdaFunction) -> tuple[Any, ...]:
-    """Identify a revision: every update of code or configuration, even of the description, makes a new one."""
-    return id(function), function.code_sha_256, getattr(function, "updates", 0)
+def may_invoke(service: str, function: LambdaFunction, source: str) -> bool:
+    """Tell whether a function's own policy lets a service invoke it on behalf of a source's ARN."""
+    policy = {"Statement": function.policy.statements}
+    return iam.is_allowed_for_service(policy, service, "lambda:InvokeFunction", function.function_arn, source)
+
+
+def _revision(function: LambdaFunction) -> str:
+    """Identify a function's code and configuration, whose description is a part of it too."""
+    return f"{id(function)} {function.get_configuration()}"
 
 
 class _Container(LambdaContainer):
     """A running container of one revision."""
 
     def __init__(self, function: LambdaFunction, folder: Path, environment: dict[str, str]) -> None:
-        timeout, arn = function.timeout, function.function_arn
-        super().__init__(folder, function.handler, environment, isolated=True, timeout=timeout, arn=arn)
-        self._revision, self._timeout, self._usable, self._reported = _revision(function), timeout, True, 0
+        limits = {"timeout": function.timeout, "arn": function.function_arn}
+        super().__init__(folder, function.handler, environment, isolated=True, **limits)
+        self.is_usable, self._reported = True, 0
         self.__enter__()
-        threading.Thread(target=self._watch, name="lambda container", daemon=True).start()
-
-    def serves(self, function: LambdaFunction) -> bool:
-        return self._usable and self._revision == _revision(function)
 
     def run(self, event: Any) -> Result:
-        request_id, started = str(uuid.uuid4()), time.monotonic()
+        request_id = str(uuid.uuid4())
         try:
-            payload, failed = self.api.invoke(event, self._timeout + _INIT, request_id), False
+            payload = self.invoke(event, request_id=request_id)
         except RuntimeApiError as error:
-            self._usable = isinstance(error, FunctionError)  # otherwise it hangs or has ended
-            payload, failed = error.report or {"errorMessage": f"RequestId: {request_id} Error: {error}"}, True
+            self.is_usable = False
+            payload = error.report or {"errorMessage": f"RequestId: {request_id} Error: {error}"}
         output = self.output()
         new, self._reported = output[self._reported :], len(output)
-        log = f"START RequestId: {request_id} Version: $LATEST\n{new}END RequestId: {request_id}\n"
-        duration = (time.monotonic() - started) * 1000
-        log += f"REPORT RequestId: {request_id}\tDuration: {duration:.2f} ms\n"
-        return Result(json.dumps(payload).encode(), failed, log)
+        log = f"START RequestId: {request_id}\n{new}END RequestId: {request_id}\nREPORT RequestId: {request_id}\n"
+        return Result(json.dumps(payload).encode(), log)
 
     def _variables(self) -> dict[str, str]:
         variables = super()._variables()
@@ -146,11 +158,6 @@ class _Container(LambdaContainer):
             installed = {sysconfig.get_path("purelib"): None, sysconfig.get_path("platlib"): None}
             variables["PYTHONPATH"] = os.pathsep.join(installed)
         return variables
-
-    def _watch(self) -> None:
-        status = self.process.wait()
-        self._usable = False
-        self.api.container_ended(f"Runtime exited with error: exit status {status}")
 
 
 def _variables(function: LambdaFunction) -> dict[str, str]:
@@ -162,7 +169,6 @@ def _variables(function: LambdaFunction) -> dict[str, str]:
         "AWS_SESSION_TOKEN": credentials.session_token,
         "AWS_REGION": function.region,
         "AWS_DEFAULT_REGION": function.region,
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "LANG": "en_US.UTF-8",
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "TZ": ":UTC",

@@ -3,29 +3,25 @@
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
 
-import base64
 import json
-import re
 import threading
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+import pytest
 from chalice.local import RouteMatcher
-from moto.apigateway.models import RestAPI, apigateway_backends
-from werkzeug.datastructures import Headers
+from moto.apigateway.models import APIGatewayBackend, RestAPI, apigateway_backends
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from tests.support import iam
-from tests.support.cloud.functions import Functions, find_function
-from tests.support.cloud.invocations import may_invoke
+from tests.support.cloud.accounts import REGION
+from tests.support.cloud.functions import Functions, find_function, may_invoke
 from tests.support.cloud.principals import Principal
-from tests.support.cloud.proxy_event import proxy_event
-from tests.support.cloud.rest_apis import is_signed
 from tests.support.cloud.signatures import MISSING, SignatureError, signer
 
-HOSTS = r"(?P<api>\w+)\.execute-api\.(?P<region>[a-z0-9-]+)\.amazonaws\.com"
+HOSTS = f"*.execute-api.{REGION}.amazonaws.com"
 
 
 @dataclass(frozen=True)
@@ -33,13 +29,12 @@ class _Api:
     """An API with its account and the document that its stage serves."""
 
     account: str
-    region: str
-    api: RestAPI
+    id: str
     stage: str
     document: dict[str, Any]
 
     def arn(self, method: str, path: str) -> str:
-        return f"arn:aws:execute-api:{self.region}:{self.account}:{self.api.id}/{self.stage}/{method}{path}"
+        return f"arn:aws:execute-api:{REGION}:{self.account}:{self.id}/{self.stage}/{method}{path}"
 
 
 class Gateway:
@@ -52,7 +47,9 @@ class Gateway:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="gateway", daemon=True)
         self.address: tuple[str, int] = ("127.0.0.1", self._server.port)
 
-    def start(self) -> None:
+    def start(self, patch: pytest.MonkeyPatch) -> None:
+        """Serve what is deployed from now on."""
+        _store_documents(patch)
         self._thread.start()
 
     def stop(self) -> None:
@@ -65,7 +62,7 @@ class Gateway:
         api = _find(request)
         if api is None:
             return _message(403, "Forbidden")
-        path = target(request).partition("?")[0].removeprefix(f"/{api.stage}") or "/"
+        path = _target(request).partition("?")[0].removeprefix(f"/{api.stage}")
         try:
             route = RouteMatcher(api.document["paths"]).match_route(path)
             operations = api.document["paths"][route.route]
@@ -82,23 +79,20 @@ class Gateway:
         if integration["type"] == "mock":
             return _mock(integration)
         parameters = {name: unquote(value) for name, value in route.captured.items()}
-        binary = api.document.get("x-amazon-apigateway-binary-media-types", [])
-        event = proxy_event(request, api.account, api.api.id, route.route, parameters or None, caller, binary)
-        return self._invoke(api, integration["uri"], route.route, event)
+        return self._invoke(api, integration["uri"], _event(request, route.route, parameters, caller))
 
-    def _invoke(self, api: _Api, uri: str, resource: str, event: dict[str, Any]) -> Response:
+    def _invoke(self, api: _Api, uri: str, event: dict[str, Any]) -> Response:
         function = find_function(uri.partition("/functions/")[2].removesuffix("/invocations"))
-        source = api.arn(event["httpMethod"], resource)
+        source = api.arn(event["httpMethod"], event["resource"])
         if function is None or not may_invoke("apigateway.amazonaws.com", function, source):
             return _message(500, "Internal server error")
-        result = self._functions.invoke(function, event)
-        try:
-            return _proxied(json.loads(result.payload))
-        except (TypeError, KeyError, ValueError, AttributeError):
-            return _message(502, "Internal server error")  # an error, or a malformed proxy response
+        response = json.loads(self._functions.invoke(function, event).payload)
+        if "statusCode" not in response:
+            return _message(502, "Internal server error")
+        return Response(response["body"], response["statusCode"], response["headers"])
 
 
-def target(request: Request) -> str:
+def _target(request: Request) -> str:
     """Return the path and query as sent."""
     return str(request.environ["REQUEST_URI"])
 
@@ -112,24 +106,51 @@ def _caller(api: _Api, operation: dict[str, Any], request: Request, path: str) -
     if not is_signed(api.document, operation):
         return None
     headers = {name.lower(): value for name, value in request.headers.items()}
-    url = f"https://{request.host}{target(request)}"
-    caller = signer(request.method, url, headers, request.get_data(), "execute-api", api.region)
+    url = f"https://{request.host}{_target(request)}"
+    caller = signer(request.method, url, headers, request.get_data(), "execute-api", REGION)
     invoked = api.arn(request.method, path)
-    if caller.account != api.account or not iam.allows(caller.policies.values(), "execute-api:Invoke", invoked):
+    if caller.account != api.account or not iam.allows(caller.policies, "execute-api:Invoke", invoked):
         raise _NotAllowedError(
             f"User: {caller.arn} is not authorized to perform: execute-api:Invoke on resource: {invoked}"
         )
     return caller
 
 
+def is_signed(swagger: dict[str, Any], operation: dict[str, Any]) -> bool:
+    """Tell whether an operation requires IAM authorization."""
+    schemes = swagger.get("securityDefinitions", {})
+    names = [name for requirement in operation.get("security", []) for name in requirement]
+    return any(schemes[name].get("x-amazon-apigateway-authtype") == "awsSigv4" for name in names)
+
+
+def _event(request: Request, resource: str, parameters: dict[str, str], caller: Principal | None) -> dict[str, Any]:
+    """Return the event that a function receives, in payload format 1.0."""
+    headers = {name: value for name, value in request.headers.items() if name.lower() != "connection"}
+    return {
+        "resource": resource,
+        "httpMethod": request.method,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "multiValueQueryStringParameters": request.args.to_dict(flat=False) or None,
+        "pathParameters": parameters or None,
+        "stageVariables": None,
+        "requestContext": {
+            "httpMethod": request.method,
+            "identity": {"sourceIp": "127.0.0.1", "userArn": caller.arn if caller else None},
+            "resourcePath": resource,
+        },
+        "body": request.get_data(as_text=True) or None,
+        "isBase64Encoded": False,
+    }
+
+
 def _find(request: Request) -> _Api | None:
-    host = re.fullmatch(HOSTS, request.host)
-    stage = request.path.split("/")[1]
-    for account, regions in list(apigateway_backends.items()) if host else []:
-        api = regions[host["region"]].apis.get(host["api"]) if host else None
-        document = getattr(api, "served", {}).get(stage) if api else None
-        if api and host and document and stage in api.stages:
-            return _Api(account, host["region"], api, stage, document)
+    api_id, stage = request.host.partition(".")[0], request.path.split("/")[1]
+    for account, regions in list(apigateway_backends.items()):
+        api = regions[REGION].apis.get(api_id)
+        document = getattr(api, "served", {}).get(stage)
+        if document:
+            return _Api(account, api_id, stage, document)
     return None
 
 
@@ -142,19 +163,9 @@ def _mock(integration: dict[str, Any]) -> Response:
     (response,) = integration["responses"].values()
     headers = {
         name.removeprefix("method.response.header."): value.strip("'")
-        for name, value in response.get("responseParameters", {}).items()
+        for name, value in response["responseParameters"].items()
     }
     return Response(status=int(response["statusCode"]), headers=headers)
-
-
-def _proxied(response: dict[str, Any]) -> Response:
-    body = response.get("body") or ""
-    content = base64.b64decode(body, validate=True) if response.get("isBase64Encoded") else body.encode()
-    headers = Headers(response.get("headers") or {})
-    for name, values in (response.get("multiValueHeaders") or {}).items():
-        headers.setlist(name, values)
-    headers.setdefault("Content-Type", "application/json")
-    return Response(content, int(response["statusCode"]), headers)
 
 
 class _Handler(WSGIRequestHandler):
@@ -162,3 +173,31 @@ class _Handler(WSGIRequestHandler):
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Print nothing."""
+
+
+def _store_documents(patch: pytest.MonkeyPatch) -> None:
+    """Make moto accept Swagger 2.0, which Chalice sends, and store what each stage serves from a deployment on."""
+    put, create = APIGatewayBackend.put_rest_api, RestAPI.create_deployment
+
+    def import_rest_api(backend: Any, api_doc: dict[str, Any], fail_on_warnings: bool) -> RestAPI:
+        api = backend.create_rest_api(name=api_doc["info"]["title"], description="")  # moto requires a description
+        return put_rest_api(backend, api.id, api_doc, fail_on_warnings)
+
+    def put_rest_api(backend: Any, function_id: str, api_doc: dict[str, Any], *arguments: Any, **named: Any) -> RestAPI:
+        document = {name: value for name, value in api_doc.items() if name != "swagger"} | {"openapi": "3.0.1"}
+        document["paths"] = {
+            # moto requires a URI of each integration.
+            path: {name: value for name, value in operations.items() if name != "options"}
+            for path, operations in api_doc["paths"].items()
+        }
+        api = put(backend, function_id, document, *arguments, **named)
+        api.__dict__["swagger"] = api_doc
+        return api
+
+    def create_deployment(api: Any, name: str, *arguments: Any, **named: Any) -> Any:
+        api.__dict__.setdefault("served", {})[name] = api.swagger
+        return create(api, name, *arguments, **named)
+
+    patch.setattr(APIGatewayBackend, "import_rest_api", import_rest_api)
+    patch.setattr(APIGatewayBackend, "put_rest_api", put_rest_api)
+    patch.setattr(RestAPI, "create_deployment", create_deployment)

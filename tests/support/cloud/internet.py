@@ -4,12 +4,11 @@ A client that uses HTTPS_PROXY and trusts the certificate authority finds no dif
 """
 
 import http.client
-import re
 import select
 import socket
 import ssl
-import threading
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import SplitResult
 
@@ -28,13 +27,11 @@ class Internet:
         """Bind a free port.
 
         :param folder: of the certificates.
-        :param hosts: regular expressions of host names, each with the address of a plain HTTP server.
+        :param hosts: host names, whose first part may be `*`, each with the address of a plain HTTP server.
         """
         self.refused: list[str] = []
-        self._hosts = dict(hosts)
         self._authority = Authority(folder)
-        self._contexts: dict[str, ssl.SSLContext] = {}
-        self._lock = threading.Lock()
+        self._hosts = {name: (address, self._authority.server_context(name)) for name, address in hosts.items()}
         self.proxy = ScriptedServer(self._forward)
 
     def environment(self) -> dict[str, str]:
@@ -59,20 +56,16 @@ class Internet:
         if not connect:
             return
         host = connect.split()[1].decode().removesuffix(":443")
-        address = next((address for name, address in self._hosts.items() if re.fullmatch(name, host)), None)
-        if address is None:
+        found = next((about for name, about in self._hosts.items() if fnmatchcase(host, name)), None)
+        if found is None:
             self.refused.append(host)
             connection.sendall(b"HTTP/1.1 403 No such host\r\n\r\n")
             return
         connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        with self._lock:
-            if host not in self._contexts:
-                self._contexts[host] = self._authority.server_context(host)
-        with (
-            self._contexts[host].wrap_socket(connection, server_side=True) as client,
-            socket.create_connection(address) as server,
-        ):
-            _relay(client, server)
+        address, context = found
+        secured = context.wrap_socket(connection, server_side=True)
+        with secured, socket.create_connection(address) as server:
+            _relay(secured, server)
 
 
 def _relay(client: ssl.SSLSocket, server: socket.socket) -> None:

@@ -12,14 +12,13 @@ PARTITION = "aws"
 
 @dataclass(frozen=True)
 class Principal:
-    """A user, or a session of a role. ``policies``: inline ones by name, managed ones by ARN."""
+    """A user, or a session of a role."""
 
     arn: str
-    id: str
     account: str
     key: AccessKey
     session_token: str | None
-    policies: dict[str, Any]
+    policies: list[Any]
 
 
 def principal_of(access_key: str) -> Principal | None:
@@ -32,39 +31,28 @@ def principal_of(access_key: str) -> Principal | None:
         session = sts_backends[account][PARTITION].get_assumed_role_from_access_key(access_key)
         if session:
             policies = policies_of(iam.get_role_by_arn(session.role_arn))
-            return Principal(session.arn, session.user_id, account, key, session.session_token, policies)
+            return Principal(session.arn, account, key, session.session_token, policies)
         user = iam.get_user(key.user_name)
-        return Principal(user.arn, user.id, account, key, None, policies_of(user))
+        return Principal(user.arn, account, key, None, policies_of(user))
     return None
 
 
-def policies_of(identity: Any) -> dict[str, Any]:
+def policies_of(identity: Any) -> list[Any]:
     """Return the policies of one of moto's users or roles, inline and attached."""
-    inline = {name: _document(text) for name, text in identity.policies.items()}
-    attached = {
-        policy.arn: _document(version.document)
-        for policy in identity.managed_policies.values()
-        for version in policy.versions
-        if version.version_id == policy.default_version_id
-    }
-    return inline | attached
+    versions = [version for policy in identity.managed_policies.values() for version in policy.versions]
+    attached = [version.document for version in versions if version.is_default]
+    return [json.loads(text) for text in (*identity.policies.values(), *attached)]
 
 
-def find_identity(arn: str) -> Any:
-    """Return moto's user or role with an ARN.
+def policies_of_role(arn: str) -> list[Any]:
+    """Return the policies of a role.
 
     :raises moto.iam.exceptions.NotFoundException: it does not exist.
     """
-    account, path = arn.split(":")[4], arn.split(":")[5]
-    iam, name = iam_backends[account][PARTITION], path.rpartition("/")[2]
-    return iam.get_role(name) if path.startswith("role/") else iam.get_user(name)
+    return policies_of(iam_backends[arn.split(":")[4]][PARTITION].get_role_by_arn(arn))
 
 
 def assume(role_arn: str, session_name: str, region: str) -> Any:
     """Return temporary credentials of a role."""
     sts = sts_backends[role_arn.split(":")[4]][PARTITION]
     return sts.assume_role(region, session_name, role_arn, "", 3600, "")
-
-
-def _document(text: Any) -> Any:
-    return json.loads(text) if isinstance(text, str) else text
