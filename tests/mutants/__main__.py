@@ -18,16 +18,7 @@ from pathlib import Path
 import yaml
 
 _PROJECT = Path(__file__).parents[2]
-_NOT_COPIED = (
-    ".git",
-    ".venv",
-    "__pycache__",
-    "build",
-    "*.egg-info",
-    "accounts.json",
-    "deployments",
-    ".*_cache",
-)
+_NOT_COPIED = (".git", ".venv", "__pycache__", "build", "*.egg-info", "accounts.json", "deployments", ".*_cache")
 _TIMEOUT = 180.0  # seconds; a test that hangs has noticed
 _PASSED, _FAILED = 0, 1  # pytest's exit codes
 
@@ -58,13 +49,9 @@ class Mutant:
 
 
 def load(files: list[Path]) -> list[Mutant]:
-    """Read mutants from YAML files. ``changes`` of a row has several of a file: what each text becomes."""
+    """Read mutants from YAML files. Each of a row's ``changes`` is one: a text, and what it becomes."""
     rows = [row for file in files for row in yaml.safe_load(file.read_text(encoding="utf-8"))]
-    return [
-        Mutant(row["file"], replace, by, row["tests"])
-        for row in rows
-        for replace, by in (row.get("changes") or {row["replace"]: row["by"]}).items()
-    ]
+    return [Mutant(row["file"], replace, by, row["tests"]) for row in rows for replace, by in row["changes"].items()]
 
 
 def has_failure(project: Path, arguments: list[str], *, show: bool = False) -> bool:
