@@ -6,7 +6,7 @@ import re
 import signal
 import socket
 import sys
-import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
@@ -41,7 +41,7 @@ class Runner:
         self._ports = ports
         self._api_url = f"http://127.0.0.1:{ports['API_PORT']}"
         self._api_origins = [f"http://{host}:{ports['CONSOLE_PORT']}" for host in ("127.0.0.1", "localhost")]
-        self._stop = threading.Event()
+        self._is_stopping = False
         self._log = EventLog(show=_print)
 
     def run(self) -> int:
@@ -52,7 +52,7 @@ class Runner:
         """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN or number != signal.SIGHUP:  # nohup ignores SIGHUP
-                signal.signal(number, lambda *_: self._stop.set())
+                signal.signal(number, self._stop)
         try:
             project_check.check(chalicelib.config, PROJECT / ".chalice")
             origin = load().cors_origin
@@ -78,7 +78,8 @@ class Runner:
         environment = {**aws.environment(), "STRIPE_API_BASE": payments.url}
         # chalice local warns for each signed route that it does not check signatures. The banner says so once.
         of_api = {**environment, "PYTHONWARNINGS": "ignore::UserWarning:chalice.local"}
-        of_notify = {**environment, "_HANDLER": "app.notify"}
+        # Only the API writes bytecode: of the changed files it is deleted before an API starts.
+        of_notify = {**environment, "_HANDLER": "app.notify", "PYTHONDONTWRITEBYTECODE": "1"}
         api = ["devstack.chalice_local", "--stage", "dev", "--listener", str(listener.fileno())]
         api += [f"--allow-origin={origin}" for origin in self._api_origins]
         service = ServiceProcesses(
@@ -116,7 +117,7 @@ class Runner:
     def _watch(self, service: ServiceProcesses, banner: str) -> int:
         """Reload the service when its files change, until the end of the stack. Return the exit code."""
         is_announced = False
-        while not self._stop.wait(service.poll_interval):
+        while not self._is_stopping:
             service.step()
             if ended := service.ended():
                 _print(f"{' and '.join(ended)} ended unexpectedly, so the stack stops. The last output is above.")
@@ -124,7 +125,12 @@ class Runner:
             if service.is_ready and not is_announced:
                 _print(banner)
                 is_announced = True
+            time.sleep(service.poll_interval)
         return 0
+
+    def _stop(self, *_: object) -> None:
+        """Handle a signal, without a lock: it may interrupt code that holds the lock."""
+        self._is_stopping = True
 
 
 def _banner(api: str, console: str, aws: str, stripe: str) -> str:

@@ -42,7 +42,9 @@ class ServiceProcesses:
         """
         self._api, self._notify = ReplaceableChild(start_api), ReplaceableChild(start_notify)
         self._sources, self._show = sources, show
-        self._loading: set[str] = set()  # the names of the changed files, during a reload
+        # The names of changed files: those that the new API loads, and those that it has loaded and notify loads.
+        self._loading: set[str] = set()
+        self._loaded: set[str] = set()
         self._requests: queue.SimpleQueue[Future[None]] = queue.SimpleQueue()
         self._restarts: list[Future[None]] = []
         self._is_stopped = False
@@ -78,15 +80,18 @@ class ServiceProcesses:
             case Outcome.REPLACED:
                 self._complete_restarts(None)
                 if self._loading:
+                    self._loaded |= self._loading
+                    self._loading.clear()
                     self._notify.replace()
             case Outcome() as failure:
-                self._report("`chalice local`", self._api, failure)
+                problem = self._report("`chalice local`", self._api, failure, self._loading)
+                self._complete_restarts(RestartError(f"No new container was started: {problem}"))
         match self._notify.step():
-            case Outcome.REPLACED if self._loading:
-                self._show(f"{self._names()}: reloaded")
-                self._loading.clear()
+            case Outcome.REPLACED if self._loaded:
+                self._show(f"{_names(self._loaded)}: reloaded")
+                self._loaded.clear()
             case Outcome.ENDED | Outcome.TIMED_OUT as failure:
-                self._report("`notify`", self._notify, failure)
+                self._report("`notify`", self._notify, failure, self._loaded)
 
     def restart_api(self) -> None:
         """Replace the API by a new process, and return when that accepts all requests. Another thread calls this.
@@ -109,8 +114,8 @@ class ServiceProcesses:
 
     def _follow_sources(self) -> None:
         if changed := self._sources.changed():
-            self._api.abandon()  # a process that starts may write bytecode
-            self._notify.abandon()
+            # An API that starts may write bytecode. A notify that starts writes none, and belongs to the API that runs.
+            self._api.abandon()
             delete_bytecode(changed)
             self._loading |= {file.name for file in changed}
             self._api.replace()
@@ -126,15 +131,16 @@ class ServiceProcesses:
             restart.set_exception(error) if error else restart.set_result(None)
         self._restarts.clear()
 
-    def _report(self, name: str, child: ReplaceableChild, failure: Outcome) -> None:
-        """Report that a new process did not become ready."""
+    def _report(self, name: str, child: ReplaceableChild, failure: Outcome, files: set[str]) -> str:
+        """Report that a new process did not become ready, and did not load the files."""
         problem = f"{name} {failure.value}. Its output is above."
         if not child.is_running:
             raise StartError(problem)
-        if self._loading:
-            self._show(f"{self._names()}: not loaded. {problem} The code before it still runs. Save again to retry.")
-        self._loading.clear()
-        self._complete_restarts(RestartError(f"No new container was started: {problem}"))
+        if files:
+            self._show(f"{_names(files)}: not loaded. {problem} The code before it still runs. Save again to retry.")
+        files.clear()
+        return problem
 
-    def _names(self) -> str:
-        return ", ".join(sorted(self._loading))
+
+def _names(files: set[str]) -> str:
+    return ", ".join(sorted(files))

@@ -6,6 +6,7 @@ package. Policies, bytecode, deployments and the temporary files of editors are 
 
 import importlib.util
 import linecache
+import os
 import sys
 import time
 from collections.abc import Callable, Container, Iterable
@@ -40,13 +41,19 @@ class SourceFiles:
     def _read(self) -> _State:
         project = self._project
         state: _State = {}
-        modules = (path for path in project.glob("chalicelib/**/*") if path.suffix in (".py", ".pem"))
+        # Unlike a glob, os.walk ignores a folder that is being deleted.
+        modules = (
+            Path(folder, name)
+            for folder, _, names in os.walk(project / "chalicelib")
+            for name in names
+            if name.endswith((".py", ".pem"))
+        )
         for path in (project / "app.py", project / ".chalice" / "config.json", *modules):
             # Editors' temporary files, such as Emacs's links, begin with a dot.
             if not path.name.startswith("."):
                 try:
                     stat = path.stat()
-                except FileNotFoundError:  # being replaced
+                except OSError:  # being replaced, or a link that leads nowhere
                     continue
                 state[path] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
         return state

@@ -81,6 +81,19 @@ def test_a_saved_source_is_a_change_and_other_files_are_not(project: Path, edit:
     assert sources.changed() == []
 
 
+def test_a_folder_that_is_deleted_during_a_look_and_a_link_to_itself_are_no_errors(project: Path, monkeypatch):
+    (project / "chalicelib" / "loop.py").symlink_to("loop.py")
+    sources = SourceFiles(project, quiet=0)
+
+    def delete_first(folder: str) -> object:
+        monkeypatch.undo()
+        shutil.rmtree(project / "chalicelib")
+        return os.scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", delete_first)
+    assert [file.name for file in sources.changed()] == ["ssm.py"]
+
+
 def test_a_burst_of_saves_is_one_change_and_a_later_save_is_another(project: Path):
     clock = Clock()
     sources = SourceFiles(project, 0.2, clock)
@@ -172,8 +185,8 @@ class Service(ServiceProcesses):
         changes, self.changes = self.changes, []
         return changes
 
-    def load(self) -> None:
-        self.changes = [Path("config.json")]
+    def load(self, name: str = "config.json") -> None:
+        self.changes = [Path(name)]
         self.step()
 
     def become_ready(self, processes: list[Process]) -> None:
@@ -199,6 +212,21 @@ def test_notify_is_replaced_after_the_api_and_not_if_the_new_api_fails(service: 
     assert len(service.notifies) == 2
     service.become_ready(service.notifies)
     assert ["not loaded" in line for line in service.shown] == [True, False]
+
+
+def test_notify_loads_what_the_api_has_loaded_although_the_next_save_fails(service: Service):
+    service.become_ready(service.notifies)
+    service.become_ready(service.apis)
+    service.load("first.py")
+    service.become_ready(service.apis)
+    service.load("second.py")
+    service.apis[2].has_ended = True
+    service.step()
+    assert not service.notifies[1].has_ended
+    service.become_ready(service.notifies)
+    failed, reloaded = service.shown
+    assert failed.startswith("second.py: not loaded.")
+    assert reloaded == "first.py: reloaded"
 
 
 @pytest.mark.parametrize("name", ["apis", "notifies"])
