@@ -5,6 +5,7 @@ Runs before anything is installed, so it imports only the standard library. ::
     python -m environment.install test
 """
 
+import fcntl
 import hashlib
 import re
 import subprocess
@@ -51,7 +52,12 @@ def install(name: str, project: Path = PROJECT, venv: str = ".venv") -> None:
     :raises InstallError: pip failed, for example because a package does not have a hash of its pin, or requirements.txt
         was changed without ``make pins``.
     """
-    sections = read_sections((project / PINS).read_text(encoding="utf-8"))
+    with (project / PINS).open(encoding="utf-8") as pins:
+        fcntl.flock(pins, fcntl.LOCK_EX)  # another make waits, then finds what this one has installed
+        _install_missing(name, read_sections(pins.read()), project, venv)
+
+
+def _install_missing(name: str, sections: dict[str, Section], project: Path, venv: str) -> None:
     needed = [sections[name]]
     while needed[0].base:
         needed.insert(0, sections[needed[0].base])
