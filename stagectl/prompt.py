@@ -21,7 +21,7 @@ class SecretInput:
 
     def __init__(self) -> None:
         """:raises OperatorError: the pipe is empty, or has several lines or words."""
-        self._piped = None if sys.stdin.isatty() else _parse(_read_pipe())
+        self._piped = None if _is_terminal() else _parse(_read_pipe())
 
     def read(self, text: str) -> SecretValue:
         """Return the secret, without white space around it.
@@ -39,7 +39,7 @@ def confirm(question: str) -> None:
 
     :raises OperatorError: the operator declined, or there is no terminal.
     """
-    if not sys.stdin.isatty():
+    if not _is_terminal():
         raise OperatorError(
             "Nothing was deleted: there is no terminal to confirm it.", "To delete without a question, add --yes."
         )
@@ -52,7 +52,7 @@ def account_id(stage: str) -> str:
 
     :raises OperatorError: there is no terminal.
     """
-    if not sys.stdin.isatty():
+    if not _is_terminal():
         raise OperatorError(
             f"{stage} is a live stage, and its AWS account was not named.",
             f"Nothing was changed. Pin {stage} to its account, with the account's own id:",
@@ -77,9 +77,13 @@ def mfa_code(text: str) -> str:
     return getpass.getpass(text)  # reads /dev/tty, which can be opened
 
 
+def _is_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def _read_pipe() -> str:
     try:
-        return sys.stdin.read(_LONGEST + 1)
+        return sys.stdin.read(_LONGEST + 1) if sys.stdin else ""
     except UnicodeDecodeError:
         raise OperatorError("The value is not text.", "Provide only the secret, as UTF-8.") from None
 
@@ -88,6 +92,7 @@ def _parse(text: str) -> SecretValue:
     value = text.removeprefix("\ufeff").strip()
     if not value:
         raise OperatorError("The value is empty.", "Paste it at the hidden prompt, or pipe it in.")
-    if len(value.split()) > 1 or len(value) > _LONGEST:
+    # All of the text counts: what is not read here, a program that provides credentials could read.
+    if len(value.split()) > 1 or len(text) > _LONGEST:
         raise OperatorError("The value is not one word.", "Provide only the secret, on one line.")
     return SecretValue(value)

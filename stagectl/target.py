@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -12,6 +13,9 @@ from stagectl.accounts import AccountRegion
 from stagectl.aws_errors import denied_action, is_denial
 from stagectl.aws_sessions import AwsSessions
 from stagectl.operator_error import OperatorError, PermissionDeniedError
+
+# Of AWS's endpoints, VPC endpoints included
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 # Seconds. Operators wait at a terminal, and every command can be repeated.
 _CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 5, "mode": "standard"})
@@ -68,6 +72,8 @@ class Target:
         :raises OperatorError: they are not.
         """
         resources, actual = self.config.resources_stage, self.account_region
+        if self.config.livemode:
+            self._check_endpoint()
         pin = accounts.pinned(resources)
         if pin and pin.account != actual.account:
             raise OperatorError(
@@ -81,6 +87,22 @@ class Target:
             )
         if not pin:
             self.check_mode()
+
+    def _check_endpoint(self) -> None:
+        """Check that Parameter Store is that of the account which STS reports.
+
+        A variable such as AWS_ENDPOINT_URL_SSM, left by an emulator, would send a live key elsewhere.
+
+        :raises OperatorError: it is elsewhere.
+        """
+        endpoint, of_account = (self.client(service).meta.endpoint_url for service in ("ssm", "sts"))
+        address = urlsplit(endpoint)
+        is_aws = address.scheme == "https" and f".{address.hostname}".endswith(_AWS_DOMAINS)
+        if not is_aws and endpoint != of_account:
+            raise OperatorError(
+                f"Parameter Store's endpoint is {endpoint}, which is not AWS's.",
+                "Nothing was changed. Unset AWS_ENDPOINT_URL_SSM, and endpoint_url in the profile's services section.",
+            )
 
     def check_mode(self) -> None:
         """Check that the credentials' account is not that of a stage of the other mode.

@@ -59,6 +59,7 @@ class FakeDev:
         self.profile: str | None = None
         self.calls: list[str] = []
         self.errors: dict[str, Exception] = {}
+        self.endpoints_of_aws: dict[str, str] = {}
         self.more_responses: Responses = {}
         self.functions = {API: _function(API, "api_handler"), NOTIFY: _function(NOTIFY, "notify")}
         self.policies = {
@@ -227,6 +228,7 @@ def _function(name: str, chalice: str) -> dict[str, Any]:
 class _Client:
     def __init__(self, dev: FakeDev, service: str) -> None:
         self._dev, self._service = dev, service
+        self.meta = SimpleNamespace(endpoint_url=dev.endpoints_of_aws.get(service, f"https://{service}.amazonaws.com"))
 
     def __getattr__(self, operation: str) -> Any:
         def call(**parameters: Any) -> Any:

@@ -44,6 +44,30 @@ def pins() -> dict[str, list[str]]:
     return {name: [pin.account, pin.region] for name, pin in accounts.read().items()}
 
 
+LOOPBACK = "http://127.0.0.1:4566"
+
+
+@pytest.mark.parametrize(
+    ("ssm", "sts", "is_stored"),
+    [
+        ("https://vpce-1-2.ssm.us-east-1.vpce.amazonaws.com", "https://sts.amazonaws.com", True),
+        (LOOPBACK, LOOPBACK, True),  # an emulator, which reports its own account
+        (LOOPBACK, "https://sts.amazonaws.com", False),
+        ("http://ssm.us-east-1.amazonaws.com", "https://sts.amazonaws.com", False),
+        ("https://amazonaws.com.example", "https://sts.amazonaws.com", False),
+    ],
+)
+def test_a_live_key_is_sent_to_the_parameter_store_of_the_account_only(dev: FakeDev, ssm: str, sts: str, is_stored):
+    pin("prod", PROD)
+    dev.account, dev.endpoints_of_aws = PROD, {"ssm": ssm, "sts": sts}
+    put = (*CHANGING[0], "--stage", "prod")
+    if is_stored:
+        run(dev, *put, stdin=LIVE_KEY)
+    else:
+        assert "AWS_ENDPOINT_URL_SSM" in fail(dev, *put, stdin=LIVE_KEY).remedy
+    assert dev.values(LIVE_PARAMETER) == [LIVE_KEY] * is_stored
+
+
 def store_two_live_keys(dev: FakeDev) -> None:
     dev.store(LIVE_PARAMETER, LIVE_KEY)
     dev.store(LIVE_PARAMETER, LIVE_KEY + "2")

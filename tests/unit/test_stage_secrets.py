@@ -35,6 +35,7 @@ def put(dev: FakeDev, *values: str) -> str:
         ("dev", "pk_test_51Habcdefghijkl", "is a publishable key"),
         ("dev", "hunter2", "is not a test key"),
         ("dev", f"{FIRST}\n{SECOND}\n", "is not one word"),
+        ("dev", f"{FIRST}{' ' * 4096}{SECOND}", "is not one word"),
         ("dev", "sk_test_" + "a" * 4096, "is not one word"),
         ("dev webhook-secret", FIRST, "must begin with whsec_"),
     ],
