@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -58,10 +59,10 @@ def make_wheel(project: Path, name: str) -> str:
     return hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
-def pin(project: Path, line: str) -> None:
+def pin(project: Path, line: str, section: str = "second") -> None:
     """Add a section that is based on the installed one."""
     with (project / "requirements-dev.txt").open("a") as file:
-        file.write(f"# [second] after [first]\n{line}\n")
+        file.write(f"# [{section}] after [first]\n{line}\n")
 
 
 def modules(project: Path) -> set[str]:
@@ -118,6 +119,15 @@ def test_only_what_is_missing_or_changed_is_installed(project: Path):
     assert "three" in modules(project)
     shutil.rmtree(project / ".venv" / "bin")  # neither Python nor pip is called again
     install("second", project)
+
+
+@pytest.mark.slow
+def test_of_two_targets_at_once_both_are_installed(project: Path):
+    for name in ("two", "three"):
+        pin(project, f"{name}==1 --hash=sha256:{make_wheel(project, name)}", name)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda name: install(name, project), ("two", "three")))
+    assert {"two", "three"} <= modules(project)
 
 
 def test_what_is_deployed_is_what_is_installed(project: Path):
