@@ -18,7 +18,7 @@ from tests import PROJECT
 
 Json = dict[str, Any]
 FILE = PROJECT / "openapi.yaml"
-DOCUMENT: Json = yaml.safe_load(FILE.read_text())
+DOCUMENT: Json = yaml.load(FILE.read_text(), yaml.CSafeLoader)  # a tenth of the time of safe_load
 COMPONENTS: Json = DOCUMENT["components"]
 HEADERS: Json = COMPONENTS["headers"]
 # Written by the HTTP server, API Gateway's or that of `chalice local`.

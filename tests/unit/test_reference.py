@@ -26,7 +26,7 @@ def test_there_is_nothing_else(path: str):
 
 def test_the_description_names_the_apis_address():
     kind, content = reference.find("/openapi.yaml", "http://127.0.0.1:18000") or ("", b"")
-    description = yaml.safe_load((PROJECT / "openapi.yaml").read_text())
+    description = yaml.load((PROJECT / "openapi.yaml").read_text(), yaml.CSafeLoader)
     description["servers"][0]["url"] = "http://127.0.0.1:18000"
-    assert (kind, yaml.safe_load(content)) == ("application/yaml", description)
+    assert (kind, yaml.load(content, yaml.CSafeLoader)) == ("application/yaml", description)
     assert reference.find("/openapi.yaml") == ("application/yaml", (PROJECT / "openapi.yaml").read_bytes())
